@@ -1,0 +1,254 @@
+//! What a package says of itself, with every default resolved. It knows nothing of YAML, of tenants or of the host.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// Version of the package format; a host refuses any other.
+pub const FORMAT_VERSION: u32 = 1;
+
+/// The descriptor of one package: the author's manifest after all defaults are resolved.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Descriptor {
+    /// Always [`FORMAT_VERSION`].
+    pub format: u32,
+    /// 3–50 characters `a–z 0–9 -`, starting with a letter.
+    pub id: String,
+    /// The author's version of the applet.
+    pub version: semver::Version,
+    /// Display name: one text, or one per locale.
+    pub name: Text,
+    /// What the applet does, for people.
+    pub description: Option<Text>,
+    /// Author, licence, homepage, icon, keywords: shown, never interpreted.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub about: BTreeMap<String, serde_json::Value>,
+    /// What runs the applet.
+    pub runtime: Runtime,
+    /// In the manifest's order; never empty.
+    pub handlers: Vec<Handler>,
+    /// What the applet asks for. The tenant grants all of it, or less.
+    pub permissions: Permissions,
+}
+
+/// A text that may exist in several languages.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Text {
+    /// One text for everybody.
+    Plain(String),
+    /// By BCP 47 locale.
+    ByLocale(BTreeMap<String, String>),
+}
+
+/// What runs the applet, and within which bounds.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Runtime {
+    /// The engine.
+    pub engine: Engine,
+    /// Semver range over the engine (for `wasm`: over Belljar itself); `None` accepts any.
+    pub version: Option<semver::VersionReq>,
+    /// The author's entry file, relative to the applet's folder, with `/`.
+    pub entrypoint: String,
+    /// Limits the manifest asks for; the host's defaults fill the rest.
+    pub limits: Limits,
+    /// Interval and time-out of the health check, if the applet has one.
+    pub health_check: Option<HealthCheck>,
+}
+
+/// The engines a manifest can name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Engine {
+    /// QuickJS in WebAssembly (the default).
+    Wasm,
+    /// A WebAssembly component in any language.
+    Component,
+    /// A jailed Bun process.
+    Bun,
+    /// A jailed Node process.
+    Node,
+    /// A jailed Deno process.
+    Deno,
+}
+
+/// Limits an applet asks for. `None` leaves a limit to the host; the host's own bounds always apply as well.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Limits {
+    /// Linear memory and tables, MiB.
+    pub max_memory_mb: Option<u32>,
+    /// Share of one CPU, percent.
+    pub max_cpu_percent: Option<u32>,
+    /// Wall clock for one invocation, milliseconds.
+    pub max_execution_ms: Option<u64>,
+    /// Invocations at the same time.
+    pub max_concurrent: Option<u32>,
+    /// Fuel for one invocation.
+    pub fuel_max: Option<u64>,
+    /// Outgoing http requests (redirect hops included) of one invocation.
+    pub subrequests_max: Option<u32>,
+    /// Log bytes kept of one invocation.
+    pub log_bytes_max: Option<u64>,
+    /// Bytes of the response.
+    pub response_bytes_max: Option<u64>,
+    /// Rows one query may return.
+    pub rows_max: Option<u64>,
+}
+
+/// How often a supervised applet is asked for its health.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HealthCheck {
+    /// Path or handler asked.
+    pub path: String,
+    /// Milliseconds between two checks.
+    pub interval_ms: u64,
+    /// Milliseconds one check may take.
+    pub timeout_ms: u64,
+}
+
+/// One handler.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Handler {
+    /// Unique within the package.
+    pub name: String,
+    /// The export it calls; the default export when the bundle has no such name.
+    pub export: String,
+    /// What triggers it.
+    pub trigger: Trigger,
+}
+
+/// What triggers a handler.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Trigger {
+    /// Called by name: from the command line, the API or an embedder.
+    Call {},
+    /// An HTTP request.
+    Http {
+        /// Upper case; `*` accepts any.
+        method: String,
+        /// Starts with `/`; `:param` and a last `*` are placeholders.
+        path: String,
+        /// Whether the caller must be known.
+        auth: Auth,
+        /// Permissions the user must hold.
+        permissions: Vec<String>,
+        /// Requests per minute, if limited.
+        rate_limit_per_minute: Option<u32>,
+    },
+    /// Named events, at least once.
+    Event {
+        /// Event names subscribed to.
+        names: Vec<String>,
+        /// Deliveries in all.
+        attempts: u32,
+        /// Milliseconds before the first retry; doubles from there.
+        backoff_ms: u64,
+    },
+    /// A schedule.
+    Schedule {
+        /// Five fields, or a descriptor such as `@daily`.
+        cron: String,
+        /// IANA zone; `UTC` by default.
+        time_zone: String,
+        /// What happens when the last run is still going.
+        overlap: Overlap,
+    },
+    /// A server-rendered page.
+    Render {
+        /// The component's file, relative to the applet's folder.
+        component: String,
+    },
+    /// A lifecycle hook.
+    Lifecycle {
+        /// `install`, `update`, `enable`, `disable` or `uninstall`.
+        on: LifecycleEvent,
+    },
+}
+
+/// Whether an HTTP handler wants to know its caller.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Auth {
+    /// Only known callers (the default).
+    Required,
+    /// Known callers are told apart.
+    Optional,
+    /// Anybody.
+    None,
+}
+
+/// What a schedule does when its last run is still going.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Overlap {
+    /// Leave this one out (the default).
+    Skip,
+    /// Run it afterwards.
+    Queue,
+    /// End the last one and run this.
+    Replace,
+}
+
+/// Moments in an applet's life at one tenant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum LifecycleEvent {
+    Install,
+    Update,
+    Enable,
+    Disable,
+    Uninstall,
+}
+
+/// What an applet may do, if it is granted.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Permissions {
+    /// Its own database.
+    pub db: bool,
+    /// Hosts it may call.
+    pub http: Vec<HttpRule>,
+    /// Event names it may publish.
+    pub events_publish: Vec<String>,
+    /// Event names it may subscribe to.
+    pub events_subscribe: Vec<String>,
+    /// Secrets it uses.
+    pub secrets: Vec<SecretRule>,
+    /// Its own key-value store.
+    pub kv: bool,
+    /// Enqueueing jobs.
+    pub jobs: bool,
+}
+
+/// Hosts an applet may call over http.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HttpRule {
+    /// A host name or address literal in lower case, `*.host` (exactly one label) or `*` (any; high risk).
+    pub host: String,
+    /// Empty: the scheme's own port.
+    pub ports: Vec<u16>,
+    /// Upper case; empty: every method.
+    pub methods: Vec<String>,
+    /// `http:` as well as `https:`.
+    pub allow_http: bool,
+}
+
+/// A secret an applet uses.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SecretRule {
+    /// Its name.
+    pub name: String,
+    /// Installing fails without it.
+    pub required: bool,
+    /// The only hosts it may be sent to; empty: it may be read.
+    pub hosts: Vec<String>,
+}

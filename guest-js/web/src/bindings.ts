@@ -1,0 +1,90 @@
+// The seam between the engine (Rust, guest-js/engine) and the web platform (TypeScript, this folder): what the engine gives,
+// and what it calls. `main.ts` is bundled into one script whose completion value is `(native: Native) => Driver`; the engine
+// evaluates it once, when the base image is made.
+
+/** Names an operation handed to the host. */
+export type OperationId = number;
+/** Values SQLite knows. Whole numbers beyond 2^53 come as bigint; booleans are sent as 0 and 1. */
+export type SqlValue = null | number | bigint | string | boolean | Uint8Array;
+/** Positional, or named without the sign. The engine checks and throws TypeError. */
+export type SqlParameters = readonly SqlValue[] | Readonly<Record<string, SqlValue>>;
+
+/** Functions of the engine. While an applet is prepared all capability functions throw an Error that says so. */
+export interface Native {
+  /** Unix time in microseconds. */
+  nowUs(): number;
+  /** At most 65,536 bytes. */
+  randomBytes(length: number): Uint8Array;
+  /** origin: 0 console, 1 sdk. level: 0 debug, 1 info, 2 warn, 3 error. fields: name, JSON text, name, JSON text, … */
+  log(origin: number, level: number, message: string, fields: string[]): void;
+  dbQuery(sql: string, parameters: SqlParameters | undefined, transaction: number | undefined): OperationId;
+  dbQueryOne(sql: string, parameters: SqlParameters | undefined, transaction: number | undefined): OperationId;
+  dbExecute(sql: string, parameters: SqlParameters | undefined, transaction: number | undefined): OperationId;
+  /** sqls and parameters have the same length. */
+  dbBatch(sqls: string[], parameters: (SqlParameters | undefined)[]): OperationId;
+  dbBegin(): OperationId;
+  dbCommit(transaction: number): OperationId;
+  dbRollback(transaction: number): OperationId;
+  /** headers: name, value, name, value, …; redirect: 0 follow, 1 error, 2 manual. */
+  httpSend(method: string, url: string, headers: string[], body: Uint8Array | undefined, redirect: number, timeoutMs: number | undefined): OperationId;
+  /** The operation will not complete. */
+  cancel(operation: OperationId): void;
+  utf8Encode(text: string): Uint8Array;
+  /** Throws TypeError on malformed input when fatal. Strips a byte order mark unless keepBom. */
+  utf8Decode(bytes: Uint8Array, fatal: boolean, keepBom: boolean): string;
+  sha256(bytes: Uint8Array): Uint8Array;
+  hmacSha256(key: Uint8Array, bytes: Uint8Array): Uint8Array;
+  /** Equal length and content, in time that depends on the length only. */
+  timingSafeEqual(a: Uint8Array, b: Uint8Array): boolean;
+  base64Encode(bytes: Uint8Array): string;
+  /** Forgiving-base64 decode (Infra standard); undefined when malformed. */
+  base64Decode(text: string): Uint8Array | undefined;
+}
+
+/** How the engine hands over the outcome of an operation: exactly one of `value` and `error`. */
+export type Outcome =
+  | { kind: 'rows'; columns: string[]; rows: SqlValue[][] }
+  | { kind: 'changes'; changes: number; lastInsertRowid: number | bigint }
+  | { kind: 'batch'; results: { changes: number; lastInsertRowid: number | bigint }[] }
+  | { kind: 'transaction'; transaction: number }
+  | { kind: 'ended' }
+  | { kind: 'response'; status: number; statusText: string; url: string; redirected: boolean; headers: string[]; body: Uint8Array }
+  /** code: the case of the WIT error variant (`busy`, `denied`, `limit`, …); capability: `db` or `http`. */
+  | { kind: 'error'; capability: string; code: string; message: string; limit?: string; allowed?: number; used?: number };
+
+/** The caller record of types.wit. */
+export interface Caller {
+  tenant: string; applet: string; version: string; user?: string; organisation?: string; permissions: string[]; locale: string;
+}
+export interface RequestParts { method: string; url: string; headers: string[]; body: Uint8Array | undefined }
+export interface Call {
+  id: string; deadlineMs: number; caller: Caller; handler: string; export: string; trigger: string;
+  /** Exactly one of the two. */
+  json: string | undefined; request: RequestParts | undefined;
+}
+/** JSON text (undefined for undefined), or an HTTP response. */
+export type Reply = string | undefined | { status: number; headers: string[]; body: Uint8Array | undefined };
+
+export interface ErrorReport { name: string; message: string; stack: string; code: string | undefined; details: string | undefined }
+/** reason: 0 threw, 1 handler not found, 2 invalid payload, 3 invalid result, 4 stack overflow. */
+export interface Failure { reason: number; errors: ErrorReport[] }
+
+/** What the engine calls. None of these may throw, except `call` (whatever it throws goes to `report`). */
+export interface Driver {
+  /** Calls a handler of the applet's module namespace. A promise only when the handler (or the body of its Response) made one. */
+  call(namespace: Record<string, unknown>, call: Call): Reply | Promise<Reply>;
+  /** Prepares the globals of `belljar eval`: `print`, and `sdk` with these parts only (no `sdk` when empty). */
+  shell(grants: string[]): void;
+  /** Hands an operation's outcome over (resolves or rejects its promise). */
+  complete(operation: OperationId, outcome: Outcome): void;
+  /** Operations handed to the host and not completed or cancelled. */
+  outstanding(): number;
+  /** The earliest timer, Unix microseconds; undefined when there is none. */
+  nextTimerUs(): number | undefined;
+  /** Runs one due timer (the earliest, ties in order of creation); false when none is due. The engine runs promise jobs in between. */
+  fireTimer(): boolean;
+  /** An error and its chain of causes, as data; never throws, whatever was thrown (revoked proxies, throwing getters, 32 MB messages: cut to 8 KiB each). */
+  report(error: unknown): Failure;
+  /** A promise was rejected and nobody handled it by the time the job queue was empty (calls only; a program fails instead). */
+  unhandled(error: unknown): void;
+}

@@ -1,0 +1,59 @@
+//! What an invocation used. Fuel, calls, bytes and rows repeat with the same inputs; wall time does not.
+
+use serde::Serialize;
+
+/// What one invocation used.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Usage {
+    /// Fuel burnt in the sandbox.
+    pub fuel: u64,
+    /// Largest size of the sandbox's linear memory, bytes (the applet's image included).
+    pub memory_bytes_peak: u64,
+    /// Wall clock from start to answer, microseconds.
+    pub wall_us: u64,
+    /// Operations handed to the host.
+    pub operations: u64,
+    /// Calls of host functions of any kind.
+    pub host_calls: u64,
+    /// Of the db capability.
+    pub db: DbUsage,
+    /// Of the http capability.
+    pub http: HttpUsage,
+    /// Of the log capability.
+    pub log: LogUsage,
+}
+
+/// What the db capability did for one invocation.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct DbUsage {
+    /// Statements run.
+    pub statements: u64,
+    /// Rows handed to the applet.
+    pub rows: u64,
+    /// Bytes of statements and parameters taken in.
+    pub bytes_in: u64,
+    /// Bytes of rows handed out.
+    pub bytes_out: u64,
+}
+
+/// What the http capability did for one invocation.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct HttpUsage {
+    /// Requests sent, redirect hops included.
+    pub requests: u64,
+    /// Body bytes sent.
+    pub bytes_sent: u64,
+    /// Body bytes received.
+    pub bytes_received: u64,
+}
+
+/// What the log capability did for one invocation.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct LogUsage {
+    /// Lines kept.
+    pub lines: u64,
+    /// Bytes kept.
+    pub bytes: u64,
+    /// Lines dropped because a cap was reached.
+    pub lines_dropped: u64,
+}
