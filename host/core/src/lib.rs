@@ -1,12 +1,30 @@
-//! Belljar: a host for untrusted JavaScript applets, one fresh, metered sandbox per invocation.
-#![allow(dead_code, unreachable_pub)]
+//! Belljar hosts untrusted JavaScript and TypeScript applets: every invocation gets a fresh WebAssembly sandbox, metered exactly and
+//! bounded in memory, time and output, in tens of microseconds.
+//!
+//! Read in the order of a request: [`Host`] takes a [`Release`] (a package with what a tenant granted), prepares it once
+//! ([`Prepared`]) and answers each [`Invocation`] with an [`Outcome`]. The modules follow the same order: `host`, `catalog`, `engine`,
+//! `capability`, and the plain data of `floor` that all of them use.
 
 mod capability;
+mod catalog;
+mod engine;
 mod floor;
+mod host;
+mod invocation;
 
+pub use belljar_package as package;
+pub use capability::db::DatabasesConfig;
+pub use capability::http::{HttpConfig, HttpConfigError};
+pub use capability::log::{LogContext, LogFormat, LogLevel, LogOrigin, LogRecord, LogSink, MemorySink, WriterSink};
+pub use catalog::{Catalog, CatalogError, DirectoryCatalog, Release};
+pub use engine::cache::CacheError;
+pub use engine::prepare::Prepared;
+pub use engine::sandbox::SandboxError;
 pub use floor::clock::{Seeded, Source, System};
 pub use floor::fault::{Blame, Fault, FaultCode, Frame, ThrownError};
 pub use floor::grants::Grants;
 pub use floor::ids::{AppletId, Digest, InvalidId, InvocationId, TenantId};
 pub use floor::limits::{DbLimits, HttpLimits, LimitHit, Limits, MEMORY_SLOT_BYTES};
 pub use floor::usage::{DbUsage, HttpUsage, LogUsage, Usage};
+pub use host::{Evaluation, Host, HostBuilder, HostError};
+pub use invocation::{HttpReply, Invocation, Modules, Outcome, Payload, Program, ProgramKind, Request, Response};

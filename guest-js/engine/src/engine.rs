@@ -1,0 +1,116 @@
+//! The one JavaScript runtime of this memory, and the web platform evaluated in it when the base image is made.
+
+use std::cell::{Cell, RefCell};
+
+use javy::quickjs::{self, Ctx, Function, Object, Persistent, Value};
+use javy::{Config, Runtime};
+
+/// The web platform (guest-js/web), bundled into one script by `cargo xtask engine`.
+const WEB_PLATFORM: &str = include_str!(env!("BELLJAR_WEB_PLATFORM"));
+
+/// JavaScript stack. The machine stack is larger (`-zstack-size`), so deep recursion is a catchable RangeError.
+const STACK_BYTES_MAX: usize = 512 << 10;
+/// Heap growth that starts a garbage collection. Above what a short call allocates: a collection touches every object, and
+/// with them every page of the image.
+const GC_THRESHOLD_BYTES: usize = 8 << 20;
+
+/// What lives as long as the memory.
+pub(crate) struct Engine {
+    runtime: Runtime,
+    driver: Persistent<Object<'static>>,
+    /// The applet's module namespace, once it is prepared.
+    namespace: Option<Persistent<Object<'static>>>,
+}
+
+/// A promise that was rejected and that nobody has handled so far.
+pub(crate) struct Rejection {
+    promise: Persistent<Value<'static>>,
+    pub(crate) reason: Persistent<Value<'static>>,
+}
+
+thread_local! {
+    static ENGINE: RefCell<Option<Engine>> = const { RefCell::new(None) };
+    static REJECTIONS: RefCell<Vec<Rejection>> = const { RefCell::new(Vec::new()) };
+    static PREPARING: Cell<bool> = const { Cell::new(true) };
+}
+
+/// Whether top-level code is being evaluated: capabilities are closed then.
+pub(crate) fn preparing() -> bool {
+    PREPARING.get()
+}
+
+pub(crate) fn set_preparing(preparing: bool) {
+    PREPARING.set(preparing);
+}
+
+/// Makes the runtime and evaluates the web platform.
+pub(crate) fn boot() {
+    let mut config = Config::default();
+    config.max_stack_size(STACK_BYTES_MAX).gc_threshold(GC_THRESHOLD_BYTES).weak_ref(true).performance(false);
+    config.log_stream(Box::new(std::io::sink())).err_stream(Box::new(std::io::sink()));
+    let runtime = Runtime::new(config).expect("the runtime is made from constants");
+    let context = runtime.context();
+    context.runtime().set_host_promise_rejection_tracker(Some(Box::new(track_rejection)));
+    let driver = context.with(|ctx| {
+        let install: Function = ctx.eval(WEB_PLATFORM).unwrap_or_else(|e| bug(&ctx, e));
+        let native = crate::native::object(&ctx).unwrap_or_else(|e| bug(&ctx, e));
+        let driver: Object = install.call((native,)).unwrap_or_else(|e| bug(&ctx, e));
+        Persistent::save(&ctx, driver)
+    });
+    ENGINE.set(Some(Engine { runtime, driver, namespace: None }));
+}
+
+/// The web platform is ours: if it does not evaluate, the engine build is broken, and says so in the trap.
+fn bug(ctx: &Ctx<'_>, error: quickjs::Error) -> ! {
+    let error = quickjs::CaughtError::from_error(ctx, error);
+    crate::bindings::belljar::applet::log::write(
+        crate::bindings::belljar::applet::log::Origin::Console,
+        crate::bindings::belljar::applet::log::Level::Error,
+        &format!("the web platform does not evaluate: {error}"),
+        &[],
+    );
+    core::arch::wasm32::unreachable()
+}
+
+fn track_rejection<'js>(ctx: Ctx<'js>, promise: Value<'js>, reason: Value<'js>, handled: bool) {
+    REJECTIONS.with_borrow_mut(|rejections| {
+        if handled {
+            rejections.retain(|r| r.promise.clone().restore(&ctx).is_ok_and(|p| p != promise));
+        } else {
+            rejections.push(Rejection { promise: Persistent::save(&ctx, promise), reason: Persistent::save(&ctx, reason) });
+        }
+    });
+}
+
+/// Takes the rejections that nobody has handled.
+pub(crate) fn take_rejections() -> Vec<Rejection> {
+    REJECTIONS.take()
+}
+
+/// Runs `f` with the context and the driver. The engine is not borrowed while JavaScript runs, so native functions may call
+/// back into this module.
+pub(crate) fn with<R>(f: impl for<'js> FnOnce(&Ctx<'js>, &Object<'js>) -> R) -> R {
+    let (context, driver) = ENGINE.with_borrow(|engine| {
+        let engine = engine.as_ref().expect("the base image is booted");
+        (engine.runtime.context().clone(), engine.driver.clone())
+    });
+    context.with(|ctx| {
+        let driver = driver.restore(&ctx).expect("the driver belongs to this runtime");
+        f(&ctx, &driver)
+    })
+}
+
+pub(crate) fn set_namespace(namespace: Persistent<Object<'static>>) {
+    ENGINE.with_borrow_mut(|engine| engine.as_mut().expect("the base image is booted").namespace = Some(namespace));
+}
+
+pub(crate) fn namespace<'js>(ctx: &Ctx<'js>) -> Option<Object<'js>> {
+    let saved = ENGINE.with_borrow(|engine| engine.as_ref().and_then(|e| e.namespace.clone()))?;
+    saved.restore(ctx).ok()
+}
+
+/// Resolves and loads modules through `load`, for programs that import others.
+pub(crate) fn set_module_loader(resolver: impl quickjs::loader::Resolver + 'static, loader: impl quickjs::loader::Loader + 'static) {
+    let context = ENGINE.with_borrow(|e| e.as_ref().expect("the base image is booted").runtime.context().clone());
+    context.runtime().set_loader(resolver, loader);
+}

@@ -1,0 +1,316 @@
+//! One invocation: `start`, then `resume` for as long as the answer is `pending`. Nothing here ever waits.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use javy::quickjs::context::EvalOptions;
+use javy::quickjs::loader::{ImportAttributes, Loader, Resolver};
+use javy::quickjs::module::Declared;
+use javy::quickjs::{
+    CatchResultExt, CaughtError, Ctx, Error, Exception, Function, Module, Object, Persistent, Promise, Result as JsResult, Value,
+    promise::PromiseState,
+};
+
+use crate::bindings::belljar::applet::completions::Completion;
+use crate::bindings::belljar::applet::types::{
+    Body, Call, Caller, ErrorReport, Failure, FailureReason, Header, Invocation, Payload, Program, ProgramKind, Reply, Response, Step,
+    Task, Wait,
+};
+use crate::bindings::belljar::applet::{modules, random};
+use crate::engine;
+use crate::preparation::thrown;
+use crate::values;
+
+/// What the invocation is waiting for.
+#[derive(Clone)]
+enum Awaited {
+    /// The promise of a handler's reply, or of a module.
+    Promise { promise: Persistent<Promise<'static>>, is_program: bool },
+    /// A script: nothing but an empty event loop.
+    EventLoop,
+}
+
+thread_local! {
+    static AWAITED: RefCell<Option<Awaited>> = const { RefCell::new(None) };
+}
+
+pub(crate) fn start(invocation: Invocation) -> Step {
+    fastrand::seed(random::seed());
+    engine::set_preparing(false);
+    engine::with(|ctx, driver| match invocation.task {
+        Task::Call(call) => {
+            let begun = begin_call(ctx, driver, &invocation.id, invocation.deadline_ms, &invocation.caller, call);
+            match begun.catch(ctx) {
+                Ok(value) => match value.as_promise() {
+                    Some(promise) => {
+                        await_promise(ctx, promise.clone(), false);
+                        advance(ctx, driver)
+                    }
+                    None => done(ctx, driver, value),
+                },
+                Err(error) => failed(ctx, driver, error),
+            }
+        }
+        Task::Program(program) => {
+            if let Err(error) = begin_program(ctx, driver, program).catch(ctx) {
+                return failed(ctx, driver, error);
+            }
+            advance(ctx, driver)
+        }
+    })
+}
+
+pub(crate) fn resume(completions: Vec<Completion>) -> Step {
+    engine::with(|ctx, driver| {
+        for completion in completions {
+            let delivered = values::outcome(ctx, completion.outcome).and_then(|outcome| {
+                let complete: Function = driver.get("complete")?;
+                complete.call::<_, ()>((completion.operation, outcome))
+            });
+            if let Err(error) = delivered.catch(ctx) {
+                return failed(ctx, driver, error);
+            }
+            // Each completion is a task of its own: its promise jobs run before the next one is delivered.
+            while ctx.execute_pending_job() {}
+        }
+        advance(ctx, driver)
+    })
+}
+
+fn await_promise<'js>(ctx: &Ctx<'js>, promise: Promise<'js>, is_program: bool) {
+    AWAITED.set(Some(Awaited::Promise { promise: Persistent::save(ctx, promise), is_program }));
+}
+
+fn begin_call<'js>(
+    ctx: &Ctx<'js>,
+    driver: &Object<'js>,
+    id: &str,
+    deadline_ms: u64,
+    caller: &Caller,
+    call: Call,
+) -> JsResult<Value<'js>> {
+    let Some(namespace) = engine::namespace(ctx) else {
+        return Err(Exception::throw_message(ctx, "no applet is prepared in this image"));
+    };
+    let who = Object::new(ctx.clone())?;
+    who.set("tenant", caller.tenant.as_str())?;
+    who.set("applet", caller.applet.as_str())?;
+    who.set("version", caller.version.as_str())?;
+    who.set("user", caller.user.as_deref())?;
+    who.set("organisation", caller.organisation.as_deref())?;
+    who.set("permissions", caller.permissions.clone())?;
+    who.set("locale", caller.locale.as_str())?;
+    let object = Object::new(ctx.clone())?;
+    object.set("id", id)?;
+    object.set("deadlineMs", deadline_ms as f64)?;
+    object.set("caller", who)?;
+    object.set("handler", call.handler)?;
+    object.set("export", call.export)?;
+    object.set("trigger", call.trigger)?;
+    match call.payload {
+        Payload::Json(json) => object.set("json", json)?,
+        Payload::Request(request) => {
+            let parts = Object::new(ctx.clone())?;
+            parts.set("method", request.method)?;
+            parts.set("url", request.url)?;
+            parts.set("headers", values::flat_headers(ctx, &request.headers)?)?;
+            parts.set("body", values::body_value(ctx, &request.body)?)?;
+            object.set("request", parts)?;
+        }
+    }
+    let function: Function = driver.get("call")?;
+    function.call((namespace, object))
+}
+
+fn begin_program<'js>(ctx: &Ctx<'js>, driver: &Object<'js>, program: Program) -> JsResult<()> {
+    let shell: Function = driver.get("shell")?;
+    shell.call::<_, ()>((program.grants,))?;
+    let sources = Rc::new(RefCell::new(HashMap::new()));
+    engine::set_module_loader(HostResolver(sources.clone()), HostLoader(sources));
+    match program.kind {
+        ProgramKind::Script => {
+            AWAITED.set(Some(Awaited::EventLoop));
+            let mut options = EvalOptions::default();
+            options.strict = false;
+            options.filename = Some(program.name);
+            ctx.eval_with_options::<Value, _>(program.source, options)?;
+        }
+        ProgramKind::Module => {
+            let (_, promise) = Module::declare(ctx.clone(), program.name, program.source)?.eval()?;
+            await_promise(ctx, promise, true);
+        }
+    }
+    Ok(())
+}
+
+/// Runs whatever can run: promise jobs, then due timers one by one. Says `done`, `failed`, or what is waited for.
+fn advance<'js>(ctx: &Ctx<'js>, driver: &Object<'js>) -> Step {
+    loop {
+        while ctx.execute_pending_job() {}
+        let Some(awaited) = AWAITED.with_borrow(Clone::clone) else {
+            return Step::Failed(Failure { reason: FailureReason::Threw, errors: Vec::new() });
+        };
+        let is_program = !matches!(awaited, Awaited::Promise { is_program: false, .. });
+        let state = match &awaited {
+            Awaited::Promise { promise, .. } => {
+                let promise = promise.clone().restore(ctx).expect("the promise belongs to this runtime");
+                match promise.state() {
+                    PromiseState::Pending => PromiseState::Pending,
+                    settled => {
+                        if !is_program || settled == PromiseState::Rejected {
+                            return finish(ctx, driver, &promise);
+                        }
+                        settled
+                    }
+                }
+            }
+            Awaited::EventLoop => PromiseState::Resolved,
+        };
+        for rejection in engine::take_rejections() {
+            let Ok(reason) = rejection.reason.restore(ctx) else { continue };
+            if is_program {
+                return Step::Failed(report(driver, reason));
+            }
+            let told = driver.get("unhandled").and_then(|f: Function| f.call::<_, ()>((reason,)));
+            if let Err(error) = told.catch(ctx) {
+                return failed(ctx, driver, error);
+            }
+        }
+        match idle(driver).catch(ctx) {
+            Ok(Idle::Ran) => {}
+            // The module has run to its end (or it is a script), and the event loop is empty.
+            Ok(Idle::Nothing) if is_program && state == PromiseState::Resolved => return Step::Done(Reply::Value(None)),
+            Ok(Idle::Nothing) => return Step::Pending(Wait { wake_at_us: None }),
+            Ok(Idle::Operations(wake_at_us)) => return Step::Pending(Wait { wake_at_us }),
+            // A timer's callback threw: nobody can catch it.
+            Err(error) if is_program => return failed(ctx, driver, error),
+            Err(error) => {
+                let error = thrown(ctx, error);
+                let _ = driver.get("unhandled").and_then(|f: Function| f.call::<_, ()>((error,)));
+            }
+        }
+    }
+}
+
+enum Idle {
+    /// A timer was due and has run.
+    Ran,
+    /// Operations are outstanding, or a timer is (with its time).
+    Operations(Option<u64>),
+    Nothing,
+}
+
+fn idle(driver: &Object<'_>) -> JsResult<Idle> {
+    let next: Function = driver.get("nextTimerUs")?;
+    let timer: Option<f64> = next.call(())?;
+    if timer.is_some() && driver.get::<_, Function>("fireTimer")?.call::<_, bool>(())? {
+        return Ok(Idle::Ran);
+    }
+    let outstanding: u32 = driver.get::<_, Function>("outstanding")?.call(())?;
+    match timer {
+        // Rounded up: at that time the timer is due.
+        Some(at) => Ok(Idle::Operations(Some(at.ceil() as u64))),
+        None if outstanding > 0 => Ok(Idle::Operations(None)),
+        None => Ok(Idle::Nothing),
+    }
+}
+
+fn finish<'js>(ctx: &Ctx<'js>, driver: &Object<'js>, promise: &Promise<'js>) -> Step {
+    match promise.result::<Value>() {
+        Some(Ok(value)) => done(ctx, driver, value),
+        _ => Step::Failed(report(driver, ctx.catch())),
+    }
+}
+
+/// The `Reply` of guest-js/web/src/bindings.ts.
+fn done<'js>(ctx: &Ctx<'js>, driver: &Object<'js>, value: Value<'js>) -> Step {
+    if value.is_undefined() {
+        return Step::Done(Reply::Value(None));
+    }
+    if let Some(json) = value.as_string() {
+        return Step::Done(Reply::Value(Some(values::text(json))));
+    }
+    let response = value.get::<Object>().and_then(|parts| {
+        let headers = values::headers(parts.get("headers")?);
+        let headers = headers.into_iter().map(|h| Header { name: h.name, value: h.value }).collect();
+        let body = match parts.get::<_, Option<values::Bytes>>("body")? {
+            Some(bytes) => Body::Bytes(bytes.0),
+            None => Body::Empty,
+        };
+        Ok(Response { status: parts.get("status")?, headers, body })
+    });
+    match response.catch(ctx) {
+        Ok(response) => Step::Done(Reply::Response(response)),
+        Err(error) => failed(ctx, driver, error),
+    }
+}
+
+fn failed<'js>(ctx: &Ctx<'js>, driver: &Object<'js>, error: CaughtError<'js>) -> Step {
+    Step::Failed(report(driver, thrown(ctx, error)))
+}
+
+fn report<'js>(driver: &Object<'js>, error: Value<'js>) -> Failure {
+    let ctx = error.ctx().clone();
+    let read = || -> JsResult<Failure> {
+        let failure: Object = driver.get::<_, Function>("report")?.call((error,))?;
+        let reason = match failure.get::<_, u32>("reason")? {
+            1 => FailureReason::HandlerNotFound,
+            2 => FailureReason::InvalidPayload,
+            3 => FailureReason::InvalidResult,
+            4 => FailureReason::StackOverflow,
+            _ => FailureReason::Threw,
+        };
+        let mut errors = Vec::new();
+        for one in failure.get::<_, javy::quickjs::Array>("errors")?.iter::<Object>() {
+            let one = one?;
+            let text = |key: &str| -> JsResult<String> { Ok(one.get::<_, values::Text>(key)?.0) };
+            let optional = |key: &str| -> JsResult<Option<String>> { Ok(one.get::<_, Option<values::Text>>(key)?.map(|t| t.0)) };
+            errors.push(ErrorReport {
+                name: text("name")?,
+                message: text("message")?,
+                stack: text("stack")?,
+                code: optional("code")?,
+                details: optional("details")?,
+            });
+        }
+        Ok(Failure { reason, errors })
+    };
+    read().unwrap_or_else(|_| {
+        // Reporting itself failed, which happens when the stack or the memory is exhausted where the error was thrown.
+        ctx.catch();
+        Failure { reason: FailureReason::Threw, errors: Vec::new() }
+    })
+}
+
+type Sources = Rc<RefCell<HashMap<String, String>>>;
+
+/// Asks the host where an import leads; the source is kept until QuickJS loads it.
+struct HostResolver(Sources);
+
+impl Resolver for HostResolver {
+    fn resolve<'js>(
+        &mut self,
+        ctx: &Ctx<'js>,
+        base: &str,
+        name: &str,
+        _: Option<ImportAttributes<'js>>,
+    ) -> JsResult<String> {
+        match modules::load(name, base) {
+            Ok(module) => {
+                self.0.borrow_mut().insert(module.name.clone(), module.source);
+                Ok(module.name)
+            }
+            Err(message) => Err(Exception::throw_reference(ctx, &message)),
+        }
+    }
+}
+
+struct HostLoader(Sources);
+
+impl Loader for HostLoader {
+    fn load<'js>(&mut self, ctx: &Ctx<'js>, name: &str, _: Option<ImportAttributes<'js>>) -> JsResult<Module<'js, Declared>> {
+        let Some(source) = self.0.borrow_mut().remove(name) else { return Err(Error::new_loading(name)) };
+        Module::declare(ctx.clone(), name, source)
+    }
+}

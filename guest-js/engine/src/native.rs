@@ -1,0 +1,172 @@
+//! What the web platform may call: the `Native` object of guest-js/web/src/bindings.ts. While an applet is prepared, capability
+//! functions throw, so that the error carries the author's position.
+
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use base64::{Engine as _, alphabet};
+use hmac::{Hmac, Mac};
+use javy::quickjs::{Ctx, Exception, Object, Result, String as JsString, Value, prelude::Func};
+use sha2::{Digest, Sha256};
+
+use crate::bindings::belljar::applet::{clock, completions, db, http, log, random};
+use crate::values::{self, Bytes, Parameters, Text};
+
+/// Bytes of one `random.bytes` call, as in wit/random.wit and in the Web Crypto standard's quota.
+const RANDOM_BYTES_MAX: u32 = 65_536;
+
+const ENCODE: GeneralPurpose = base64::engine::general_purpose::STANDARD;
+/// "Forgiving" (Infra standard, forgiving-base64 decode): padding optional, trailing bits ignored.
+const DECODE: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent).with_decode_allow_trailing_bits(true),
+);
+
+/// Throws while top-level code runs.
+fn open(ctx: &Ctx<'_>, what: &str) -> Result<()> {
+    if crate::engine::preparing() {
+        let message = format!(
+            "{what} cannot be used while top-level code runs: it runs once for all invocations and tenants. Call it inside a handler"
+        );
+        return Err(Exception::throw_message(ctx, &message));
+    }
+    Ok(())
+}
+
+fn statement(sql: Text, parameters: Parameters) -> db::Statement {
+    db::Statement { sql: sql.0, parameters: parameters.0 }
+}
+
+/// Makes the `Native` object.
+pub(crate) fn object<'js>(ctx: &Ctx<'js>) -> Result<Object<'js>> {
+    let native = Object::new(ctx.clone())?;
+    native.set("nowUs", Func::from(|| clock::now_us() as f64))?;
+    native.set("randomBytes", Func::from(random_bytes))?;
+    native.set("log", Func::from(write_log))?;
+    set_db(&native)?;
+    native.set("httpSend", Func::from(http_send))?;
+    native.set("cancel", Func::from(completions::cancel))?;
+    native.set("utf8Encode", Func::from(utf8_encode))?;
+    native.set("utf8Decode", Func::from(utf8_decode))?;
+    native.set("sha256", Func::from(|ctx: Ctx<'js>, b: Bytes| values::uint8_array(&ctx, &Sha256::digest(&b.0))))?;
+    native.set("hmacSha256", Func::from(hmac_sha256))?;
+    native.set("timingSafeEqual", Func::from(|a: Bytes, b: Bytes| timing_safe_equal(&a.0, &b.0)))?;
+    native.set("base64Encode", Func::from(|b: Bytes| ENCODE.encode(b.0)))?;
+    native.set("base64Decode", Func::from(base64_decode))?;
+    Ok(native)
+}
+
+fn set_db(native: &Object<'_>) -> Result<()> {
+    native.set(
+        "dbQuery",
+        Func::from(|ctx: Ctx<'_>, sql: Text, parameters: Parameters, transaction: Option<u32>| {
+            open(&ctx, "sdk.db")?;
+            Ok::<_, javy::quickjs::Error>(db::query(&statement(sql, parameters), transaction))
+        }),
+    )?;
+    native.set(
+        "dbQueryOne",
+        Func::from(|ctx: Ctx<'_>, sql: Text, parameters: Parameters, transaction: Option<u32>| {
+            open(&ctx, "sdk.db")?;
+            Ok::<_, javy::quickjs::Error>(db::query_one(&statement(sql, parameters), transaction))
+        }),
+    )?;
+    native.set(
+        "dbExecute",
+        Func::from(|ctx: Ctx<'_>, sql: Text, parameters: Parameters, transaction: Option<u32>| {
+            open(&ctx, "sdk.db")?;
+            Ok::<_, javy::quickjs::Error>(db::execute(&statement(sql, parameters), transaction))
+        }),
+    )?;
+    native.set(
+        "dbBatch",
+        Func::from(|ctx: Ctx<'_>, sqls: Vec<Text>, parameters: Vec<Parameters>| {
+            open(&ctx, "sdk.db")?;
+            let statements: Vec<_> = sqls.into_iter().zip(parameters).map(|(sql, p)| statement(sql, p)).collect();
+            Ok::<_, javy::quickjs::Error>(db::batch(&statements))
+        }),
+    )?;
+    native.set(
+        "dbBegin",
+        Func::from(|ctx: Ctx<'_>| {
+            open(&ctx, "sdk.db")?;
+            Ok::<_, javy::quickjs::Error>(db::begin())
+        }),
+    )?;
+    native.set("dbCommit", Func::from(db::commit))?;
+    native.set("dbRollback", Func::from(db::rollback))
+}
+
+fn random_bytes<'js>(ctx: Ctx<'js>, length: u32) -> Result<Value<'js>> {
+    open(&ctx, "cryptographic randomness")?;
+    if length > RANDOM_BYTES_MAX {
+        return Err(Exception::throw_range(&ctx, "at most 65536 random bytes at once"));
+    }
+    values::uint8_array(&ctx, &random::bytes(length))
+}
+
+fn write_log(origin: u32, level: u32, message: Text, fields: Vec<Text>) {
+    let origin = if origin == 0 { log::Origin::Console } else { log::Origin::Sdk };
+    let level = match level {
+        0 => log::Level::Debug,
+        1 => log::Level::Info,
+        2 => log::Level::Warn,
+        _ => log::Level::Error,
+    };
+    let fields: Vec<_> = values::pairs(fields).into_iter().map(|(name, value)| log::Field { name, value }).collect();
+    log::write(origin, level, &message.0, &fields);
+}
+
+fn http_send(
+    ctx: Ctx<'_>,
+    method: Text,
+    url: Text,
+    headers: Vec<Text>,
+    body: Option<Bytes>,
+    redirect: u32,
+    timeout_ms: Option<f64>,
+) -> Result<u32> {
+    open(&ctx, "fetch")?;
+    let request =
+        http::Request { method: method.0, url: url.0, headers: values::headers(headers), body: values::body(body) };
+    let redirect = match redirect {
+        0 => http::Redirect::Follow,
+        1 => http::Redirect::Error,
+        _ => http::Redirect::Manual,
+    };
+    // A cast of a float saturates, and NaN becomes 0: a nonsensical time-out only ever shortens.
+    Ok(http::send(&request, http::Options { redirect, timeout_ms: timeout_ms.map(|ms| ms as u32) }))
+}
+
+fn utf8_encode<'js>(ctx: Ctx<'js>, text: Text) -> Result<Value<'js>> {
+    values::uint8_array(&ctx, text.0.as_bytes())
+}
+
+fn utf8_decode<'js>(ctx: Ctx<'js>, bytes: Bytes, fatal: bool, keep_bom: bool) -> Result<JsString<'js>> {
+    let bytes = bytes.0.as_slice();
+    let bytes = if keep_bom { bytes } else { bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes) };
+    match std::str::from_utf8(bytes) {
+        Ok(text) => JsString::from_str(ctx, text),
+        Err(_) if fatal => Err(Exception::throw_type(&ctx, "the encoded data is not valid UTF-8")),
+        Err(_) => JsString::from_str(ctx, &String::from_utf8_lossy(bytes)),
+    }
+}
+
+fn hmac_sha256<'js>(ctx: Ctx<'js>, key: Bytes, bytes: Bytes) -> Result<Value<'js>> {
+    let mut mac = Hmac::<Sha256>::new_from_slice(&key.0).map_err(|_| Exception::throw_type(&ctx, "the key is not valid"))?;
+    mac.update(&bytes.0);
+    values::uint8_array(&ctx, &mac.finalize().into_bytes())
+}
+
+fn timing_safe_equal(a: &[u8], b: &[u8]) -> bool {
+    a.len() == b.len() && std::hint::black_box(a.iter().zip(b).fold(0, |different, (x, y)| different | (x ^ y))) == 0
+}
+
+fn base64_decode<'js>(ctx: Ctx<'js>, text: Text) -> Result<Value<'js>> {
+    let mut text = text.0;
+    text.retain(|c| !matches!(c, '\t' | '\n' | '\x0c' | '\r' | ' '));
+    let padding = text.len() - text.trim_end_matches('=').len();
+    let well_padded = padding == 0 || (padding <= 2 && text.len() % 4 == 0);
+    match DECODE.decode(text.as_bytes()) {
+        Ok(bytes) if well_padded => values::uint8_array(&ctx, &bytes),
+        _ => Ok(Value::new_undefined(ctx)),
+    }
+}

@@ -1,0 +1,134 @@
+//! Called on the core module, before there is a component: making the base image and preparing an applet in it.
+//!
+//! `belljar_boot()` makes the base image. `belljar_buffer(bytes)` gives room for a text; `belljar_prepare(name, name_len, source,
+//! source_len, seed)` evaluates an applet's bundle and answers 0, or 1 with a report (JSON: `{reason, errors}`, see `Failure` in
+//! guest-js/web/src/bindings.ts) at `belljar_report_at()`, `belljar_report_bytes()`.
+
+use std::cell::RefCell;
+
+use javy::quickjs::{CatchResultExt, CaughtError, Ctx, Function, Module, Object, Persistent, Promise, Value, promise::PromiseState};
+
+use crate::engine;
+
+/// Room left free above the heap, so that a call of ordinary size needs no `memory.grow`.
+const HEADROOM_BYTES: usize = 256 << 10;
+
+thread_local! {
+    static REPORT: RefCell<String> = const { RefCell::new(String::new()) };
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn belljar_boot() {
+    engine::boot();
+    settle_heap();
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn belljar_buffer(bytes: usize) -> *mut u8 {
+    Box::leak(vec![0u8; bytes].into_boxed_slice()).as_mut_ptr()
+}
+
+/// # Safety
+/// Both ranges were made by `belljar_buffer` and filled with UTF-8; they are taken back here.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn belljar_prepare(name: *mut u8, name_len: usize, source: *mut u8, source_len: usize, seed: u64) -> u32 {
+    // SAFETY: the caller's promise: these are the boxes that `belljar_buffer` leaked.
+    let (name, source) = unsafe {
+        (Vec::from_raw_parts(name, name_len, name_len), Vec::from_raw_parts(source, source_len, source_len))
+    };
+    fastrand::seed(seed);
+    let prepared = engine::with(|ctx, driver| prepare(ctx, driver, name, source));
+    settle_heap();
+    match prepared {
+        Ok(()) => {
+            engine::set_preparing(false);
+            0
+        }
+        Err(report) => {
+            REPORT.set(report);
+            1
+        }
+    }
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn belljar_report_at() -> *const u8 {
+    REPORT.with_borrow(|report| report.as_ptr())
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn belljar_report_bytes() -> usize {
+    REPORT.with_borrow(|report| report.len())
+}
+
+/// Collects garbage and leaves room at the top: what stays is the image.
+fn settle_heap() {
+    engine::with(|ctx, _| ctx.run_gc());
+    crate::allocator::reserve(HEADROOM_BYTES);
+}
+
+fn prepare<'js>(ctx: &Ctx<'js>, driver: &Object<'js>, name: Vec<u8>, source: Vec<u8>) -> Result<(), String> {
+    let caught = |error: CaughtError<'js>| report(driver, thrown(ctx, error));
+    let module = Module::declare(ctx.clone(), name, source).catch(ctx).map_err(caught)?;
+    let (module, promise) = module.eval().catch(ctx).map_err(caught)?;
+    while ctx.execute_pending_job() {}
+    settled(ctx, driver, &promise)?;
+    for rejection in engine::take_rejections() {
+        if let Ok(reason) = rejection.reason.restore(ctx) {
+            return Err(report(driver, reason));
+        }
+    }
+    let left: u32 = driver.get("outstanding").and_then(|f: Function| f.call(())).unwrap_or(0);
+    let timer: Option<f64> = driver.get("nextTimerUs").and_then(|f: Function| f.call(())).unwrap_or(None);
+    if left > 0 || timer.is_some() {
+        return Err(leftover("a timer or an operation"));
+    }
+    let namespace = module.namespace().catch(ctx).map_err(caught)?;
+    engine::set_namespace(Persistent::save(ctx, namespace));
+    Ok(())
+}
+
+fn settled<'js>(ctx: &Ctx<'js>, driver: &Object<'js>, promise: &Promise<'js>) -> Result<(), String> {
+    match promise.state() {
+        PromiseState::Resolved => Ok(()),
+        PromiseState::Pending => Err(leftover("a top-level await")),
+        PromiseState::Rejected => {
+            // `result` throws the reason; it is taken back from the context.
+            let _ = promise.result::<Value>();
+            // The rejection is reported here, so the tracker's note of it is dropped.
+            engine::take_rejections();
+            Err(report(driver, ctx.catch()))
+        }
+    }
+}
+
+fn leftover(what: &str) -> String {
+    format!(
+        r#"{{"reason":0,"errors":[{{"name":"PreparationError","message":"{what} is still waiting when the top-level code has run: every invocation starts from a copy of this moment, so start it inside a handler","stack":""}}]}}"#
+    )
+}
+
+/// The thrown value behind an error of the bindings.
+pub(crate) fn thrown<'js>(ctx: &Ctx<'js>, error: CaughtError<'js>) -> Value<'js> {
+    match error {
+        CaughtError::Exception(exception) => exception.into_value(),
+        CaughtError::Value(value) => value,
+        CaughtError::Error(error) => {
+            // An error of the bindings themselves becomes an ordinary JavaScript error.
+            let _ = javy::quickjs::Exception::throw_message(ctx, &error.to_string());
+            ctx.catch()
+        }
+    }
+}
+
+fn report<'js>(driver: &Object<'js>, error: Value<'js>) -> String {
+    let ctx = error.ctx().clone();
+    driver
+        .get("report")
+        .and_then(|f: Function| f.call::<_, Value>((error,)))
+        .and_then(|failure| ctx.json_stringify(failure))
+        .ok()
+        .flatten()
+        .map(|text| crate::values::text(&text))
+        .unwrap_or_else(|| r#"{"reason":0,"errors":[]}"#.into())
+}

@@ -1,0 +1,16 @@
+//! The WebAssembly engine: one compiled engine for all applets, one image per applet, one fresh instance per invocation. It is the
+//! only part that knows Wasmtime.
+//!
+//! In the order of use: `artifact` (what was built), `sandbox` (compiled once), `prepare` (an applet becomes an image), `invoke`
+//! (an instance starts, waits and ends), `imports` (what the guest calls).
+
+pub(crate) mod artifact;
+mod bindings;
+pub(crate) mod cache;
+mod image;
+mod imports;
+pub(crate) mod invoke;
+mod limiter;
+pub(crate) mod positions;
+pub(crate) mod prepare;
+pub(crate) mod sandbox;

@@ -1,0 +1,253 @@
+//! What the guest calls: each function of `wit/`, counted, bounded, and handed to its capability. Operations never block: they
+//! begin as tasks, and `invoke` collects what completes.
+
+mod convert;
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::sync::Arc;
+
+use tokio::task::{AbortHandle, JoinSet};
+use wasmtime::StoreContextMut;
+use wasmtime::component::{HasSelf, Linker};
+
+use super::bindings::Applet;
+use super::bindings::belljar::applet::completions::Outcome;
+use super::bindings::belljar::applet::{clock, completions, db, http, log, modules, random, types};
+use super::limiter::{Abort, Limiter};
+use crate::capability::db::{DbOperation, DbSession};
+use crate::capability::http::{Held, HostBytes, HttpSession};
+use crate::capability::log::LogSession;
+use crate::floor::clock::Source;
+use crate::floor::fault::{Fault, FaultCode};
+use crate::floor::limits::{LimitHit, Limits};
+use crate::invocation::Modules;
+
+/// Bytes of one `random.bytes` call (wit/random.wit).
+const RANDOM_BYTES_MAX: u32 = 65_536;
+/// Fuel that counts as one microsecond of the guest's clock.
+const FUEL_PER_US: u64 = 1_000;
+/// What one queued operation costs the host besides its bytes.
+const OPERATION_BYTES: u64 = 512;
+
+/// One outstanding operation that has completed: its number, what came of it, and the bytes held until it is delivered.
+pub(super) type Completed = (u32, Outcome, Option<Held>);
+
+/// Capabilities of one invocation. What was not granted is not there.
+pub(crate) struct Capabilities {
+    pub(crate) db: Option<DbSession>,
+    pub(crate) http: Option<HttpSession>,
+    pub(crate) log: LogSession,
+    pub(crate) modules: Option<Arc<dyn Modules>>,
+}
+
+/// Store data of one instance.
+pub(crate) struct State {
+    pub(super) limiter: Limiter,
+    pub(super) capabilities: Capabilities,
+    pub(super) source: Arc<dyn Source>,
+    pub(super) host_bytes: HostBytes,
+    pub(super) tasks: JoinSet<Completed>,
+    aborts: HashMap<u32, AbortHandle>,
+    operations: u32,
+    operations_max: u32,
+    outstanding_max: u32,
+    pub(super) host_calls: u64,
+    /// The clock at the start of this slice, and the fuel left then.
+    slice_us: u64,
+    slice_fuel: u64,
+    fuel_now: u64,
+}
+
+impl State {
+    pub(super) fn new(limits: &Limits, source: Arc<dyn Source>, host_bytes: HostBytes, capabilities: Capabilities) -> Self {
+        Self {
+            limiter: Limiter::new(limits.memory_bytes_max),
+            capabilities,
+            source,
+            host_bytes,
+            tasks: JoinSet::new(),
+            aborts: HashMap::new(),
+            operations: 0,
+            operations_max: limits.operations_max,
+            outstanding_max: limits.operations_outstanding_max,
+            host_calls: 0,
+            slice_us: 0,
+            slice_fuel: 0,
+            fuel_now: 0,
+        }
+    }
+
+    /// Sets the guest's clock at the start of a slice: to the host's time, or to the timer that is due, never backwards.
+    pub(super) fn begin_slice(&mut self, fuel_left: u64, due_us: u64) {
+        self.slice_us = self.source.now_us().max(due_us).max(self.slice_us);
+        (self.slice_fuel, self.fuel_now) = (fuel_left, fuel_left);
+    }
+
+    /// The guest's clock, as of the fuel last seen.
+    fn guest_now_us(&self) -> u64 {
+        self.slice_us + self.slice_fuel.saturating_sub(self.fuel_now) / FUEL_PER_US
+    }
+
+    pub(super) fn operations(&self) -> u64 {
+        u64::from(self.operations)
+    }
+
+    /// An operation has been delivered.
+    pub(super) fn delivered(&mut self, operation: u32) {
+        self.aborts.remove(&operation);
+    }
+
+    /// Begins an operation as a task of its own. `bytes` are held until the guest has the outcome.
+    fn submit(&mut self, bytes: u64, work: impl Future<Output = Outcome> + Send + 'static) -> wasmtime::Result<u32> {
+        self.host_calls += 1;
+        self.operations += 1;
+        if self.operations > self.operations_max {
+            return Err(over("operations_max", self.operations_max.into(), self.operations.into()));
+        }
+        if self.tasks.len() >= self.outstanding_max as usize {
+            let used = self.tasks.len() as u64 + 1;
+            return Err(over("operations_outstanding_max", self.outstanding_max.into(), used));
+        }
+        let held = self.host_bytes.hold(bytes + OPERATION_BYTES).map_err(|hit| abort(Fault::limit(FaultCode::Operations, hit)))?;
+        let operation = self.operations;
+        let task = async move { (operation, work.await, Some(held)) };
+        self.aborts.insert(operation, self.tasks.spawn(task));
+        Ok(operation)
+    }
+
+    fn db(&mut self, bytes: u64, operation: DbOperation) -> wasmtime::Result<u32> {
+        match &self.capabilities.db {
+            Some(session) => {
+                let work = session.run(operation);
+                let host_bytes = self.host_bytes.clone();
+                self.submit(bytes, async move { convert::db_outcome(work.await, &host_bytes) })
+            }
+            None => self.submit(0, async { Outcome::Db(Err(db::Error::NotGranted)) }),
+        }
+    }
+}
+
+fn abort(fault: Fault) -> wasmtime::Error {
+    wasmtime::Error::new(Abort(fault))
+}
+
+fn over(name: &'static str, allowed: u64, used: u64) -> wasmtime::Error {
+    abort(Fault::limit(FaultCode::Operations, LimitHit { name, allowed, used }))
+}
+
+impl types::Host for State {}
+
+/// Links all functions of `wit/`. The macro's traits see the store's data only; the clock also needs the fuel, so it is linked by
+/// hand, over the macro's.
+pub(super) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
+    Applet::add_to_linker::<State, HasSelf<State>>(linker, |state| state)?;
+    linker.allow_shadowing(true);
+    linker.instance("belljar:applet/clock@0.1.0")?.func_wrap("now-us", |mut store: StoreContextMut<'_, State>, (): ()| {
+        let fuel_left = store.get_fuel()?;
+        let state = store.data_mut();
+        state.host_calls += 1;
+        state.fuel_now = fuel_left;
+        Ok((state.guest_now_us(),))
+    })?;
+    linker.allow_shadowing(false);
+    Ok(())
+}
+
+impl clock::Host for State {
+    fn now_us(&mut self) -> wasmtime::Result<u64> {
+        Ok(self.guest_now_us())
+    }
+}
+
+impl random::Host for State {
+    fn bytes(&mut self, length: u32) -> wasmtime::Result<Vec<u8>> {
+        self.host_calls += 1;
+        if length > RANDOM_BYTES_MAX {
+            return Err(over("random_bytes_max", RANDOM_BYTES_MAX.into(), length.into()));
+        }
+        let mut bytes = vec![0; length as usize];
+        self.source.random(&mut bytes);
+        Ok(bytes)
+    }
+
+    fn seed(&mut self) -> wasmtime::Result<u64> {
+        let mut bytes = [0; 8];
+        self.source.random(&mut bytes);
+        Ok(u64::from_le_bytes(bytes))
+    }
+}
+
+impl log::Host for State {
+    fn write(&mut self, origin: log::Origin, level: log::Level, message: String, fields: Vec<log::Field>) -> wasmtime::Result<()> {
+        self.host_calls += 1;
+        let fields = fields.into_iter().map(|f| (f.name, f.value)).collect();
+        self.capabilities.log.write(convert::origin(origin), convert::level(level), message, fields);
+        Ok(())
+    }
+}
+
+impl db::Host for State {
+    fn query(&mut self, statement: db::Statement, transaction: Option<u32>) -> wasmtime::Result<u32> {
+        let statement = convert::statement(statement);
+        self.db(statement.size_bytes(), DbOperation::Query { statement, transaction })
+    }
+
+    fn query_one(&mut self, statement: db::Statement, transaction: Option<u32>) -> wasmtime::Result<u32> {
+        let statement = convert::statement(statement);
+        self.db(statement.size_bytes(), DbOperation::QueryOne { statement, transaction })
+    }
+
+    fn execute(&mut self, statement: db::Statement, transaction: Option<u32>) -> wasmtime::Result<u32> {
+        let statement = convert::statement(statement);
+        self.db(statement.size_bytes(), DbOperation::Execute { statement, transaction })
+    }
+
+    fn batch(&mut self, statements: Vec<db::Statement>) -> wasmtime::Result<u32> {
+        let statements: Vec<_> = statements.into_iter().map(convert::statement).collect();
+        self.db(statements.iter().map(|s| s.size_bytes()).sum(), DbOperation::Batch { statements })
+    }
+
+    fn begin(&mut self) -> wasmtime::Result<u32> {
+        self.db(0, DbOperation::Begin)
+    }
+
+    fn commit(&mut self, transaction: u32) -> wasmtime::Result<u32> {
+        self.db(0, DbOperation::Commit { transaction })
+    }
+
+    fn rollback(&mut self, transaction: u32) -> wasmtime::Result<u32> {
+        self.db(0, DbOperation::Rollback { transaction })
+    }
+}
+
+impl http::Host for State {
+    fn send(&mut self, request: types::Request, options: http::Options) -> wasmtime::Result<u32> {
+        let Some(session) = &self.capabilities.http else {
+            return self.submit(0, async { Outcome::Http(Err(http::Error::NotGranted)) });
+        };
+        let (request, bytes) = convert::request(request);
+        let work = session.send(request, convert::options(options));
+        self.submit(bytes, async move { convert::http_outcome(work.await) })
+    }
+}
+
+impl completions::Host for State {
+    fn cancel(&mut self, operation: u32) -> wasmtime::Result<()> {
+        self.host_calls += 1;
+        if let Some(task) = self.aborts.remove(&operation) {
+            task.abort();
+        }
+        Ok(())
+    }
+}
+
+impl modules::Host for State {
+    fn load(&mut self, specifier: String, referrer: String) -> wasmtime::Result<Result<modules::Module, String>> {
+        self.host_calls += 1;
+        let Some(modules) = self.capabilities.modules.clone() else {
+            return Ok(Err(format!("there is no module {specifier:?}: a package is one bundle, and imports nothing at run time")));
+        };
+        Ok(modules.load(&specifier, &referrer).map(|(name, source)| modules::Module { name, source }))
+    }
+}

@@ -1,0 +1,149 @@
+//! Between the types Wasmtime's macro makes from `wit/` and the capabilities' own.
+
+use super::super::bindings::belljar::applet::completions::Outcome;
+use super::super::bindings::belljar::applet::{db, http, log, types};
+use crate::capability::db::{Changes, DbError, DbReply, Parameters, Statement, Value};
+use crate::capability::http::{
+    Header, HostBytes, HttpError, HttpOptions, HttpRequest, HttpResponse, Redirect,
+};
+use crate::capability::log::{LogLevel, LogOrigin};
+use crate::floor::limits::LimitHit;
+
+pub(super) fn origin(origin: log::Origin) -> LogOrigin {
+    match origin {
+        log::Origin::Console => LogOrigin::Console,
+        log::Origin::Sdk => LogOrigin::Sdk,
+    }
+}
+
+pub(super) fn level(level: log::Level) -> LogLevel {
+    match level {
+        log::Level::Debug => LogLevel::Debug,
+        log::Level::Info => LogLevel::Info,
+        log::Level::Warn => LogLevel::Warn,
+        log::Level::Error => LogLevel::Error,
+    }
+}
+
+fn value(value: db::Value) -> Value {
+    match value {
+        db::Value::Null => Value::Null,
+        db::Value::Integer(n) => Value::Integer(n),
+        db::Value::Real(n) => Value::Real(n),
+        db::Value::Text(text) => Value::Text(text),
+        db::Value::Blob(bytes) => Value::Blob(bytes),
+    }
+}
+
+fn value_out(value: Value) -> db::Value {
+    match value {
+        Value::Null => db::Value::Null,
+        Value::Integer(n) => db::Value::Integer(n),
+        Value::Real(n) => db::Value::Real(n),
+        Value::Text(text) => db::Value::Text(text),
+        Value::Blob(bytes) => db::Value::Blob(bytes),
+    }
+}
+
+pub(super) fn statement(statement: db::Statement) -> Statement {
+    let parameters = match statement.parameters {
+        db::Parameters::Positional(values) => Parameters::Positional(values.into_iter().map(value).collect()),
+        db::Parameters::Named(values) => Parameters::Named(values.into_iter().map(|v| (v.name, value(v.value))).collect()),
+    };
+    Statement { sql: statement.sql, parameters }
+}
+
+fn changes(changes: Changes) -> db::Changes {
+    db::Changes { changes: changes.changes, last_insert_rowid: changes.last_insert_rowid }
+}
+
+/// A result that does not fit beside what is held already is refused; one that fits is delivered right away.
+pub(super) fn db_outcome(result: Result<DbReply, DbError>, host_bytes: &HostBytes) -> Outcome {
+    let result = result.and_then(|reply| {
+        let bytes = match &reply {
+            DbReply::Rows(rows) => rows.rows.iter().flatten().map(Value::size_bytes).sum(),
+            _ => 0,
+        };
+        host_bytes.hold(bytes).map(|_| reply).map_err(DbError::Limit)
+    });
+    Outcome::Db(match result {
+        Ok(DbReply::Rows(rows)) => Ok(db::Reply::Rows(db::Rows {
+            columns: rows.columns,
+            rows: rows.rows.into_iter().map(|row| row.into_iter().map(value_out).collect()).collect(),
+        })),
+        Ok(DbReply::Changes(one)) => Ok(db::Reply::Changes(changes(one))),
+        Ok(DbReply::Batch(all)) => Ok(db::Reply::Batch(all.into_iter().map(changes).collect())),
+        Ok(DbReply::Transaction(id)) => Ok(db::Reply::Transaction(id)),
+        Ok(DbReply::Ended) => Ok(db::Reply::Ended),
+        Err(error) => Err(db_error(error)),
+    })
+}
+
+fn db_error(error: DbError) -> db::Error {
+    match error {
+        DbError::Denied(text) => db::Error::Denied(text),
+        DbError::Invalid(text) => db::Error::Invalid(text),
+        DbError::Constraint(text) => db::Error::Constraint(text),
+        DbError::Busy => db::Error::Busy,
+        DbError::Limit(LimitHit { name, allowed, used }) => {
+            db::Error::Limit(db::LimitExceeded { limit: name.into(), allowed, used })
+        }
+        DbError::NoTransaction => db::Error::NoTransaction,
+        DbError::Failed(text) => db::Error::Failed(text),
+    }
+}
+
+pub(super) fn body(body: types::Body) -> bytes::Bytes {
+    match body {
+        types::Body::Empty => bytes::Bytes::new(),
+        types::Body::Bytes(bytes) => bytes.into(),
+    }
+}
+
+/// The request, and the bytes of what is not its body (the session counts that).
+pub(super) fn request(request: types::Request) -> (HttpRequest, u64) {
+    let headers: Vec<_> = request.headers.into_iter().map(|h| Header { name: h.name, value: h.value }).collect();
+    let bytes = request.url.len() + headers.iter().map(|h| h.name.len() + h.value.len()).sum::<usize>();
+    let request = HttpRequest { method: request.method, url: request.url, headers, body: body(request.body) };
+    (request, bytes as u64)
+}
+
+pub(super) fn options(options: http::Options) -> HttpOptions {
+    let redirect = match options.redirect {
+        http::Redirect::Follow => Redirect::Follow,
+        http::Redirect::Error => Redirect::Error,
+        http::Redirect::Manual => Redirect::Manual,
+    };
+    HttpOptions { redirect, timeout_ms: options.timeout_ms }
+}
+
+pub(super) fn http_outcome(result: Result<HttpResponse, HttpError>) -> Outcome {
+    Outcome::Http(match result {
+        Ok(response) => Ok(http::Response {
+            status: response.status,
+            status_text: response.status_text,
+            url: response.url,
+            redirected: response.redirected,
+            headers: response.headers.into_iter().map(|h| types::Header { name: h.name, value: h.value }).collect(),
+            body: types::Body::Bytes(response.body.into()),
+        }),
+        Err(error) => Err(http_error(error)),
+    })
+}
+
+fn http_error(error: HttpError) -> http::Error {
+    let limit = |hit: LimitHit| http::LimitExceeded { limit: hit.name.into(), allowed: hit.allowed, used: hit.used };
+    match error {
+        HttpError::NotGranted => http::Error::NotGranted,
+        HttpError::Denied(text) => http::Error::Denied(text),
+        HttpError::Invalid(text) => http::Error::Invalid(text),
+        HttpError::Dns(text) => http::Error::Dns(text),
+        HttpError::Connect(text) => http::Error::Connect(text),
+        HttpError::Tls(text) => http::Error::Tls(text),
+        HttpError::Timeout(hit) => http::Error::Timeout(limit(hit)),
+        HttpError::Limit(hit) => http::Error::Limit(limit(hit)),
+        HttpError::TooManyRedirects(hit) => http::Error::TooManyRedirects(limit(hit)),
+        HttpError::Redirected(text) => http::Error::Redirected(text),
+        HttpError::Protocol(text) => http::Error::Protocol(text),
+    }
+}

@@ -1,0 +1,309 @@
+//! One invocation: a fresh instance, `start`, then waiting and `resume` until it is done. While it waits there is no WebAssembly
+//! frame, no fiber and no thread, only its memory. Whatever ends it, the instance is dropped and never entered again.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use belljar_package::Handler;
+use tokio::time::Instant as Moment;
+use wasmtime::{Store, Trap};
+
+use super::bindings::Applet;
+use super::bindings::belljar::applet::completions::Completion;
+use super::bindings::belljar::applet::types;
+use super::imports::{Capabilities, State};
+use super::limiter::Abort;
+use super::positions::Positions;
+use super::prepare::Prepared;
+use super::sandbox::{FUEL_YIELD_INTERVAL, Sandbox};
+use crate::capability::http::HostBytes;
+use crate::catalog::Release;
+use crate::floor::clock::Source;
+use crate::floor::fault::{Fault, FaultCode, ThrownError};
+use crate::floor::grants::Grants;
+use crate::floor::ids::{AppletId, InvocationId, TenantId};
+use crate::floor::limits::{LimitHit, Limits};
+use crate::floor::usage::Usage;
+use crate::invocation::{HttpReply, Invocation, Payload, Program, ProgramKind, Response};
+
+/// Completions delivered in one `resume`.
+const COMPLETIONS_MAX: usize = 256;
+
+/// Everything one invocation runs with.
+pub(crate) struct Run<'a> {
+    pub(crate) prepared: &'a Prepared,
+    pub(crate) limits: &'a Limits,
+    pub(crate) source: Arc<dyn Source>,
+    pub(crate) capabilities: Capabilities,
+    pub(crate) host_bytes: HostBytes,
+    pub(crate) task: Task,
+    pub(crate) begun: Instant,
+}
+
+/// What the instance is started with.
+pub(crate) struct Task(types::Invocation);
+
+impl Task {
+    /// One call of one handler.
+    pub(crate) fn call(id: &InvocationId, release: &Release, handler: &Handler, version: String, invocation: Invocation) -> Self {
+        let payload = match invocation.payload {
+            Payload::Json(json) => types::Payload::Json(json),
+            Payload::Request(request) => types::Payload::Request(types::Request {
+                method: request.method,
+                url: request.url,
+                headers: request.headers.into_iter().map(|(name, value)| types::Header { name, value }).collect(),
+                body: types::Body::Bytes(request.body.into()),
+            }),
+        };
+        let call = types::Call {
+            handler: handler.name.clone(),
+            export: handler.export.clone(),
+            trigger: invocation.trigger,
+            payload,
+        };
+        let caller = types::Caller {
+            tenant: release.tenant().to_string(),
+            applet: release.applet().to_string(),
+            version,
+            user: invocation.user,
+            organisation: invocation.organisation,
+            permissions: invocation.permissions,
+            locale: invocation.locale,
+        };
+        Self(types::Invocation { id: id.to_string(), deadline_ms: 0, caller, task: types::Task::Call(call) })
+    }
+
+    /// A program given as text.
+    pub(crate) fn program(id: &InvocationId, tenant: &TenantId, applet: &AppletId, grants: &Grants, program: Program) -> Self {
+        let granted = [("db", grants.db), ("http", !grants.http.is_empty()), ("log", grants.log)];
+        let program = types::Program {
+            kind: match program.kind {
+                ProgramKind::Script => types::ProgramKind::Script,
+                ProgramKind::Module => types::ProgramKind::Module,
+            },
+            name: program.name,
+            source: program.source,
+            grants: granted.iter().filter(|(_, granted)| *granted).map(|(name, _)| (*name).to_owned()).collect(),
+        };
+        let caller = types::Caller {
+            tenant: tenant.to_string(),
+            applet: applet.to_string(),
+            version: String::new(),
+            user: None,
+            organisation: None,
+            permissions: Vec::new(),
+            locale: "en".into(),
+        };
+        Self(types::Invocation { id: id.to_string(), deadline_ms: 0, caller, task: types::Task::Program(program) })
+    }
+}
+
+impl Sandbox {
+    /// Runs one invocation to its end.
+    pub(crate) async fn invoke(&self, run: Run<'_>) -> (Result<Response, Fault>, Usage) {
+        let Run { prepared, limits, source, capabilities, host_bytes, task: Task(mut invocation), begun } = run;
+        invocation.deadline_ms = source.now_us() / 1_000 + limits.deadline_ms;
+        let deadline = Moment::from_std(begun) + std::time::Duration::from_millis(limits.deadline_ms);
+        let mut store = Store::new(&self.engine, State::new(limits, source, host_bytes, capabilities));
+        store.limiter(|state| &mut state.limiter);
+        let ended = match fuel(&mut store, limits.fuel_max) {
+            Ok(()) => tokio::time::timeout_at(deadline, drive(&mut store, prepared, &invocation)).await,
+            Err(error) => Ok(Err(Stop::Wasmtime(error))),
+        };
+        let wall_us = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
+        let fuel = limits.fuel_max.saturating_sub(store.get_fuel().unwrap_or(0));
+        let result = match ended {
+            Ok(Ok(step)) => finished(step, limits, &prepared.positions),
+            Ok(Err(Stop::Fault(fault))) => Err(fault),
+            Ok(Err(Stop::Wasmtime(error))) => Err(trapped(&error, limits, fuel)),
+            Err(_) => {
+                let hit = LimitHit { name: "deadline_ms", allowed: limits.deadline_ms, used: wall_us / 1_000 };
+                Err(Fault::limit(FaultCode::Deadline, hit))
+            }
+        };
+        let state = store.data();
+        let capabilities = &state.capabilities;
+        let usage = Usage {
+            fuel,
+            memory_bytes_peak: state.limiter.peak(),
+            wall_us,
+            operations: state.operations(),
+            host_calls: state.host_calls,
+            db: capabilities.db.as_ref().map(|db| db.usage()).unwrap_or_default(),
+            http: capabilities.http.as_ref().map(|http| http.usage()).unwrap_or_default(),
+            log: capabilities.log.usage(),
+        };
+        (result, usage)
+    }
+}
+
+fn fuel(store: &mut Store<State>, fuel_max: u64) -> wasmtime::Result<()> {
+    store.set_fuel(fuel_max)?;
+    store.fuel_async_yield_interval(Some(FUEL_YIELD_INTERVAL))
+}
+
+/// Why an invocation ended without a last step.
+enum Stop {
+    Fault(Fault),
+    Wasmtime(wasmtime::Error),
+}
+
+impl From<wasmtime::Error> for Stop {
+    fn from(error: wasmtime::Error) -> Self {
+        Self::Wasmtime(error)
+    }
+}
+
+async fn drive(
+    store: &mut Store<State>,
+    prepared: &Prepared,
+    invocation: &types::Invocation,
+) -> Result<types::Step, Stop> {
+    begin_slice(store, 0);
+    let applet: Applet = prepared.linked.instantiate_async(&mut *store).await?;
+    let mut step = applet.call_start(&mut *store, invocation).await?;
+    while let types::Step::Pending(wait) = step {
+        let (completions, due_us) = wait_for(store.data_mut(), wait).await?;
+        begin_slice(store, due_us);
+        step = applet.call_resume(&mut *store, &completions).await?;
+    }
+    Ok(step)
+}
+
+fn begin_slice(store: &mut Store<State>, due_us: u64) {
+    let fuel = store.get_fuel().unwrap_or(0);
+    store.data_mut().begin_slice(fuel, due_us);
+}
+
+/// Waits until an operation completes or the earliest timer is due; takes along whatever else has completed by then.
+async fn wait_for(state: &mut State, wait: types::Wait) -> Result<(Vec<Completion>, u64), Stop> {
+    let first = match wait.wake_at_us {
+        None if state.tasks.is_empty() => {
+            let message = "the handler's promise can never settle: no operation is outstanding and no timer is set";
+            return Err(Stop::Fault(Fault::new(FaultCode::Unsettled, message)));
+        }
+        None => state.tasks.join_next().await,
+        Some(at) => {
+            let delay = std::time::Duration::from_micros(at.saturating_sub(state.source.now_us()));
+            if state.tasks.is_empty() {
+                tokio::time::sleep(delay).await;
+                return Ok((Vec::new(), at));
+            }
+            match tokio::time::timeout(delay, state.tasks.join_next()).await {
+                Ok(first) => first,
+                Err(_) => return Ok((Vec::new(), at)),
+            }
+        }
+    };
+    let mut completions = Vec::new();
+    let mut next = first;
+    while let Some(joined) = next {
+        match joined {
+            Ok((operation, outcome, held)) => {
+                state.delivered(operation);
+                drop(held);
+                completions.push(Completion { operation, outcome });
+            }
+            // Cancelled by the guest: nothing is delivered.
+            Err(error) if error.is_cancelled() => {}
+            Err(_) => return Err(Stop::Fault(Fault::new(FaultCode::Internal, "a capability failed"))),
+        }
+        if completions.len() >= COMPLETIONS_MAX {
+            break;
+        }
+        next = state.tasks.try_join_next();
+    }
+    Ok((completions, 0))
+}
+
+fn finished(step: types::Step, limits: &Limits, positions: &Positions) -> Result<Response, Fault> {
+    let bounded = |bytes: usize| {
+        let (allowed, used) = (limits.response_bytes_max, bytes as u64);
+        let hit = LimitHit { name: "response_bytes_max", allowed, used };
+        if used > allowed { Err(Fault::limit(FaultCode::Output, hit)) } else { Ok(()) }
+    };
+    match step {
+        types::Step::Done(types::Reply::Value(json)) => {
+            bounded(json.as_ref().map_or(0, String::len))?;
+            Ok(Response::Value(json))
+        }
+        types::Step::Done(types::Reply::Response(response)) => {
+            let reply = reply(response)?;
+            bounded(reply.body.len() + reply.headers.iter().map(|(n, v)| n.len() + v.len()).sum::<usize>())?;
+            Ok(Response::Http(reply))
+        }
+        types::Step::Failed(failure) => Err(failed(failure, positions)),
+        types::Step::Pending(_) => Err(Fault::new(FaultCode::Cancelled, "cancelled")),
+    }
+}
+
+/// Headers that belong to the connection or to framing, which are the host's (RFC 9110, 7.6.1; RFC 9112, 6).
+const HOST_HEADERS: [&str; 9] =
+    ["connection", "content-length", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade", "http2-settings"];
+
+/// Checks a handler's response: the guest has done so too, but guest data is input.
+fn reply(response: types::Response) -> Result<HttpReply, Fault> {
+    let invalid = |what: String| Fault::new(FaultCode::InvalidResult, format!("the response is not valid: {what}"));
+    if !(200..=599).contains(&response.status) {
+        return Err(invalid(format!("status {} is not within 200 to 599", response.status)));
+    }
+    let mut headers = Vec::with_capacity(response.headers.len());
+    for header in response.headers {
+        let name = http::HeaderName::from_bytes(header.name.as_bytes())
+            .map_err(|_| invalid(format!("{:?} is no header name", header.name)))?;
+        let bytes: Option<Vec<u8>> = header.value.chars().map(|c| u8::try_from(u32::from(c)).ok()).collect();
+        if bytes.and_then(|bytes| http::HeaderValue::from_bytes(&bytes).ok()).is_none() {
+            return Err(invalid(format!("the value of header {name} has characters that HTTP does not allow")));
+        }
+        if !HOST_HEADERS.contains(&name.as_str()) {
+            headers.push((name.as_str().to_owned(), header.value));
+        }
+    }
+    let body = match response.body {
+        types::Body::Empty => bytes::Bytes::new(),
+        types::Body::Bytes(bytes) => bytes.into(),
+    };
+    Ok(HttpReply { status: response.status, headers, body })
+}
+
+fn failed(failure: types::Failure, positions: &Positions) -> Fault {
+    let errors: Vec<ThrownError> = failure
+        .errors
+        .into_iter()
+        .map(|e| ThrownError {
+            frames: positions.frames(&e.stack),
+            name: e.name,
+            message: e.message,
+            code: e.code,
+            details: e.details.map(|json| serde_json::from_str(&json).unwrap_or(serde_json::Value::String(json))),
+        })
+        .collect();
+    let code = match failure.reason {
+        types::FailureReason::Threw => FaultCode::Threw,
+        types::FailureReason::HandlerNotFound => FaultCode::HandlerNotFound,
+        types::FailureReason::InvalidPayload => FaultCode::InvalidPayload,
+        types::FailureReason::InvalidResult => FaultCode::InvalidResult,
+        types::FailureReason::StackOverflow => FaultCode::Stack,
+    };
+    let message = errors.first().map_or_else(
+        || "the handler failed, and its error cannot be told".into(),
+        |e| if e.message.is_empty() { e.name.clone() } else { format!("{}: {}", e.name, e.message) },
+    );
+    Fault { code, message, limit: None, errors }
+}
+
+/// A call into the guest ended with an error: ours, carried by a trap, or a trap of WebAssembly's.
+fn trapped(error: &wasmtime::Error, limits: &Limits, fuel: u64) -> Fault {
+    if let Some(Abort(fault)) = error.downcast_ref() {
+        return fault.clone();
+    }
+    match error.downcast_ref::<Trap>() {
+        Some(Trap::OutOfFuel) => {
+            Fault::limit(FaultCode::Fuel, LimitHit { name: "fuel_max", allowed: limits.fuel_max, used: fuel })
+        }
+        Some(Trap::StackOverflow) => Fault::new(FaultCode::Stack, "the stack is exhausted"),
+        Some(trap) => Fault::new(FaultCode::Trap, format!("the engine trapped: {trap}")),
+        // The pool is full, or a capability of ours failed: the applet learns no more.
+        None => Fault::new(FaultCode::Internal, format!("{error:#}")),
+    }
+}

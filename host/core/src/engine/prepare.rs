@@ -1,0 +1,269 @@
+//! Preparation: an applet's top-level code runs once, over the base image, with every capability closed, a fixed clock and random
+//! numbers seeded from the package; the memory it leaves is the applet's image.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Deserialize;
+use wasmtime::{Caller, Linker, Memory, Module, Store, Trap, TypedFunc};
+
+use super::bindings::AppletPre;
+use super::image;
+use super::imports::State;
+use super::limiter::{Abort, Limiter};
+use super::positions::Positions;
+use super::sandbox::{FUEL_YIELD_INTERVAL, Sandbox};
+use crate::floor::fault::{Fault, FaultCode, ThrownError};
+use crate::floor::ids::Digest;
+use crate::floor::limits::LimitHit;
+
+/// Fuel for the top-level code of an applet.
+pub(crate) const PREPARATION_FUEL_MAX: u64 = 10_000_000_000;
+/// Wall clock for the top-level code of an applet, milliseconds.
+pub(crate) const PREPARATION_MS_MAX: u64 = 10_000;
+/// What `Date` says to top-level code: 2020-01-01T00:00:00Z, for every applet, everywhere.
+const PREPARATION_TIME_US: u64 = 1_577_836_800_000_000;
+/// Log lines of top-level code that are kept, and bytes of each.
+const LOG_LINES_MAX: usize = 100;
+const LOG_LINE_BYTES_MAX: usize = 4_096;
+
+/// The name under which an applet's bundle is evaluated; stacks carry it, and the source map leads from there.
+pub(crate) const BUNDLE_NAME: &str = "bundle.mjs";
+
+/// An applet ready to be invoked: its image, linked with everything it needs.
+pub struct Prepared {
+    pub(super) linked: AppletPre<State>,
+    pub(super) positions: Positions,
+    /// What top-level code logged; empty when the image came from the cache.
+    log: Vec<String>,
+    image_bytes: u64,
+    from_cache: bool,
+}
+
+impl std::fmt::Debug for Prepared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Prepared").field("image_bytes", &self.image_bytes).finish_non_exhaustive()
+    }
+}
+
+impl Prepared {
+    /// What the applet's top-level code logged while it was prepared; empty when the image came from the cache.
+    pub fn log(&self) -> &[String] {
+        &self.log
+    }
+
+    /// Size of the image's file, bytes.
+    pub fn image_bytes(&self) -> u64 {
+        self.image_bytes
+    }
+
+    /// Whether an image of an earlier preparation was used.
+    pub fn from_cache(&self) -> bool {
+        self.from_cache
+    }
+}
+
+/// What is prepared: the bundle, its source map, and what names them.
+pub(crate) struct Source<'a> {
+    pub(crate) package: Digest,
+    pub(crate) bundle: &'a str,
+    pub(crate) source_map: &'a str,
+    pub(crate) memory_bytes_max: u64,
+}
+
+/// Store data while top-level code runs.
+struct Preparing {
+    limiter: Limiter,
+    memory: Option<Memory>,
+    log: Vec<String>,
+}
+
+impl Sandbox {
+    /// Prepares an applet, or takes its image from the cache.
+    ///
+    /// # Errors
+    /// A fault: `syntax`, `preparation` (it threw, called a capability, left something waiting, or ran into a limit), `memory`, or
+    /// `internal`.
+    pub(crate) async fn prepare(&self, source: Source<'_>) -> Result<Prepared, Fault> {
+        let positions = Positions::new(BUNDLE_NAME, source.source_map);
+        let name = self.image_name(&source);
+        if let Some(module) = self.cached_image(&name) {
+            return self.prepared(&name, &module, positions, Vec::new(), true);
+        }
+        let (memory, log) = self.evaluate_top_level(&source, &positions).await?;
+        let module = self.image(&name, &memory).map_err(|e| internal("the image cannot be made", &e))?;
+        self.prepared(&name, &module, positions, log, false)
+    }
+
+    fn prepared(&self, name: &str, module: &Arc<Module>, positions: Positions, log: Vec<String>, from_cache: bool) -> Result<Prepared, Fault> {
+        let linked = self.link(module).map_err(|e| internal("the image cannot be linked", &e))?;
+        let image_bytes = self.cache.as_ref().map_or(0, |cache| cache.size(name));
+        Ok(Prepared { linked, positions, log, image_bytes, from_cache })
+    }
+
+    /// The engine booted with no applet in it, for programs given as text.
+    pub(crate) fn prepared_base(&self) -> Result<Prepared, Fault> {
+        let linked = self.link(&self.base).map_err(|e| internal("the base image cannot be linked", &e))?;
+        let positions = Positions::unmapped();
+        Ok(Prepared { linked, positions, log: Vec::new(), image_bytes: 0, from_cache: true })
+    }
+
+    /// Names an image by all it depends on.
+    fn image_name(&self, source: &Source<'_>) -> String {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(self.digest.as_bytes()).update(source.package.as_bytes()).update(&source.memory_bytes_max.to_le_bytes());
+        format!("{}-image", &hasher.finalize().to_hex()[..32])
+    }
+
+    async fn evaluate_top_level(&self, source: &Source<'_>, positions: &Positions) -> Result<(Vec<u8>, Vec<String>), Fault> {
+        let limiter = Limiter::new(source.memory_bytes_max);
+        let mut store = Store::new(&self.engine, Preparing { limiter, memory: None, log: Vec::new() });
+        store.limiter(|preparing| &mut preparing.limiter);
+        let evaluated = async {
+            store.set_fuel(PREPARATION_FUEL_MAX)?;
+            store.fuel_async_yield_interval(Some(FUEL_YIELD_INTERVAL))?;
+            self.evaluate_in(&mut store, source).await
+        };
+        let deadline = Duration::from_millis(PREPARATION_MS_MAX);
+        let report = match tokio::time::timeout(deadline, evaluated).await {
+            Err(_) => {
+                let hit = LimitHit { name: "preparation_ms_max", allowed: PREPARATION_MS_MAX, used: PREPARATION_MS_MAX };
+                return Err(top_level(FaultCode::Preparation, hit));
+            }
+            Ok(Err(error)) => return Err(ended(&error, &store)),
+            Ok(Ok(report)) => report,
+        };
+        if let Some(report) = report {
+            return Err(reported(&report, positions));
+        }
+        let log = std::mem::take(&mut store.data_mut().log);
+        let memory = store.data().memory.expect("set when the image was instantiated");
+        let mut memory = memory.data(&store).to_vec();
+        image::clear_stack(&mut memory, self.artifact.record.stack_bytes);
+        Ok((memory, log))
+    }
+
+    /// Answers the guest's report when the top-level code failed.
+    async fn evaluate_in(&self, store: &mut Store<Preparing>, source: &Source<'_>) -> wasmtime::Result<Option<Vec<u8>>> {
+        let linker = self.closed_linker()?;
+        let mut linker = linker;
+        let memory = linker
+            .instantiate_async(&mut *store, &self.base)
+            .await?
+            .get_memory(&mut *store, "memory")
+            .ok_or_else(|| wasmtime::format_err!("an image exports its memory"))?;
+        store.data_mut().memory = Some(memory);
+        let (module, name) = &self.artifact.record.memory_import;
+        linker.define(&*store, module, name, memory)?;
+        linker.define_unknown_imports_as_traps(&self.code)?;
+        let instance = linker.instantiate_async(&mut *store, &self.code).await?;
+
+        let buffer: TypedFunc<u32, u32> = instance.get_typed_func(&mut *store, "belljar_buffer")?;
+        let mut texts = [(0, 0); 2];
+        for (place, text) in texts.iter_mut().zip([BUNDLE_NAME, source.bundle]) {
+            let bytes = u32::try_from(text.len())?;
+            let at = buffer.call_async(&mut *store, bytes).await?;
+            memory.write(&mut *store, at as usize, text.as_bytes())?;
+            *place = (at, bytes);
+        }
+        let [(name_at, name_bytes), (source_at, source_bytes)] = texts;
+        let seed = u64::from_le_bytes(source.package.as_bytes()[..8].try_into()?);
+        let prepare: TypedFunc<(u32, u32, u32, u32, u64), u32> = instance.get_typed_func(&mut *store, "belljar_prepare")?;
+        let failed = prepare.call_async(&mut *store, (name_at, name_bytes, source_at, source_bytes, seed)).await?;
+        if failed == 0 {
+            return Ok(None);
+        }
+        let at: TypedFunc<(), u32> = instance.get_typed_func(&mut *store, "belljar_report_at")?;
+        let bytes: TypedFunc<(), u32> = instance.get_typed_func(&mut *store, "belljar_report_bytes")?;
+        let at = at.call_async(&mut *store, ()).await? as usize;
+        let bytes = bytes.call_async(&mut *store, ()).await? as usize;
+        let report = memory.data(&*store).get(at..at.saturating_add(bytes));
+        Ok(Some(report.map(<[u8]>::to_vec).unwrap_or_default()))
+    }
+
+    /// The guest's own functions throw while top-level code runs; what is left here traps, but for the fixed clock and the log.
+    fn closed_linker(&self) -> wasmtime::Result<Linker<Preparing>> {
+        let mut linker = Linker::new(&self.engine);
+        linker.func_wrap("belljar:applet/clock@0.1.0", "now-us", || PREPARATION_TIME_US)?;
+        linker.func_wrap(
+            "belljar:applet/log@0.1.0",
+            "write",
+            |mut caller: Caller<'_, Preparing>, _: i32, _: i32, at: i32, bytes: i32, _: i32, _: i32| {
+                let Some(memory) = caller.data().memory else { return };
+                let text = memory.data(&caller).get(at as u32 as usize..).and_then(|m| m.get(..bytes as u32 as usize));
+                let text = text.map(|t| String::from_utf8_lossy(&t[..t.len().min(LOG_LINE_BYTES_MAX)]).into_owned());
+                let log = &mut caller.data_mut().log;
+                if let Some(text) = text.filter(|_| log.len() < LOG_LINES_MAX) {
+                    log.push(text);
+                }
+            },
+        )?;
+        Ok(linker)
+    }
+}
+
+fn top_level(code: FaultCode, hit: LimitHit) -> Fault {
+    let message = format!("the applet's top-level code ran into a limit: {hit}; it runs once, when the applet is prepared: move long work into a handler");
+    Fault { code, message, limit: Some(hit), errors: Vec::new() }
+}
+
+/// Top-level code ended by a limit or a trap.
+fn ended(error: &wasmtime::Error, store: &Store<Preparing>) -> Fault {
+    if let Some(Abort(fault)) = error.downcast_ref() {
+        return match fault.limit.clone() {
+            Some(hit) => top_level(fault.code, hit),
+            None => fault.clone(),
+        };
+    }
+    match error.downcast_ref::<Trap>() {
+        Some(Trap::OutOfFuel) => {
+            let used = PREPARATION_FUEL_MAX - store.get_fuel().unwrap_or(0);
+            top_level(FaultCode::Preparation, LimitHit { name: "preparation_fuel_max", allowed: PREPARATION_FUEL_MAX, used })
+        }
+        Some(Trap::StackOverflow) => Fault::new(FaultCode::Stack, "the applet's top-level code exhausts the stack"),
+        Some(trap) => Fault::new(FaultCode::Trap, format!("the engine trapped while the applet was prepared: {trap}")),
+        None => internal("preparation failed", error),
+    }
+}
+
+/// The guest's report: JSON, as `belljar_prepare` documents it.
+#[derive(Deserialize)]
+struct Report {
+    reason: u32,
+    errors: Vec<ReportedError>,
+}
+
+#[derive(Deserialize)]
+struct ReportedError {
+    name: String,
+    message: String,
+    stack: String,
+    #[serde(default)]
+    code: Option<String>,
+}
+
+/// `FailureReason::StackOverflow` of guest-js/web/src/bindings.ts.
+const REASON_STACK: u32 = 4;
+
+fn reported(report: &[u8], positions: &Positions) -> Fault {
+    let Ok(report) = serde_json::from_slice::<Report>(report) else {
+        return Fault::new(FaultCode::Preparation, "the applet's top-level code failed, and its error cannot be told");
+    };
+    let errors: Vec<ThrownError> = report
+        .errors
+        .into_iter()
+        .map(|e| ThrownError { frames: positions.frames(&e.stack), name: e.name, message: e.message, code: e.code, details: None })
+        .collect();
+    let code = match errors.first().map(|e| e.name.as_str()) {
+        _ if report.reason == REASON_STACK => FaultCode::Stack,
+        Some("SyntaxError") if errors[0].frames.len() <= 1 => FaultCode::Syntax,
+        _ => FaultCode::Preparation,
+    };
+    let first = errors.first().map_or_else(|| "unknown error".into(), |e| format!("{}: {}", e.name, e.message));
+    let message = format!("the applet's top-level code failed: {first}");
+    Fault { code, message, limit: None, errors }
+}
+
+fn internal(what: &str, error: &wasmtime::Error) -> Fault {
+    Fault::new(FaultCode::Internal, format!("{what}: {error:#}"))
+}
