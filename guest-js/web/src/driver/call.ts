@@ -1,0 +1,169 @@
+// Finds the handler of a call, gives it the arguments of its shape, and turns its answer into a reply. Stays synchronous when the
+// handler does.
+
+import type { Call, Reply } from '../bindings.ts';
+import { native } from '../native.ts';
+import { apply, hasOwn, indexOf, isArray, jsonParse, push, slice, toLowerCase } from '../primordials.ts';
+import { startClock } from '../web/performance.ts';
+import { context, env } from './context.ts';
+import { HANDLER_NOT_FOUND, HandlerFailure, INVALID_PAYLOAD } from './failure.ts';
+import { begin, currentRequest, isWaiting, settleWaits } from './invocation.ts';
+import { toReply } from './reply.ts';
+
+type Handler = (this: unknown, ...args: unknown[]) => unknown;
+
+function invalidJson(error: unknown): HandlerFailure {
+  return new HandlerFailure(INVALID_PAYLOAD, `the payload is not JSON: ${error instanceof SyntaxError ? error.message : 'it cannot be parsed'}`);
+}
+
+function isJsonType(headers: readonly string[]): boolean {
+  for (let i = 0; i < headers.length; i += 2) {
+    if (toLowerCase(headers[i] as string) !== 'content-type') continue;
+    let type = toLowerCase(headers[i + 1] as string);
+    const end = indexOf(type, ';');
+    if (end >= 0) type = slice(type, 0, end);
+    while (type !== '' && (type[type.length - 1] === ' ' || type[type.length - 1] === '\t')) type = slice(type, 0, -1);
+    return type === 'application/json' || slice(type, -5) === '+json';
+  }
+  return false;
+}
+
+/**
+ * The second argument of `(context, payload)`. A handler that declares one parameter reads `context.request` itself (a webhook
+ * checks the raw body), so a body that is not JSON is no failure there; it gets the text.
+ */
+function payloadOf(call: Call, strict: boolean): unknown {
+  if (call.json !== undefined) {
+    try {
+      return jsonParse(call.json);
+    } catch (error) {
+      throw invalidJson(error);
+    }
+  }
+  const { body, headers } = call.request as NonNullable<Call['request']>;
+  if (body === undefined || body.length === 0) return undefined;
+  const text = native.utf8Decode(body, false, false);
+  if (!isJsonType(headers)) return text;
+  try {
+    return jsonParse(text);
+  } catch (error) {
+    if (strict) throw invalidJson(error);
+    return text;
+  }
+}
+
+/** What an event is to queue(batch, env, ctx): a batch of one message. Asking for a retry fails the call, and the host retries it. */
+class Batch {
+  static retryAsked = false;
+  readonly queue: string;
+  readonly messages: readonly object[];
+  constructor(call: Call, body: unknown) {
+    this.queue = call.handler;
+    this.messages = [{ id: call.id, timestamp: new Date(native.nowUs() / 1000), attempts: 1, body, ack() {}, retry: Batch.askRetry }];
+  }
+  static askRetry(this: void): void { Batch.retryAsked = true; }
+  ackAll(): void {}
+  retryAll(): void { Batch.retryAsked = true; }
+}
+
+function scheduledEvent(payload: unknown): object {
+  const event: Record<string, unknown> = { type: 'scheduled', cron: '', scheduledTime: native.nowUs() / 1000 };
+  return typeof payload === 'object' && payload !== null && !isArray(payload) ? { ...event, ...payload } : event;
+}
+
+/** A member function of an exported object; undefined when there is none. */
+function member(object: object, name: string): Handler | undefined {
+  const value = (object as Record<string, unknown>)[name];
+  return typeof value === 'function' ? (value as Handler) : undefined;
+}
+
+function describe(object: object): string {
+  const names: string[] = [];
+  if (member(object, 'fetch') !== undefined) push(names, 'fetch');
+  if (member(object, 'scheduled') !== undefined) push(names, 'scheduled');
+  if (member(object, 'queue') !== undefined) push(names, 'queue');
+  return names.length === 0 ? 'no fetch, scheduled or queue' : `only ${names.join(', ')}`;
+}
+
+function callObject(object: object, call: Call): unknown {
+  if (call.request !== undefined) {
+    const fetch = member(object, 'fetch');
+    if (fetch !== undefined) return apply(fetch, object, [currentRequest(), env, context]);
+  } else if (call.trigger === 'schedule') {
+    const scheduled = member(object, 'scheduled');
+    if (scheduled !== undefined) return apply(scheduled, object, [scheduledEvent(payloadOf(call, true)), env, context]);
+  } else if (call.trigger === 'event') {
+    const queue = member(object, 'queue');
+    if (queue !== undefined) {
+      return apply(queue, object, [new Batch(call, payloadOf(call, true)), env, context]);
+    }
+  }
+  const what = call.request !== undefined ? 'an HTTP request' : `a JSON payload (trigger ${call.trigger})`;
+  const hint = call.request === undefined && member(object, 'fetch') !== undefined ? '; call it with an HTTP request' : '';
+  throw new HandlerFailure(HANDLER_NOT_FOUND, `the default export has ${describe(object)}, but was called with ${what}${hint}`);
+}
+
+function missing(namespace: object, call: Call): never {
+  const found = 'default' in namespace ? 'and the default export is neither a function nor an object' : 'and there is no default export';
+  throw new HandlerFailure(HANDLER_NOT_FOUND, `the applet has no function "${call.export}" for the handler "${call.handler}", ${found}`);
+}
+
+function isThenable(value: unknown): boolean {
+  return ((typeof value === 'object' && value !== null) || typeof value === 'function') && typeof (value as { then?: unknown }).then === 'function';
+}
+
+/** After the handler has answered: the retry that queue() may have asked for. */
+function answer(value: unknown, mustRespond: boolean): Reply {
+  if (Batch.retryAsked) throw new Error('the queue handler asked for a retry');
+  return toReply(value, mustRespond);
+}
+
+async function finish(value: unknown, mustRespond: boolean): Promise<Reply> {
+  let result: unknown;
+  try {
+    result = await value;
+  } finally {
+    await settleWaits();
+  }
+  return answer(result, mustRespond);
+}
+
+/** A synchronous throw, after what was given to waitUntil. */
+async function failLater(error: unknown): Promise<Reply> {
+  await settleWaits();
+  throw error;
+}
+
+export function runCall(namespace: Record<string, unknown>, call: Call): Reply | Promise<Reply> {
+  begin(call);
+  startClock();
+  Batch.retryAsked = false;
+  let target = call.export in namespace ? namespace[call.export] : namespace['default'];
+  let self: unknown;
+  if (typeof target === 'object' && target !== null && hasOwn(target, call.export) && call.export !== 'fetch') {
+    // module.exports of CommonJS arrives as the default export.
+    const own = member(target, call.export);
+    if (own !== undefined) {
+      self = target;
+      target = own;
+    }
+  }
+  let value: unknown;
+  let mustRespond = false;
+  try {
+    if (typeof target === 'function') {
+      const handler = target as Handler;
+      value = apply(handler, self, [context, payloadOf(call, handler.length >= 2)]);
+    } else if (typeof target === 'object' && target !== null) {
+      mustRespond = call.request !== undefined;
+      value = callObject(target, call);
+    } else {
+      missing(namespace, call);
+    }
+  } catch (error) {
+    if (isWaiting()) return failLater(error);
+    throw error;
+  }
+  if (isWaiting() || isThenable(value)) return finish(value, mustRespond);
+  return answer(value, mustRespond);
+}

@@ -1,0 +1,71 @@
+// What a handler returned, as what is sent: JSON text, or an HTTP response. Says where in the value it cannot be sent.
+
+import type { Reply } from '../bindings.ts';
+import { arrayIndexOf, arraySlice, isArray, jsonStringify, matches, objectKeys, push } from '../primordials.ts';
+import { bodyBytes } from '../web/body.ts';
+import { isToken, isFieldValue } from '../web/headers.ts';
+import { isResponseObject, type Response, responseParts } from '../web/response.ts';
+import { HandlerFailure, INVALID_RESULT } from './failure.ts';
+
+const DEPTH_MAX = 64;
+const NODES_MAX = 100_000;
+const NAME = /^[A-Za-z_$][\w$]*$/;
+
+interface Search { nodes: number; readonly parents: object[] }
+
+/** The path and the kind of the first value JSON cannot hold. Runs only after JSON.stringify failed. */
+function culprit(value: unknown, path: string, search: Search): string | undefined {
+  if (typeof value === 'bigint') return `a BigInt at ${path}: turn it into a string or a number`;
+  if (typeof value !== 'object' || value === null || search.parents.length >= DEPTH_MAX || search.nodes++ > NODES_MAX) return undefined;
+  if (arrayIndexOf(search.parents, value) >= 0) return `a cycle: ${path} is an object that contains it`;
+  push(search.parents, value);
+  const names = objectKeys(value);
+  for (let i = 0; i < names.length; i++) {
+    const name = names[i] as string;
+    const step = isArray(value) ? `[${name}]` : matches(NAME, name) ? `.${name}` : `[${jsonStringify(name)}]`;
+    const found = culprit((value as Record<string, unknown>)[name], path + step, search);
+    if (found !== undefined) return found;
+  }
+  search.parents.length--;
+  return undefined;
+}
+
+function toJson(value: unknown): string {
+  let text: string | undefined;
+  try {
+    text = jsonStringify(value);
+  } catch (error) {
+    let found: string | undefined;
+    try {
+      found = culprit(value, 'result', { nodes: 0, parents: [] });
+    } catch {
+      // A getter or toJSON of the applet's threw: what it threw says more than we can.
+    }
+    if (found === undefined) throw error;
+    throw new HandlerFailure(INVALID_RESULT, `the result cannot be sent as JSON: it holds ${found}`);
+  }
+  if (text === undefined) {
+    throw new HandlerFailure(INVALID_RESULT, `the result cannot be sent as JSON: it is a ${typeof value}; return a value, a Response, or nothing`);
+  }
+  return text;
+}
+
+function toResponse(response: Response): Reply {
+  const { status, list, body } = responseParts(response);
+  if (status < 200 || status > 599) throw new HandlerFailure(INVALID_RESULT, `a handler cannot answer with status ${status} (Response.error() is for fetch)`);
+  if (body.used) throw new HandlerFailure(INVALID_RESULT, 'the body of the Response has already been read: return response.clone() or a new Response');
+  for (let i = 0; i < list.length; i += 2) {
+    if (!isToken(list[i] as string) || !isFieldValue(list[i + 1] as string)) {
+      throw new HandlerFailure(INVALID_RESULT, `the Response has an invalid header at index ${i / 2}`);
+    }
+  }
+  // Without a prototype: a promise resolved with it must not ask the applet's Object.prototype for `then`.
+  return { __proto__: null, status, headers: arraySlice(list), body: bodyBytes(body) } as Reply;
+}
+
+/** `mustRespond` for fetch(request), which has no other kind of answer. */
+export function toReply(value: unknown, mustRespond: boolean): Reply {
+  if (typeof value === 'object' && value !== null && isResponseObject(value)) return toResponse(value);
+  if (mustRespond) throw new HandlerFailure(INVALID_RESULT, `fetch() must return a Response, not ${value === null ? 'null' : `a value of type ${typeof value}`}`);
+  return value === undefined ? undefined : toJson(value);
+}

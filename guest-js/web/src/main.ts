@@ -1,0 +1,40 @@
+// Installs the web platform on globalThis and makes the driver the engine calls. Evaluated once, when the base image is made; reads
+// no clock and no randomness.
+
+import type { Driver, Native } from './bindings.ts';
+import { runCall } from './driver/call.ts';
+import { report } from './driver/failure.ts';
+import { bindNative, native } from './native.ts';
+import { complete, outstanding } from './operations.ts';
+import { restricted, sdk } from './sdk.ts';
+import { consoleObject, print } from './web/console.ts';
+import { inspect } from './web/inspect.ts';
+import { startClock } from './web/performance.ts';
+import { installPlatform } from './web/platform.ts';
+import { fireTimer, nextTimerUs, startProgram } from './web/timers.ts';
+import { installGlobal } from './webidl.ts';
+
+function shell(grants: string[]): void {
+  startClock();
+  startProgram();
+  installGlobal('print', print);
+  const parts = restricted(grants);
+  if (parts === undefined) delete (globalThis as Record<string, unknown>)['sdk'];
+  else installGlobal('sdk', parts);
+}
+
+function unhandled(error: unknown): void {
+  try {
+    native.log(0, 3, `Uncaught (in promise) ${inspect(error)}`, []);
+  } catch {
+    // Nothing may escape: the engine calls this between jobs.
+  }
+}
+
+export default function main(engine: Native): Driver {
+  bindNative(engine);
+  installPlatform();
+  installGlobal('console', consoleObject);
+  installGlobal('sdk', sdk);
+  return { call: runCall, shell, complete, outstanding, nextTimerUs, fireTimer, report, unhandled };
+}

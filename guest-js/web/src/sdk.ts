@@ -1,0 +1,30 @@
+// The `sdk` object: a typed façade over the capabilities. Frozen, so that one module of an applet cannot change it for another.
+
+import { freeze } from './primordials.ts';
+import { SdkError } from './sdk-error.ts';
+import { crypto } from './sdk/crypto.ts';
+import { db } from './sdk/db.ts';
+import { http } from './sdk/http.ts';
+import { log } from './sdk/log.ts';
+
+freeze(SdkError);
+freeze(SdkError.prototype);
+
+export const sdk = freeze({ db, http, log, crypto, SdkError });
+
+/** The parts a program was granted; undefined when there are none. */
+export function restricted(grants: readonly string[]): Readonly<Partial<typeof sdk>> | undefined {
+  const parts: { -readonly [K in keyof typeof sdk]?: (typeof sdk)[K] } = {};
+  let any = false;
+  for (let i = 0; i < grants.length; i++) {
+    if (grants[i] === 'db') parts.db = db;
+    else if (grants[i] === 'http') parts.http = http;
+    else if (grants[i] === 'log') parts.log = log;
+    else continue;
+    any = true;
+  }
+  if (!any) return undefined;
+  parts.crypto = crypto;
+  parts.SdkError = SdkError;
+  return freeze(parts);
+}

@@ -1,0 +1,69 @@
+// Bodies of requests and responses: buffered, text kept as text until bytes are asked for. Reads once, as the standard says.
+
+import { native } from '../native.ts';
+import { bytesSlice, jsonParse, promiseReject, promiseResolve } from '../primordials.ts';
+import { copyOf, usvString } from '../webidl.ts';
+import { isSearchParams } from '../url/search-params.ts';
+
+export interface Body {
+  /** Undefined when there is no body at all. */
+  source: string | Uint8Array | undefined;
+  used: boolean;
+}
+
+export function noBody(): Body { return { source: undefined, used: false }; }
+
+/** The body of an init value and the content type it implies. */
+export function extract(value: unknown): { body: Body; type: string | undefined } {
+  if (value === undefined || value === null) return { body: noBody(), type: undefined };
+  if (typeof value === 'string') return { body: { source: usvString(value), used: false }, type: 'text/plain;charset=UTF-8' };
+  if (isSearchParams(value)) return { body: { source: `${value}`, used: false }, type: 'application/x-www-form-urlencoded;charset=UTF-8' };
+  const bytes = copyOf(value);
+  if (bytes !== undefined) return { body: { source: bytes, used: false }, type: undefined };
+  return { body: { source: usvString(value), used: false }, type: 'text/plain;charset=UTF-8' };
+}
+
+/** The bytes for the host; not copied. */
+export function bodyBytes(body: Body): Uint8Array | undefined {
+  const { source } = body;
+  return typeof source === 'string' ? native.utf8Encode(source) : source;
+}
+
+function bodyText(body: Body): string {
+  const { source } = body;
+  if (source === undefined) return '';
+  // Text that was given as text loses the byte order mark that decoding would strip.
+  if (typeof source === 'string') return source.charCodeAt(0) === 0xfeff ? source.slice(1) : source;
+  return native.utf8Decode(source, false, false);
+}
+
+function ownBytes(body: Body): Uint8Array<ArrayBuffer> {
+  const { source } = body;
+  if (source === undefined) return new Uint8Array(0);
+  // A copy: the body may have been shared with a clone, and the caller may change what it gets.
+  return typeof source === 'string' ? (native.utf8Encode(source) as Uint8Array<ArrayBuffer>) : bytesSlice(source);
+}
+
+/** Reads the body with `read`, once; errors become rejections. */
+function consume<T>(body: Body, read: (body: Body) => T): Promise<Awaited<T>> {
+  if (body.used) return promiseReject(new TypeError('the body has already been read'));
+  if (body.source !== undefined) body.used = true;
+  let value: T;
+  try {
+    value = read(body);
+  } catch (error) {
+    return promiseReject(error);
+  }
+  return promiseResolve(value);
+}
+
+export function readText(body: Body): Promise<string> { return consume(body, bodyText); }
+export function readJson(body: Body): Promise<unknown> { return consume<unknown>(body, (from) => jsonParse(bodyText(from))); }
+export function readBytes(body: Body): Promise<Uint8Array> { return consume(body, ownBytes); }
+export function readBuffer(body: Body): Promise<ArrayBuffer> { return consume(body, (from) => ownBytes(from).buffer); }
+
+/** Both share the bytes, which are never changed. */
+export function cloneBody(body: Body): Body {
+  if (body.used) throw new TypeError('a body that has been read cannot be cloned');
+  return { source: body.source, used: false };
+}

@@ -1,0 +1,80 @@
+// fetch over the http capability: buffered request and response, cancellation by AbortSignal.
+
+import type { Outcome } from '../bindings.ts';
+import { native } from '../native.ts';
+import { abandon, type ErrorOutcome, register, sdkFailure, unexpected } from '../operations.ts';
+import { indexOf, promiseReject, SavedPromise, slice } from '../primordials.ts';
+import { stackHere } from '../sdk-error.ts';
+import { hasCredentials } from '../url/url.ts';
+import { isObject } from '../webidl.ts';
+import { abortReason, addAlgorithm, removeAlgorithm } from './abort.ts';
+import { bodyBytes } from './body.ts';
+import { stateFor } from './request.ts';
+import { type Response, responseFromHost } from './response.ts';
+
+function redirectNumber(mode: string): number { return mode === 'follow' ? 0 : mode === 'error' ? 1 : 2; }
+
+/** Not part of the standard: our way to ask for less time than the host allows. */
+function timeoutOf(init: unknown): number | undefined {
+  const value = isObject(init) ? (init as { timeoutMs?: unknown }).timeoutMs : undefined;
+  if (value === undefined) return undefined;
+  const ms = Math.ceil(Number(value));
+  if (!(ms >= 1 && ms <= 0xffffffff)) throw new TypeError('timeoutMs must be between 1 and 2^32 - 1');
+  return ms;
+}
+
+type Fail = (outcome: ErrorOutcome, stack: string) => unknown;
+
+function send(input: unknown, init: unknown, fail: Fail): Promise<Response> {
+  const state = stateFor(input, init);
+  const { signal } = state;
+  if (hasCredentials(state.url)) throw new TypeError('a URL for fetch cannot hold a user name or password: send an authorization header');
+  if (signal !== undefined && signal.aborted) return promiseReject(abortReason(signal));
+  const hash = indexOf(state.url, '#');
+  const url = hash < 0 ? state.url : slice(state.url, 0, hash);
+  const operation = native.httpSend(state.method, url, state.list, bodyBytes(state.body), redirectNumber(state.redirect), timeoutOf(init));
+  const stack = stackHere();
+  return new SavedPromise<Response>((resolve, reject) => {
+    let cancel: (() => void) | undefined;
+    if (signal !== undefined) {
+      cancel = () => {
+        abandon(operation);
+        reject(abortReason(signal));
+      };
+      addAlgorithm(signal, cancel);
+    }
+    const done = (): void => {
+      if (signal !== undefined && cancel !== undefined) removeAlgorithm(signal, cancel);
+    };
+    register(operation, {
+      resolve: resolve as (value: unknown) => void, reject, stack,
+      convert: (outcome: Outcome) => {
+        done();
+        return outcome.kind === 'response' ? responseFromHost(outcome) : unexpected(outcome);
+      },
+      fail: (outcome: ErrorOutcome, at: string) => {
+        done();
+        return fail(outcome, at);
+      },
+    });
+  });
+}
+
+/** fetch, with the kind of error it fails with. */
+export function fetchWith(input: unknown, init: unknown, fail: Fail): Promise<Response> {
+  try {
+    return send(input, init, fail);
+  } catch (error) {
+    return promiseReject(error);
+  }
+}
+
+/** The standard has TypeError for whatever goes wrong on the way; the cause tells it apart. */
+function fetchFailure(outcome: ErrorOutcome, stack: string): TypeError {
+  const cause = sdkFailure(outcome, stack);
+  const error = new TypeError(`fetch failed (${outcome.code}): ${outcome.message}`, { cause });
+  Object.defineProperty(error, 'stack', { __proto__: null, value: stack, writable: true, configurable: true } as PropertyDescriptor);
+  return error;
+}
+
+export function fetch(input: unknown, init?: unknown): Promise<Response> { return fetchWith(input, init, fetchFailure); }

@@ -1,0 +1,207 @@
+// Headers: a flat list of lower-case names and values (name, value, …), the form in which they cross to the host. The class is a
+// view of such a list, made only when an applet asks.
+
+import { arraySlice, charCodeAt, isArray, matches, objectKeys, push, slice, toLowerCase } from '../primordials.ts';
+import { byteString, finishInterface, isObject } from '../webidl.ts';
+import { pairIterator, type PairIterator } from './pair-iterator.ts';
+
+const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
+const HEADERS_MAX = 1_000;
+
+export function isToken(text: string): boolean { return matches(TOKEN, text); }
+
+/** Whether every character is a byte, and none of them NUL, CR or LF. */
+export function isFieldValue(text: string): boolean {
+  for (let i = 0; i < text.length; i++) {
+    const code = charCodeAt(text, i);
+    if (code === 0 || code === 10 || code === 13 || code > 0xff) return false;
+  }
+  return true;
+}
+
+function isSpace(code: number): boolean { return code === 32 || code === 9 || code === 10 || code === 13; }
+
+function fieldName(name: unknown): string {
+  const text = byteString(name, 'a header name');
+  if (!isToken(text)) throw new TypeError(`"${text}" is not a valid header name`);
+  return toLowerCase(text);
+}
+
+function fieldValue(value: unknown, name: string): string {
+  let text = byteString(value, `the value of header ${name}`);
+  let start = 0;
+  let end = text.length;
+  while (start < end && isSpace(charCodeAt(text, start))) start++;
+  while (end > start && isSpace(charCodeAt(text, end - 1))) end--;
+  text = slice(text, start, end);
+  if (!isFieldValue(text)) throw new TypeError(`the value of header ${name} holds a line break or NUL`);
+  return text;
+}
+
+/** The values of a name joined by commas; null when there are none. `name` is in lower case. */
+export function valueIn(list: readonly string[], name: string): string | null {
+  let found: string | null = null;
+  for (let i = 0; i < list.length; i += 2) {
+    if (list[i] === name) found = found === null ? (list[i + 1] as string) : `${found}, ${list[i + 1] as string}`;
+  }
+  return found;
+}
+
+/** Replaces the first value of a name and removes the others; adds it when there is none. */
+export function setIn(list: string[], name: string, value: string): void {
+  let to = 0;
+  let done = false;
+  for (let i = 0; i < list.length; i += 2) {
+    if (list[i] === name) {
+      if (done) continue;
+      done = true;
+      list[to] = name;
+      list[to + 1] = value;
+    } else {
+      list[to] = list[i] as string;
+      list[to + 1] = list[i + 1] as string;
+    }
+    to += 2;
+  }
+  list.length = to;
+  if (!done) append(list, name, value);
+}
+
+function append(list: string[], name: string, value: string): void {
+  if (list.length >= HEADERS_MAX * 2) throw new TypeError(`more than ${HEADERS_MAX} headers`);
+  push(list, name);
+  push(list, value);
+}
+
+function removeFrom(list: string[], name: string): void {
+  let to = 0;
+  for (let i = 0; i < list.length; i += 2) {
+    if (list[i] === name) continue;
+    list[to] = list[i] as string;
+    list[to + 1] = list[i + 1] as string;
+    to += 2;
+  }
+  list.length = to;
+}
+
+/** Names in order, values of one name joined, set-cookie kept apart. */
+function sorted(list: readonly string[]): [string, string][] {
+  const names: string[] = [];
+  const seen: Record<string, true> = { __proto__: null } as never;
+  for (let i = 0; i < list.length; i += 2) {
+    const name = list[i] as string;
+    if (seen[name] === true) continue;
+    seen[name] = true;
+    push(names, name);
+  }
+  names.sort();
+  const pairs: [string, string][] = [];
+  for (let n = 0; n < names.length; n++) {
+    const name = names[n] as string;
+    if (name !== 'set-cookie') {
+      push(pairs, [name, valueIn(list, name) as string]);
+      continue;
+    }
+    for (let i = 0; i < list.length; i += 2) if (list[i] === name) push(pairs, [name, list[i + 1] as string]);
+  }
+  return pairs;
+}
+
+function fill(list: string[], init: unknown): void {
+  if (!isObject(init)) throw new TypeError('headers: give an object, an array of pairs, or Headers');
+  if (isHeaders(init)) {
+    const from = listOf(init);
+    for (let i = 0; i < from.length; i++) push(list, from[i] as string);
+    return;
+  }
+  const iterate = (init as unknown as { [Symbol.iterator]?: unknown })[Symbol.iterator];
+  if (iterate !== undefined && iterate !== null) {
+    const pairs = isArray(init) ? init : [...(init as unknown as Iterable<unknown>)];
+    for (let i = 0; i < pairs.length; i++) {
+      const given = pairs[i];
+      if (!isObject(given)) throw new TypeError('headers: each pair must be an array of a name and a value');
+      const pair = isArray(given) ? given : [...(given as unknown as Iterable<unknown>)];
+      if (pair.length !== 2) throw new TypeError('headers: each pair must be an array of a name and a value');
+      const name = fieldName(pair[0]);
+      append(list, name, fieldValue(pair[1], name));
+    }
+    return;
+  }
+  const names = objectKeys(init);
+  for (let i = 0; i < names.length; i++) {
+    const name = fieldName(names[i]);
+    append(list, name, fieldValue((init as unknown as Record<string, unknown>)[names[i] as string], name));
+  }
+}
+
+export let listOf: (headers: Headers) => string[];
+export let isHeaders: (value: unknown) => value is Headers;
+/** A view of a list, which it shares. */
+export let headersOver: (list: string[], immutable: boolean) => Headers;
+
+export class Headers {
+  #list: string[] = [];
+  #immutable = false;
+  static {
+    listOf = (headers) => headers.#list;
+    isHeaders = (value): value is Headers => typeof value === 'object' && value !== null && #list in value;
+    headersOver = (list, immutable) => {
+      const headers = new Headers();
+      headers.#list = list;
+      headers.#immutable = immutable;
+      return headers;
+    };
+  }
+
+  constructor(init?: unknown) { if (init !== undefined) fill(this.#list, init); }
+
+  #change(): string[] {
+    if (this.#immutable) throw new TypeError('these headers cannot be changed');
+    return this.#list;
+  }
+  append(name: unknown, value: unknown): void {
+    const key = fieldName(name);
+    const text = fieldValue(value, key);
+    append(this.#change(), key, text);
+  }
+  delete(name: unknown): void {
+    const key = fieldName(name);
+    removeFrom(this.#change(), key);
+  }
+  get(name: unknown): string | null { return valueIn(this.#list, fieldName(name)); }
+  getSetCookie(): string[] {
+    const values: string[] = [];
+    for (let i = 0; i < this.#list.length; i += 2) if (this.#list[i] === 'set-cookie') push(values, this.#list[i + 1] as string);
+    return values;
+  }
+  has(name: unknown): boolean { return valueIn(this.#list, fieldName(name)) !== null; }
+  set(name: unknown, value: unknown): void {
+    const key = fieldName(name);
+    const text = fieldValue(value, key);
+    setIn(this.#change(), key, text);
+  }
+  forEach(callback: unknown, self?: unknown): void {
+    if (typeof callback !== 'function') throw new TypeError('forEach: give a function');
+    for (let i = 0; ; i++) {
+      const pair = sorted(this.#list)[i];
+      if (pair === undefined) return;
+      Reflect.apply(callback as (...args: unknown[]) => unknown, self, [pair[1], pair[0], this]);
+    }
+  }
+  keys(): PairIterator { return iterate(() => sorted(this.#list), 'key'); }
+  values(): PairIterator { return iterate(() => sorted(this.#list), 'value'); }
+  entries(): PairIterator { return iterate(() => sorted(this.#list), 'both'); }
+  declare [Symbol.iterator]: () => PairIterator;
+}
+const iterate = pairIterator('Headers Iterator');
+finishInterface(Headers);
+Object.defineProperty(Headers.prototype, Symbol.iterator, { value: Headers.prototype.entries, writable: true, configurable: true });
+
+/** The headers of an init dictionary as a new list. */
+export function newHeaders(init: unknown): Headers { return new Headers(init); }
+export function newList(init: unknown): string[] {
+  const list: string[] = [];
+  if (init !== undefined) fill(list, init);
+  return list;
+}
+export function copyList(list: readonly string[]): string[] { return arraySlice(list); }

@@ -1,0 +1,68 @@
+// Conversions that Web IDL prescribes for arguments, and the shape of what is installed on globalThis. Knows no interface by name.
+
+import {
+  bufferByteLength, bytesSlice, charCodeAt, defineProperty, isView, ownKeys, getOwnPropertyDescriptor, SavedUint8Array, toWellFormed,
+  typedArrayBuffer, typedArrayByteLength, typedArrayByteOffset, typedArrayTag, viewBuffer, viewByteLength, viewByteOffset,
+} from './primordials.ts';
+
+/** USVString: text whose lone surrogates are replaced. Throws TypeError for symbols. */
+export function usvString(value: unknown): string { return toWellFormed(`${value as string}`); }
+
+/** ByteString: text of characters up to U+00FF. */
+export function byteString(value: unknown, what: string): string {
+  const text = `${value as string}`;
+  for (let i = 0; i < text.length; i++) {
+    if (charCodeAt(text, i) > 0xff) throw new TypeError(`${what} holds a character beyond U+00FF at index ${i}`);
+  }
+  return text;
+}
+
+export function isObject(value: unknown): value is object { return (typeof value === 'object' && value !== null) || typeof value === 'function'; }
+
+/** Options given as a dictionary: undefined and null mean none. */
+export function dictionary(value: unknown, what: string): Record<string, unknown> {
+  if (value === undefined || value === null) return { __proto__: null } as never;
+  if (!isObject(value)) throw new TypeError(`${what}: options must be an object`);
+  return value as Record<string, unknown>;
+}
+
+/** The bytes of an ArrayBuffer or of any view, not copied; undefined for anything else. */
+export function bytesOf(value: unknown): Uint8Array<ArrayBuffer> | undefined {
+  if (typeof value !== 'object' || value === null) return undefined;
+  if (isView(value)) {
+    if (typedArrayTag(value) !== undefined) {
+      return new SavedUint8Array(typedArrayBuffer(value), typedArrayByteOffset(value), typedArrayByteLength(value));
+    }
+    return new SavedUint8Array(viewBuffer(value), viewByteOffset(value), viewByteLength(value));
+  }
+  try {
+    bufferByteLength(value);
+  } catch {
+    return undefined;
+  }
+  return new SavedUint8Array(value as ArrayBuffer);
+}
+
+/** A copy of the bytes of a BufferSource. */
+export function copyOf(value: unknown): Uint8Array<ArrayBuffer> | undefined {
+  const bytes = bytesOf(value);
+  return bytes === undefined ? undefined : bytesSlice(bytes);
+}
+
+/** Names a class in `Object.prototype.toString`, and makes its members enumerable as Web IDL has them. */
+export function finishInterface(constructor: { readonly name: string; readonly prototype: object }): void {
+  const { prototype } = constructor;
+  const names = ownKeys(prototype);
+  for (let i = 0; i < names.length; i++) {
+    const name = names[i] as PropertyKey;
+    if (typeof name === 'symbol' || name === 'constructor') continue;
+    const descriptor = getOwnPropertyDescriptor(prototype, name);
+    if (descriptor !== undefined && descriptor.configurable === true) defineProperty(prototype, name, { ...descriptor, enumerable: true });
+  }
+  defineProperty(prototype, Symbol.toStringTag, { value: constructor.name, configurable: true });
+}
+
+/** Installs a global as Web IDL has interfaces: writable, configurable, not enumerable. */
+export function installGlobal(name: string, value: unknown): void {
+  defineProperty(globalThis, name, { value, writable: true, configurable: true, enumerable: false });
+}

@@ -1,0 +1,84 @@
+// A sandbox for tests: the bundle in a fresh realm, over a Native that records what it is asked and completes when told.
+
+import { createHash, createHmac } from 'node:crypto';
+import { existsSync, mkdtempSync, readFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import vm from 'node:vm';
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+
+/** The bundle as one script: from BELLJAR_WEB_BUNDLE, or made by an installed esbuild. */
+function bundle() {
+  if (process.env.BELLJAR_WEB_BUNDLE) return readFileSync(process.env.BELLJAR_WEB_BUNDLE, 'utf8');
+  const esbuild = process.env.ESBUILD ?? join(root, 'node_modules/.bin/esbuild');
+  if (!existsSync(esbuild)) throw new Error('set BELLJAR_WEB_BUNDLE to the bundled script, or ESBUILD to an esbuild');
+  const out = join(mkdtempSync(join(tmpdir(), 'belljar-web-')), 'web.js');
+  execFileSync(esbuild, [join(root, 'src/main.ts'), '--bundle', '--format=iife', '--global-name=__belljar', '--target=es2023', '--log-level=warning',
+    '--banner:js=(() => {', '--footer:js=return __belljar.default })()', `--outfile=${out}`]);
+  return readFileSync(out, 'utf8');
+}
+const script = new vm.Script(bundle(), { filename: 'belljar:web' });
+
+/** A driver in a realm of its own. `run(code)` evaluates there; `settle()` lets promise jobs run. */
+export function sandbox() {
+  const context = vm.createContext({ __proto__: null }, { microtaskMode: undefined });
+  const state = { nowUs: 1_700_000_000_000_000, nextId: 1, calls: [], logs: [], cancelled: [], randomByte: 0 };
+  const op = (name) => (...args) => {
+    const id = state.nextId++;
+    state.calls.push({ id, name, args });
+    return id;
+  };
+  const native = {
+    nowUs: () => state.nowUs,
+    randomBytes: (length) => new Uint8Array(length).map(() => state.randomByte++ & 255),
+    log: (origin, level, message, fields) => void state.logs.push({ origin, level, message, fields: [...fields] }),
+    dbQuery: op('dbQuery'), dbQueryOne: op('dbQueryOne'), dbExecute: op('dbExecute'), dbBatch: op('dbBatch'),
+    dbBegin: op('dbBegin'), dbCommit: op('dbCommit'), dbRollback: op('dbRollback'), httpSend: op('httpSend'),
+    cancel: (operation) => void state.cancelled.push(operation),
+    utf8Encode: (text) => new Uint8Array(Buffer.from(text, 'utf8')),
+    utf8Decode: (bytes, fatal, keepBom) => new TextDecoder('utf-8', { fatal, ignoreBOM: keepBom }).decode(bytes),
+    sha256: (bytes) => new Uint8Array(createHash('sha256').update(bytes).digest()),
+    hmacSha256: (key, bytes) => new Uint8Array(createHmac('sha256', key).update(bytes).digest()),
+    timingSafeEqual: (a, b) => Buffer.compare(a, b) === 0,
+    base64Encode: (bytes) => Buffer.from(bytes).toString('base64'),
+    base64Decode: (text) => {
+      try {
+        return new Uint8Array(Buffer.from(atob(text), 'latin1'));
+      } catch {
+        return undefined;
+      }
+    },
+  };
+  const driver = script.runInContext(context)(native);
+  const run = (code) => vm.runInContext(code, context, { filename: 'applet.js' });
+  return { driver, native, state, context, run, settle: () => new Promise((resolve) => setImmediate(resolve)) };
+}
+
+/** Calls a handler written as source: `({ default: … })`. */
+export function callWith(box, namespace, overrides = {}) {
+  const call = {
+    id: 'inv-1', deadlineMs: 1_700_000_030_000, handler: 'main', export: 'default', trigger: 'one-off', json: undefined, request: undefined,
+    caller: { tenant: 'acme', applet: 'demo', version: '1.0.0', user: 'u1', organisation: undefined, permissions: ['a'], locale: 'en' },
+    ...overrides,
+  };
+  if (call.json === undefined && call.request === undefined) call.json = 'null';
+  return box.driver.call(typeof namespace === 'string' ? box.run(`(${namespace})`) : namespace, call);
+}
+
+/** Fires due timers with jobs in between, advancing the clock to each; at most `count`. */
+export async function drain(box, count = 1000) {
+  await box.settle();
+  for (let i = 0; i < count; i++) {
+    const next = box.driver.nextTimerUs();
+    if (next === undefined) return;
+    box.state.nowUs = Math.max(box.state.nowUs, next);
+    while (box.driver.fireTimer()) await box.settle();
+  }
+}
+
+export function request(method, url, headers, body) {
+  return { method, url, headers, body: typeof body === 'string' ? new Uint8Array(Buffer.from(body)) : body };
+}
