@@ -22,14 +22,42 @@ pub struct Descriptor {
     /// What the applet does, for people.
     pub description: Option<Text>,
     /// Author, licence, homepage, icon, keywords: shown, never interpreted.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub about: BTreeMap<String, serde_json::Value>,
+    #[serde(default, skip_serializing_if = "About::is_empty")]
+    pub about: About,
     /// What runs the applet.
     pub runtime: Runtime,
     /// In the manifest's order; never empty.
     pub handlers: Vec<Handler>,
     /// What the applet asks for. The tenant grants all of it, or less.
     pub permissions: Permissions,
+}
+
+/// What the author says about the applet, for people; nothing here changes how it runs.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct About {
+    /// Who wrote it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub author: Option<String>,
+    /// Its licence, usually an SPDX expression.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub license: Option<String>,
+    /// Its home page.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub homepage: Option<String>,
+    /// A file of the applet, or a URL.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub icon: Option<String>,
+    /// Words to find it by.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub keywords: Vec<String>,
+}
+
+impl About {
+    /// Whether the author said nothing.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// A text that may exist in several languages.

@@ -1,0 +1,432 @@
+//! The shapes a descriptor's values may have. The build checks them where the author wrote them, the host checks them
+//! again when it reads a package, because a package can come from a stranger. One place, so that the two never differ.
+
+use crate::{Descriptor, Engine, FORMAT_VERSION, PackageError, Text, Trigger};
+
+/// Most handlers of one applet.
+pub const HANDLERS_MAX: usize = 256;
+/// Longest display text (name, description, one locale), bytes.
+pub const TEXT_BYTES_MAX: usize = 4096;
+/// Longest path inside an applet or package, bytes.
+pub const PATH_BYTES_MAX: usize = 200;
+/// Most items of any other list in a manifest.
+pub const LIST_MAX: usize = 1024;
+
+/// What is wrong with a value, as a lower-case fragment.
+pub type Rule = Result<(), &'static str>;
+
+fn rule(ok: bool, text: &'static str) -> Rule {
+    if ok { Ok(()) } else { Err(text) }
+}
+
+/// An applet's id.
+///
+/// # Errors
+/// The rule, unless it is 3–50 characters of `a–z 0–9 -`, starting with a letter.
+pub fn id(value: &str) -> Rule {
+    let ok = (3..=50).contains(&value.len())
+        && value.starts_with(|c: char| c.is_ascii_lowercase())
+        && value.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+    rule(ok, "use 3 to 50 characters a-z, 0-9 and '-', starting with a letter")
+}
+
+/// A handler's name.
+///
+/// # Errors
+/// The rule, unless it is 1–64 characters of `A–Z a–z 0–9 _ - .`, starting with a letter or `_`.
+pub fn handler_name(value: &str) -> Rule {
+    let ok = (1..=64).contains(&value.len())
+        && value.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+        && value.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.'));
+    rule(ok, "use 1 to 64 letters, digits, '_', '-' and '.', starting with a letter or '_'")
+}
+
+/// An export's name.
+///
+/// # Errors
+/// The rule, unless it is 1–128 characters without control characters (JavaScript lets an export have any name).
+pub fn export_name(value: &str) -> Rule {
+    let ok = (1..=128).contains(&value.len()) && !value.chars().any(char::is_control);
+    rule(ok, "use 1 to 128 characters")
+}
+
+/// A path that stays inside its folder.
+///
+/// # Errors
+/// The rule: relative, `/` between parts, no empty part, no `.` or `..` part, no backslash, colon or control character.
+pub fn relative_path(value: &str) -> Rule {
+    rule(!value.is_empty(), "the path is empty")?;
+    rule(value.len() <= PATH_BYTES_MAX, "the path is longer than 200 bytes")?;
+    rule(!value.starts_with('/'), "the path is absolute: write it relative to the applet's folder")?;
+    rule(!value.contains('\\'), "write paths with '/'")?;
+    rule(!value.chars().any(|c| c.is_control() || c == ':'), "the path holds ':' or a control character")?;
+    rule(value.split('/').all(|part| part != ".."), "the path leaves the applet's folder")?;
+    rule(value.split('/').all(|part| !part.is_empty() && part != "."), "the path has an empty or '.' part")
+}
+
+/// A path of a file a package carries beside the bundle.
+///
+/// # Errors
+/// The rule of [`relative_path`], or that it is not under `assets/` or `migrations/`.
+pub fn package_file_path(value: &str) -> Rule {
+    relative_path(value)?;
+    rule(value.starts_with("assets/") || value.starts_with("migrations/"), "files live under assets/ or migrations/")
+}
+
+/// A host an applet may call: `api.example.com`, `*.example.com`, `*`, `192.0.2.1` or `[2001:db8::1]`.
+///
+/// # Errors
+/// The rule it breaks. Schemes, ports, paths, user names and upper case are refused, as is `*` anywhere but as the whole
+/// first label.
+pub fn host(value: &str) -> Rule {
+    if value == "*" {
+        return Ok(());
+    }
+    rule(!value.is_empty() && value.len() <= 253, "a host has 1 to 253 characters")?;
+    rule(!value.contains("://"), "write the host only, without the scheme")?;
+    rule(!value.contains('/'), "write the host only, without a path")?;
+    rule(!value.contains('@'), "write the host only, without a user name")?;
+    if let Some(address) = value.strip_prefix('[').and_then(|v| v.strip_suffix(']')) {
+        return rule(address.parse::<std::net::Ipv6Addr>().is_ok(), "this is not an IPv6 address");
+    }
+    rule(!value.contains(':'), "write ports in 'ports' (and IPv6 addresses in brackets)")?;
+    rule(!value.bytes().any(|b| b.is_ascii_uppercase()), "write hosts in lower case")?;
+    rule(value.is_ascii(), "write international names in their xn-- form")?;
+    let name = value.strip_prefix("*.").unwrap_or(value);
+    rule(!name.contains('*'), "'*' stands for the whole first label: '*.example.com'")?;
+    let labels_ok = name.split('.').all(|label| {
+        (1..=63).contains(&label.len())
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+            && label.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'_')
+    });
+    rule(labels_ok, "labels have 1 to 63 characters a-z, 0-9 and '-'")?;
+    if name.split('.').next_back().is_some_and(|last| last.bytes().all(|b| b.is_ascii_digit())) {
+        return rule(name == value && name.parse::<std::net::Ipv4Addr>().is_ok(), "this is not an IPv4 address");
+    }
+    Ok(())
+}
+
+/// An HTTP method, upper case; `*` only where `any` allows it.
+///
+/// # Errors
+/// The rule it breaks.
+pub fn method(value: &str, any: bool) -> Rule {
+    const KNOWN: [&str; 8] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "*"];
+    rule(KNOWN.contains(&value) && (any || value != "*"), "use GET, HEAD, POST, PUT, PATCH, DELETE or OPTIONS")
+}
+
+/// A route: starts with `/`; a part is text, `:name`, or, at the end only, `*`.
+///
+/// # Errors
+/// The rule it breaks.
+pub fn route(value: &str) -> Rule {
+    rule(value.starts_with('/'), "a route starts with '/'")?;
+    rule(value.len() <= PATH_BYTES_MAX, "a route has at most 200 bytes")?;
+    rule(value.bytes().all(|b| (0x21..0x7f).contains(&b)), "write routes in visible ASCII, the rest percent-encoded")?;
+    rule(!value.contains(['?', '#']), "a route has no query and no fragment")?;
+    let parts: Vec<&str> = value[1..].split('/').collect();
+    rule(
+        parts.len() == 1 || parts.iter().all(|p| !matches!(*p, "" | "." | "..")),
+        "a route has no empty, '.' or '..' part",
+    )?;
+    let mut names = Vec::new();
+    for (index, part) in parts.iter().enumerate() {
+        if let Some(name) = part.strip_prefix(':') {
+            let ok = !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+            rule(ok, "a parameter is ':' and letters, digits or '_'")?;
+            rule(!names.contains(&name), "a parameter's name is used twice")?;
+            names.push(name);
+        } else if *part == "*" {
+            rule(index + 1 == parts.len(), "'*' stands at the end of a route")?;
+        } else {
+            rule(!part.contains(['*', ':']), "':' and '*' stand for a whole part")?;
+        }
+    }
+    Ok(())
+}
+
+/// The name of an event, secret or permission.
+///
+/// # Errors
+/// The rule, unless it is 1–128 characters of letters, digits, `_ - . : /`.
+pub fn name(value: &str) -> Rule {
+    let ok = (1..=128).contains(&value.len())
+        && value.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.' | b':' | b'/'));
+    rule(ok, "use 1 to 128 letters, digits and _ - . : /")
+}
+
+/// An event name, where a last `*` may stand for the rest.
+///
+/// # Errors
+/// The rule of [`name`].
+pub fn event_pattern(value: &str) -> Rule {
+    match value.strip_suffix('*') {
+        Some("") => Ok(()),
+        Some(stem) => name(stem),
+        None => name(value),
+    }
+}
+
+/// A cron expression: five fields, or `@hourly`, `@daily`, `@weekly`, `@monthly`, `@yearly`. Only the shape: ranges are
+/// checked by whoever runs the schedule.
+///
+/// # Errors
+/// The rule it breaks.
+pub fn cron(value: &str) -> Rule {
+    if let Some(nickname) = value.strip_prefix('@') {
+        let known = ["hourly", "daily", "midnight", "weekly", "monthly", "yearly", "annually"];
+        return rule(known.contains(&nickname), "use @hourly, @daily, @weekly, @monthly or @yearly");
+    }
+    let fields: Vec<&str> = value.split_ascii_whitespace().collect();
+    rule(fields.len() == 5, "use five fields: minute, hour, day of month, month, day of week")?;
+    let ranges = [(0, 59), (0, 23), (1, 31), (1, 12), (0, 7)];
+    for (field, (low, high)) in fields.iter().zip(ranges) {
+        let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'*' | b',' | b'-' | b'/' | b'#' | b'?');
+        rule(field.len() <= 128 && field.bytes().all(allowed), "a field holds digits, names and * , - / #")?;
+        let in_range = field
+            .split([',', '-', '#'])
+            .filter_map(|part| part.split('/').next())
+            .filter_map(|part| part.parse::<u32>().ok())
+            .all(|number| (low..=high).contains(&number));
+        rule(in_range, "a number is outside its field's range")?;
+    }
+    Ok(())
+}
+
+/// The shape of an IANA zone: `UTC`, `Europe/Rome`, `Etc/GMT+1`.
+///
+/// # Errors
+/// The rule it breaks.
+pub fn time_zone(value: &str) -> Rule {
+    let part = |p: &str| {
+        p.starts_with(|c: char| c.is_ascii_alphabetic())
+            && p.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'+'))
+    };
+    rule(value.len() <= 64 && value.split('/').all(part), "use an IANA zone such as 'UTC' or 'Europe/Rome'")
+}
+
+/// A BCP 47 locale's shape.
+///
+/// # Errors
+/// The rule it breaks.
+pub fn locale(value: &str) -> Rule {
+    let ok = value.len() <= 35
+        && value.starts_with(|c: char| c.is_ascii_alphabetic())
+        && value
+            .split('-')
+            .all(|part| (1..=8).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_alphanumeric()));
+    rule(ok, "use a locale such as 'en' or 'pt-BR'")
+}
+
+/// A display text.
+///
+/// # Errors
+/// The rule it breaks.
+pub fn text(value: &str) -> Rule {
+    rule(!value.trim().is_empty(), "the text is empty")?;
+    rule(value.len() <= TEXT_BYTES_MAX, "the text is longer than 4096 bytes")?;
+    rule(!value.chars().any(|c| c.is_control() && c != '\n' && c != '\t'), "the text holds control characters")
+}
+
+impl Descriptor {
+    /// Checks everything a build would have checked, because a package can come from anywhere.
+    ///
+    /// # Errors
+    /// [`PackageError::FormatVersion`] for another format, [`PackageError::Descriptor`] with the first field that breaks
+    /// its rule.
+    pub fn validate(&self) -> Result<(), PackageError> {
+        if self.format != FORMAT_VERSION {
+            return Err(PackageError::FormatVersion { found: self.format.to_string(), supported: FORMAT_VERSION });
+        }
+        check("id", id(&self.id))?;
+        check_text("name", &self.name)?;
+        if let Some(description) = &self.description {
+            check_text("description", description)?;
+        }
+        check("runtime.entrypoint", relative_path(&self.runtime.entrypoint))?;
+        check("handlers", rule(!self.handlers.is_empty(), "there is no handler"))?;
+        check("handlers", rule(self.handlers.len() <= HANDLERS_MAX, "there are more than 256 handlers"))?;
+        for (index, handler) in self.handlers.iter().enumerate() {
+            let at = |field: &str| format!("handlers[{index}].{field}");
+            check(&at("name"), handler_name(&handler.name))?;
+            let twice = self.handlers[..index].iter().any(|other| other.name == handler.name);
+            check(&at("name"), rule(!twice, "the name is used twice"))?;
+            check(&at("export"), export_name(&handler.export))?;
+            trigger(&handler.trigger).map_err(|(field, text)| invalid(&at(field), text))?;
+        }
+        let permissions = &self.permissions;
+        check("permissions.http", rule(permissions.http.len() <= LIST_MAX, "the list is too long"))?;
+        for http in &permissions.http {
+            check("permissions.http.host", host(&http.host))?;
+            check("permissions.http.ports", rule(http.ports.iter().all(|p| *p != 0), "port 0 does not exist"))?;
+            check_all("permissions.http.methods", &http.methods, |m| method(m, false))?;
+        }
+        check_all("permissions.events.publish", &permissions.events_publish, name)?;
+        check_all("permissions.events.subscribe", &permissions.events_subscribe, event_pattern)?;
+        check("permissions.secrets", rule(permissions.secrets.len() <= LIST_MAX, "the list is too long"))?;
+        for secret in &permissions.secrets {
+            check("permissions.secrets.name", name(&secret.name))?;
+            check_all("permissions.secrets.hosts", &secret.hosts, host)?;
+        }
+        Ok(())
+    }
+
+    /// Whether the bundle is run by QuickJS in WebAssembly.
+    pub fn is_wasm(&self) -> bool {
+        self.runtime.engine == Engine::Wasm
+    }
+}
+
+fn trigger(trigger: &Trigger) -> Result<(), (&'static str, &'static str)> {
+    let each = |field: &'static str, values: &[String], f: fn(&str) -> Rule| {
+        if values.len() > LIST_MAX {
+            return Err((field, "the list is too long"));
+        }
+        values.iter().try_for_each(|value| f(value)).map_err(|text| (field, text))
+    };
+    match trigger {
+        Trigger::Call {} | Trigger::Lifecycle { .. } => Ok(()),
+        Trigger::Http { method: m, path, permissions, .. } => {
+            method(m, true).map_err(|text| ("method", text))?;
+            route(path).map_err(|text| ("path", text))?;
+            each("permissions", permissions, name)
+        }
+        Trigger::Event { names, attempts, .. } => {
+            rule(!names.is_empty(), "there is no event name").map_err(|text| ("names", text))?;
+            rule((1..=100).contains(attempts), "use 1 to 100 attempts").map_err(|text| ("attempts", text))?;
+            each("names", names, event_pattern)
+        }
+        Trigger::Schedule { cron: expression, time_zone: zone, .. } => {
+            cron(expression).map_err(|text| ("cron", text))?;
+            time_zone(zone).map_err(|text| ("time_zone", text))
+        }
+        Trigger::Render { component } => relative_path(component).map_err(|text| ("component", text)),
+    }
+}
+
+fn invalid(field: &str, rule: &str) -> PackageError {
+    PackageError::Descriptor { field: field.to_owned(), rule: rule.to_owned() }
+}
+
+fn check(field: &str, result: Rule) -> Result<(), PackageError> {
+    result.map_err(|text| invalid(field, text))
+}
+
+fn check_all(field: &str, values: &[String], f: fn(&str) -> Rule) -> Result<(), PackageError> {
+    check(field, rule(values.len() <= LIST_MAX, "the list is too long"))?;
+    values.iter().try_for_each(|value| check(field, f(value)))
+}
+
+fn check_text(field: &str, value: &Text) -> Result<(), PackageError> {
+    match value {
+        Text::Plain(plain) => check(field, text(plain)),
+        Text::ByLocale(map) => {
+            check(field, rule(!map.is_empty(), "the map of locales is empty"))?;
+            map.iter().try_for_each(|(key, value)| {
+                check(field, locale(key))?;
+                check(field, text(value))
+            })
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check_rule(f: impl Fn(&str) -> Rule, good: &[&str], bad: &[&str]) {
+        for value in good {
+            assert_eq!(f(value), Ok(()), "{value:?} should be accepted");
+        }
+        for value in bad {
+            assert!(f(value).is_err(), "{value:?} should be refused");
+        }
+    }
+
+    #[test]
+    fn ids() {
+        check_rule(
+            id,
+            &["abc", "a-1", &"a".repeat(50)],
+            &["ab", "1ab", "-ab", "aBc", "a_b", "a/b", &"a".repeat(51), ""],
+        );
+    }
+
+    #[test]
+    fn paths_stay_inside() {
+        check_rule(
+            relative_path,
+            &["a.ts", "src/main.ts", ".hidden/x", "a..b"],
+            &["", "/a", "../a", "a/../b", "a//b", "./a", "a/", "a\\b", "c:/x", "a\0b", &"a/".repeat(150)],
+        );
+        check_rule(
+            package_file_path,
+            &["assets/x", "migrations/1.sql"],
+            &["x", "bundle.mjs", "assets", "assets/", "assets/../x"],
+        );
+    }
+
+    #[test]
+    fn hosts() {
+        check_rule(
+            host,
+            &["*", "a.b", "*.a.b", "localhost", "192.0.2.1", "[2001:db8::1]", "xn--bcher-kva.example", "_x.y"],
+            &[
+                "",
+                "https://a.b",
+                "a.b/c",
+                "a.b:80",
+                "A.b",
+                "a.*",
+                "**.a",
+                "*a.b",
+                "u@a",
+                "-a.b",
+                "a..b",
+                "1.2.3",
+                "[::1",
+                "256.1.1.1",
+                "ü.de",
+                "*.1.2.3.4",
+            ],
+        );
+    }
+
+    #[test]
+    fn routes() {
+        check_rule(
+            route,
+            &["/", "/a", "/a/:id", "/a/*", "/*", "/:a/:b"],
+            &["", "a", "/a//b", "/a/../b", "/:", "/a*", "/*/a", "/:a/:a", "/a?b", "/a#b", "/a b", "/ü", "/a:b"],
+        );
+    }
+
+    #[test]
+    fn cron_shapes() {
+        check_rule(
+            cron,
+            &["* * * * *", "*/5 0-6,12 1 jan mon-fri", "@daily", "0 9 * * 1#2"],
+            &[
+                "",
+                "* * * *",
+                "* * * * * *",
+                "@often",
+                "60 * * * *",
+                "* 24 * * *",
+                "* * 0 * *",
+                "* * * 13 *",
+                "a;b * * * *",
+            ],
+        );
+    }
+
+    #[test]
+    fn other_shapes() {
+        check_rule(time_zone, &["UTC", "Europe/Rome", "Etc/GMT+1"], &["", "/x", "Europe/", "../x", "a b"]);
+        check_rule(locale, &["en", "pt-BR", "zh-Hant-TW"], &["", "e_n", "-en", "en-", "aaaaaaaaa"]);
+        check_rule(|m| method(m, false), &["GET", "PATCH"], &["get", "*", "TRACE", ""]);
+        check_rule(event_pattern, &["a.b", "a.*", "*"], &["", "a*b", "a b", "**x"]);
+        check_rule(handler_name, &["a", "on-push", "_x.y"], &["", "1a", "a b", "a/b", &"a".repeat(65)]);
+    }
+}
