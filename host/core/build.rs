@@ -1,5 +1,6 @@
 //! Finds the built JavaScript engine and hands its folder to the crate, which embeds it. Building it is `cargo xtask engine`.
 
+#[allow(unreachable_pub, reason = "shared with xtask, where it is a module of its own")]
 #[path = "engine_inputs.rs"]
 mod engine_inputs;
 

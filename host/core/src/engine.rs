@@ -8,7 +8,7 @@ pub(crate) mod artifact;
 mod bindings;
 pub(crate) mod cache;
 mod image;
-mod imports;
+pub(crate) mod imports;
 pub(crate) mod invoke;
 mod limiter;
 pub(crate) mod positions;

@@ -153,7 +153,7 @@ impl HostBuilder {
             base: OnceLock::new(),
         };
         // What is configured wrongly is said now, not at the first request; what costs time is made when it is needed.
-        HttpClient::check(&inner.http_config)?;
+        HttpClient::new(&inner.http_config).map(drop)?;
         Ok(Host { inner: Arc::new(inner) })
     }
 }
