@@ -4,6 +4,10 @@
 mod capability;
 mod floor;
 
+pub use capability::db::{
+    Changes, Databases, DatabasesConfig, DbError, DbOperation, DbReply, DbSession, Deadline, Parameters, Rows,
+    SQL_BYTES_MAX, Statement, TransactionNumber, Value,
+};
 pub use floor::clock::{Seeded, Source, System};
 pub use floor::fault::{Blame, Fault, FaultCode, Frame, ThrownError};
 pub use floor::grants::Grants;
