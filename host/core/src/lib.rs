@@ -13,7 +13,7 @@ mod host;
 mod invocation;
 
 pub use belljar_package as package;
-pub use capability::db::DatabasesConfig;
+pub use capability::db::{DatabasesConfig, SQL_BYTES_MAX};
 pub use capability::http::{HttpConfig, HttpConfigError};
 pub use capability::log::{LogContext, LogFormat, LogLevel, LogOrigin, LogRecord, LogSink, MemorySink, WriterSink};
 pub use catalog::{Catalog, CatalogError, DirectoryCatalog, Release};

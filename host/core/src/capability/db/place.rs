@@ -1,0 +1,269 @@
+//! Where the databases are: `db/<tenant>/<applet>.sqlite` in the data directory, or in memory. It owns names, modes and the
+//! refusal of links, and knows nothing of SQL.
+//!
+//! SQLite opens files by path only, and `SQLITE_OPEN_NOFOLLOW` refuses a link anywhere in that path, `/proc/self/fd/…`
+//! included; without the flag SQLite resolves that link itself and is back at the path. So the path is made safe instead:
+//!
+//! 1. the data directory is resolved once, when it is opened, and kept as a directory handle; below it each directory is
+//!    made (0700) and opened from its parent's handle without following links, and must belong to us;
+//! 2. the file is made by us (0600, exclusively) or must be a regular file with one name, as must its `-wal`, `-shm` and
+//!    `-journal`: looked at through the handle, without opening, because closing a descriptor of a file drops the process's
+//!    POSIX locks on it, SQLite's among them;
+//! 3. SQLite opens the resolved path with `SQLITE_OPEN_NOFOLLOW` (it passes `O_NOFOLLOW` for every file it opens, too);
+//! 4. afterwards SQLite is asked whether the file it holds is still the one at the path, and the path is compared (device and
+//!    inode) with what the handle shows. A directory swapped in between is noticed, and nothing was run in the file yet.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use rusqlite::{Connection, FileControl, OpenFlags};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat};
+use rustix::io::Errno;
+
+use super::error::DbError;
+use crate::floor::ids::{AppletId, TenantId};
+
+/// Where all databases of a host are.
+#[derive(Debug)]
+pub(super) enum Store {
+    Directory(Directory),
+    /// In memory, gone with the host. The number tells hosts of one process apart.
+    Memory(u64),
+}
+
+/// The `db` directory.
+#[derive(Debug)]
+pub(super) struct Directory {
+    path: PathBuf,
+    handle: OwnedFd,
+}
+
+/// Where one database is.
+#[derive(Debug)]
+pub(super) enum Place {
+    File { directory: OwnedFd, path: PathBuf, name: String },
+    Memory { uri: String },
+}
+
+impl Store {
+    /// Opens `data` and makes it (0700) if it is missing.
+    pub(super) fn directory(data: &Path) -> io::Result<Self> {
+        use std::os::unix::fs::DirBuilderExt as _;
+        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(data)?;
+        let path = data.canonicalize()?;
+        let root = rustix::fs::open(&path, DIRECTORY, Mode::empty())?;
+        let handle = subdirectory(root.as_fd(), "db")?;
+        Ok(Self::Directory(Directory { path: path.join("db"), handle }))
+    }
+
+    pub(super) fn memory() -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        Self::Memory(NEXT.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// The place of one database; makes its tenant's directory.
+    pub(super) fn place(&self, tenant: &TenantId, applet: &AppletId) -> io::Result<Place> {
+        match self {
+            // Names of memory databases that start with a slash are shared by the connections of this process. Identities
+            // hold no character a URI would interpret.
+            Self::Memory(host) => {
+                Ok(Place::Memory { uri: format!("file:/belljar-{host}/{tenant}/{applet}?vfs=memdb") })
+            }
+            Self::Directory(db) => {
+                let directory = subdirectory(db.handle.as_fd(), tenant.as_str())?;
+                let name = format!("{applet}.sqlite");
+                let path = db.path.join(tenant.as_str()).join(&name);
+                Ok(Place::File { directory, path, name })
+            }
+        }
+    }
+}
+
+impl Place {
+    /// Opens a connection to it, unconfigured.
+    ///
+    /// The caller lets one thread at a time in here for each place: a file that is being made must not be open elsewhere.
+    pub(super) fn connect(&self) -> Result<Connection, DbError> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        match self {
+            Self::Memory { uri } => {
+                Connection::open_with_flags(uri, flags | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_URI)
+                    .map_err(|_| unreadable())
+            }
+            Self::File { directory, path, name } => {
+                let before = prepare(directory.as_fd(), name)?;
+                let connection = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NOFOLLOW)
+                    .map_err(|_| unreadable())?;
+                let mut moved = 1;
+                connection.file_control(None::<&str>, FileControl::HasMoved(&mut moved)).map_err(|_| unreadable())?;
+                let at_path = rustix::fs::lstat(path).map_err(|_| unreadable())?;
+                let at_handle = look(directory.as_fd(), name)?.ok_or_else(unreadable)?;
+                let same = |a: &Stat, b: &Stat| (a.st_dev, a.st_ino) == (b.st_dev, b.st_ino);
+                if moved != 0 || !same(&before, &at_handle) || !same(&at_path, &at_handle) {
+                    return Err(irregular());
+                }
+                Ok(connection)
+            }
+        }
+    }
+
+    /// Size of the write-ahead log, bytes.
+    pub(super) fn wal_bytes(&self) -> u64 {
+        match self {
+            Self::Memory { .. } => 0,
+            Self::File { directory, name, .. } => {
+                rustix::fs::statat(directory, format!("{name}-wal"), AtFlags::SYMLINK_NOFOLLOW)
+                    .map_or(0, |stat| u64::try_from(stat.st_size).unwrap_or(0))
+            }
+        }
+    }
+
+    /// Whether the file system is (nearly) full: SQLite tells that by the same code as a database at its limit.
+    pub(super) fn disk_is_full(&self) -> bool {
+        const NEARLY_BYTES: u64 = 8 << 20;
+        match self {
+            Self::Memory { .. } => false,
+            Self::File { directory, .. } => rustix::fs::fstatvfs(directory)
+                .is_ok_and(|disk| disk.f_bavail.saturating_mul(disk.f_frsize) < NEARLY_BYTES),
+        }
+    }
+}
+
+const DIRECTORY: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
+
+/// Makes (0700) and opens a directory, which must be ours and no link.
+fn subdirectory(parent: BorrowedFd<'_>, name: &str) -> io::Result<OwnedFd> {
+    match rustix::fs::mkdirat(parent, name, Mode::RWXU) {
+        Ok(()) | Err(Errno::EXIST) => {}
+        Err(error) => return Err(error.into()),
+    }
+    let handle = rustix::fs::openat(parent, name, DIRECTORY, Mode::empty())?;
+    let stat = rustix::fs::fstat(&handle)?;
+    if stat.st_uid != rustix::process::geteuid().as_raw() {
+        return Err(io::Error::new(io::ErrorKind::PermissionDenied, "the database directory belongs to someone else"));
+    }
+    if stat.st_mode & 0o777 != 0o700 {
+        rustix::fs::fchmod(&handle, Mode::RWXU)?;
+    }
+    Ok(handle)
+}
+
+/// Makes the file if there is none, and checks it and those beside it.
+fn prepare(directory: BorrowedFd<'_>, name: &str) -> Result<Stat, DbError> {
+    for suffix in ["-wal", "-shm", "-journal"] {
+        look(directory, &format!("{name}{suffix}"))?;
+    }
+    if let Some(stat) = look(directory, name)? {
+        return Ok(stat);
+    }
+    let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    rustix::fs::openat(directory, name, flags, Mode::RUSR | Mode::WUSR).map_err(|_| unreadable())?;
+    look(directory, name)?.ok_or_else(unreadable)
+}
+
+/// What is there, if anything: only a regular file with a single name is accepted.
+fn look(directory: BorrowedFd<'_>, name: &str) -> Result<Option<Stat>, DbError> {
+    match rustix::fs::statat(directory, name, AtFlags::SYMLINK_NOFOLLOW) {
+        Err(Errno::NOENT) => Ok(None),
+        Err(_) => Err(unreadable()),
+        Ok(stat) if FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile && stat.st_nlink == 1 => {
+            Ok(Some(stat))
+        }
+        Ok(_) => Err(irregular()),
+    }
+}
+
+fn irregular() -> DbError {
+    DbError::Failed("the database is not a regular file of this host".into())
+}
+
+fn unreadable() -> DbError {
+    DbError::Failed("the database cannot be opened".into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::{MetadataExt as _, symlink};
+
+    fn ids() -> (TenantId, AppletId) {
+        (TenantId::new("acme").expect("valid"), AppletId::new("shop").expect("valid"))
+    }
+
+    fn check(plant: impl Fn(&Path), opens: bool) {
+        let data = tempfile::tempdir().expect("a directory");
+        let (tenant, applet) = ids();
+        let store = Store::directory(data.path()).expect("opens");
+        let place = store.place(&tenant, &applet).expect("a place");
+        plant(data.path());
+        assert_eq!(place.connect().is_ok(), opens);
+    }
+
+    #[test]
+    fn only_a_regular_file_of_our_own_is_opened() {
+        let file = |data: &Path, suffix: &str| data.join("db/acme").join(format!("shop.sqlite{suffix}"));
+        let elsewhere = tempfile::tempdir().expect("a directory");
+        let target = elsewhere.path().join("target");
+        std::fs::write(&target, b"").expect("writes");
+        check(|_| {}, true);
+        check(|data| std::fs::write(file(data, ""), b"").expect("writes"), true);
+        check(|data| symlink(&target, file(data, "")).expect("links"), false);
+        check(|data| symlink("missing", file(data, "")).expect("links"), false);
+        check(|data| symlink(&target, file(data, "-wal")).expect("links"), false);
+        check(|data| symlink(&target, file(data, "-shm")).expect("links"), false);
+        check(|data| symlink(&target, file(data, "-journal")).expect("links"), false);
+        check(
+            |data| {
+                std::fs::hard_link(&target, file(data, ""))
+                    .or_else(|_| std::fs::create_dir(file(data, "")))
+                    .expect("links")
+            },
+            false,
+        );
+        check(|data| std::fs::create_dir(file(data, "")).expect("makes"), false);
+        assert_eq!(std::fs::read(&target).expect("reads"), b"", "nothing was written through a link");
+    }
+
+    #[test]
+    fn a_swapped_tenant_directory_is_noticed() {
+        check(
+            |data| {
+                std::fs::rename(data.join("db/acme"), data.join("db/other")).expect("renames");
+                std::fs::create_dir(data.join("db/acme")).expect("makes");
+                std::fs::write(data.join("db/acme/shop.sqlite"), b"").expect("writes");
+            },
+            false,
+        );
+        check(
+            |data| {
+                std::fs::rename(data.join("db/acme"), data.join("db/other")).expect("renames");
+                symlink("other", data.join("db/acme")).expect("links");
+            },
+            false,
+        );
+    }
+
+    #[test]
+    fn a_linked_tenant_directory_is_refused() {
+        let data = tempfile::tempdir().expect("a directory");
+        let store = Store::directory(data.path()).expect("opens");
+        symlink("/tmp", data.path().join("db/acme")).expect("links");
+        let (tenant, applet) = ids();
+        assert!(store.place(&tenant, &applet).is_err());
+    }
+
+    #[test]
+    fn modes_are_private() {
+        let data = tempfile::tempdir().expect("a directory");
+        let (tenant, applet) = ids();
+        let store = Store::directory(&data.path().join("new")).expect("opens");
+        store.place(&tenant, &applet).expect("a place").connect().expect("opens");
+        let mode = |path: &str| std::fs::metadata(data.path().join(path)).expect("is there").mode() & 0o777;
+        assert_eq!(mode("new"), 0o700);
+        assert_eq!(mode("new/db"), 0o700);
+        assert_eq!(mode("new/db/acme"), 0o700);
+        assert_eq!(mode("new/db/acme/shop.sqlite"), 0o600);
+    }
+}
