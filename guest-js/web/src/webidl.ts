@@ -1,19 +1,19 @@
 // Conversions that Web IDL prescribes for arguments, and the shape of what is installed on globalThis. Knows no interface by name.
 
 import {
-  bufferByteLength, bytesSlice, charCodeAt, defineProperty, isView, ownKeys, getOwnPropertyDescriptor, SavedUint8Array, toWellFormed,
+  bufferByteLength, bytesSlice, defineProperty, isView, matches, ownKeys, getOwnPropertyDescriptor, SavedUint8Array, toWellFormed,
   typedArrayBuffer, typedArrayByteLength, typedArrayByteOffset, typedArrayTag, viewBuffer, viewByteLength, viewByteOffset,
 } from './primordials.ts';
 
 /** USVString: text whose lone surrogates are replaced. Throws TypeError for symbols. */
 export function usvString(value: unknown): string { return toWellFormed(`${value as string}`); }
 
+const BEYOND_BYTE = /[\u0100-\uffff]/;
+
 /** ByteString: text of characters up to U+00FF. */
 export function byteString(value: unknown, what: string): string {
   const text = `${value as string}`;
-  for (let i = 0; i < text.length; i++) {
-    if (charCodeAt(text, i) > 0xff) throw new TypeError(`${what} holds a character beyond U+00FF at index ${i}`);
-  }
+  if (matches(BEYOND_BYTE, text)) throw new TypeError(`${what} holds a character beyond U+00FF`);
   return text;
 }
 
