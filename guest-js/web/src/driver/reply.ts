@@ -1,7 +1,7 @@
 // What a handler returned, as what is sent: JSON text, or an HTTP response. Says where in the value it cannot be sent.
 
 import type { Reply } from '../bindings.ts';
-import { arrayIndexOf, arraySlice, isArray, jsonStringify, matches, objectKeys, push } from '../primordials.ts';
+import { arrayIndexOf, copyArray, isArray, jsonStringify, matches, objectKeys, push } from '../primordials.ts';
 import { bodyBytes } from '../web/body.ts';
 import { isResponseObject, type Response, responseParts } from '../web/response.ts';
 import { HandlerFailure, INVALID_RESULT } from './failure.ts';
@@ -55,7 +55,7 @@ function toResponse(response: Response): Reply {
   if (body.used) throw new HandlerFailure(INVALID_RESULT, 'the body of the Response has already been read: return response.clone() or a new Response');
   // Names and values were checked when they were put in: the list cannot be reached but through Headers.
   // Without a prototype: a promise resolved with it must not ask the applet's Object.prototype for `then`.
-  return { __proto__: null, status, headers: arraySlice(list), body: bodyBytes(body) } as Reply;
+  return { __proto__: null, status, headers: copyArray(list), body: bodyBytes(body) } as Reply;
 }
 
 /** `mustRespond` for fetch(request), which has no other kind of answer. */

@@ -130,7 +130,7 @@ export class URL {
   toString(): string { return serializeUrl(this.#url); }
   toJSON(): string { return serializeUrl(this.#url); }
 }
-finishInterface(URL);
+finishInterface(URL, 'URL');
 
 /** The address in an argument: of a URL object without parsing it again, or of text. */
 export function hrefOf(value: unknown): string { return serializeUrl(recordOf(value as URL) ?? parse(value, undefined)); }

@@ -1,8 +1,8 @@
 // Headers: a flat list of lower-case names and values (name, value, …), the form in which they cross to the host. The class is a
 // view of such a list, made only when an applet asks.
 
-import { arraySlice, charCodeAt, isArray, matches, objectKeys, push, slice, toLowerCase } from '../primordials.ts';
-import { finishInterface, isObject } from '../webidl.ts';
+import { copyArray, charCodeAt, isArray, matches, objectKeys, push, slice, toLowerCase } from '../primordials.ts';
+import { domString, finishInterface, isObject } from '../webidl.ts';
 import { pairIterator, type PairIterator } from './pair-iterator.ts';
 
 const NOT_TOKEN = /[^!#$%&'*+\-.^_`|~0-9A-Za-z]/;
@@ -17,13 +17,13 @@ export function isFieldValue(text: string): boolean { return !matches(NOT_VALUE,
 function isSpace(code: number): boolean { return code === 32 || code === 9 || code === 10 || code === 13; }
 
 function fieldName(name: unknown): string {
-  const text = `${name as string}`;
+  const text = domString(name);
   if (!isToken(text)) throw new TypeError(`"${text}" is not a valid header name`);
   return toLowerCase(text);
 }
 
 function fieldValue(value: unknown, name: string): string {
-  let text = `${value as string}`;
+  let text = domString(value);
   let start = 0;
   let end = text.length;
   while (start < end && isSpace(charCodeAt(text, start))) start++;
@@ -189,7 +189,7 @@ export class Headers {
   declare [Symbol.iterator]: () => PairIterator;
 }
 const iterate = pairIterator('Headers Iterator');
-finishInterface(Headers);
+finishInterface(Headers, 'Headers');
 Object.defineProperty(Headers.prototype, Symbol.iterator, { value: Headers.prototype.entries, writable: true, configurable: true });
 
 /** The headers of an init dictionary as a new list. */
@@ -199,4 +199,4 @@ export function newList(init: unknown): string[] {
   if (init !== undefined) fill(list, init);
   return list;
 }
-export function copyList(list: readonly string[]): string[] { return arraySlice(list); }
+export function copyList(list: readonly string[]): string[] { return copyArray(list); }
