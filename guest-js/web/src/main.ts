@@ -1,5 +1,6 @@
 // Installs the web platform on globalThis and makes the driver the engine calls. Evaluated once, when the base image is made; reads
-// no clock and no randomness.
+// no clock and no randomness. Bundled as an IIFE with a name, wrapped so that the script's value is the default export and nothing of
+// it becomes a global: `(() => { var __belljar = (…)(); return __belljar })()`, or `.default` of it when the bundler exports a namespace.
 
 import type { Driver, Native } from './bindings.ts';
 import { runCall } from './driver/call.ts';

@@ -18,7 +18,7 @@ export const isArray: (value: unknown) => value is unknown[] = Array.isArray;
 export const { parse: jsonParse, stringify: jsonStringify } = JSON;
 export const { fromCharCode } = String;
 export const isView: (value: unknown) => value is ArrayBufferView = ArrayBuffer.isView;
-export const { floor, max, min, trunc } = Math;
+export const { floor, min } = Math;
 
 export const SavedPromise = Promise;
 export const promiseThen = uncurryThis(Promise.prototype.then) as <T>(
@@ -31,7 +31,6 @@ export function promiseReject(reason: unknown): Promise<never> { return rejectOf
 export const SavedMap = Map;
 export const mapGet = uncurryThis(Map.prototype.get) as <K, V>(self: Map<K, V>, key: K) => V | undefined;
 export const mapSet = uncurryThis(Map.prototype.set) as <K, V>(self: Map<K, V>, key: K, value: V) => Map<K, V>;
-export const mapHas = uncurryThis(Map.prototype.has) as <K, V>(self: Map<K, V>, key: K) => boolean;
 export const mapDelete = uncurryThis(Map.prototype.delete) as <K, V>(self: Map<K, V>, key: K) => boolean;
 export const mapSize = getter<Map<unknown, unknown>, number>(Map.prototype, 'size');
 export const mapForEach = uncurryThis(Map.prototype.forEach) as <K, V>(self: Map<K, V>, each: (value: V, key: K) => void) => void;
@@ -39,10 +38,7 @@ export const setSize = getter<Set<unknown>, number>(Set.prototype, 'size');
 export const setForEach = uncurryThis(Set.prototype.forEach) as <T>(self: Set<T>, each: (value: T) => void) => void;
 
 export const arrayJoin = uncurryThis(Array.prototype.join) as (self: readonly unknown[], separator: string) => string;
-export const arraySlice = uncurryThis(Array.prototype.slice) as <T>(self: readonly T[], start?: number, end?: number) => T[];
 export const arrayIndexOf = uncurryThis(Array.prototype.indexOf) as <T>(self: readonly T[], value: T) => number;
-export const arraySplice = uncurryThis(Array.prototype.splice) as <T>(self: T[], start: number, count: number) => T[];
-export const arraySort = uncurryThis(Array.prototype.sort) as <T>(self: T[], compare?: (a: T, b: T) => number) => T[];
 
 export const charCodeAt = uncurryThis(String.prototype.charCodeAt);
 export const codePointAt = uncurryThis(String.prototype.codePointAt);
@@ -79,5 +75,12 @@ export const viewBuffer = getter<unknown, ArrayBuffer>(DataView.prototype, 'buff
 export const viewByteOffset = getter<unknown, number>(DataView.prototype, 'byteOffset');
 export const viewByteLength = getter<unknown, number>(DataView.prototype, 'byteLength');
 
-/** Appends without looking at `Array.prototype`. */
+/** A copy; unlike `slice`, it does not ask the array's constructor for its species. */
+export function copyArray<T>(list: readonly T[]): T[] {
+  const copy: T[] = [];
+  for (let i = 0; i < list.length; i++) copy[i] = list[i] as T;
+  return copy;
+}
+
+/** Appends without a look at `Array.prototype.push`. */
 export function push<T>(list: T[], value: T): void { list[list.length] = value; }

@@ -7,7 +7,12 @@ const SavedError = Error;
 
 /** The frames of the caller, without the line that names the error (V8 has one, QuickJS has none). */
 export function stackHere(): string {
-  const { stack } = new SavedError();
+  let stack: unknown;
+  try {
+    ({ stack } = new SavedError());
+  } catch {
+    // The applet put a getter that throws on Error.prototype.
+  }
   if (typeof stack !== 'string') return '';
   if (stack[0] !== 'E') return stack;
   const end = indexOf(stack, '\n');
@@ -16,7 +21,11 @@ export function stackHere(): string {
 
 /** A capability refused or failed. `code` is one of the cases in the WIT of the capability: `busy`, `denied`, `limit`, … */
 export class SdkError extends SavedError {
-  static { defineProperty(this.prototype, 'name', { value: 'SdkError', writable: true, configurable: true }); }
+  static {
+    defineProperty(this.prototype, 'name', { value: 'SdkError', writable: true, configurable: true });
+    // A bundler may rename the class.
+    defineProperty(this, 'name', { value: 'SdkError', configurable: true });
+  }
   readonly code: string;
   readonly capability: string;
   declare readonly limit?: string;

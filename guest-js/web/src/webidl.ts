@@ -1,19 +1,22 @@
 // Conversions that Web IDL prescribes for arguments, and the shape of what is installed on globalThis. Knows no interface by name.
 
 import {
-  bufferByteLength, bytesSlice, charCodeAt, defineProperty, isView, ownKeys, getOwnPropertyDescriptor, SavedUint8Array, toWellFormed,
+  bufferByteLength, bytesSlice, defineProperty, isView, matches, ownKeys, getOwnPropertyDescriptor, SavedUint8Array, toWellFormed,
   typedArrayBuffer, typedArrayByteLength, typedArrayByteOffset, typedArrayTag, viewBuffer, viewByteLength, viewByteOffset,
 } from './primordials.ts';
 
+/** DOMString: the text of any value. Throws TypeError for symbols. */
+export function domString(value: unknown): string { return typeof value === 'string' ? value : `${value as string}`; }
+
 /** USVString: text whose lone surrogates are replaced. Throws TypeError for symbols. */
-export function usvString(value: unknown): string { return toWellFormed(`${value as string}`); }
+export function usvString(value: unknown): string { return toWellFormed(domString(value)); }
+
+const BEYOND_BYTE = /[\u0100-\uffff]/;
 
 /** ByteString: text of characters up to U+00FF. */
 export function byteString(value: unknown, what: string): string {
-  const text = `${value as string}`;
-  for (let i = 0; i < text.length; i++) {
-    if (charCodeAt(text, i) > 0xff) throw new TypeError(`${what} holds a character beyond U+00FF at index ${i}`);
-  }
+  const text = domString(value);
+  if (matches(BEYOND_BYTE, text)) throw new TypeError(`${what} holds a character beyond U+00FF`);
   return text;
 }
 
@@ -50,8 +53,10 @@ export function copyOf(value: unknown): Uint8Array<ArrayBuffer> | undefined {
 }
 
 /** Names a class in `Object.prototype.toString`, and makes its members enumerable as Web IDL has them. */
-export function finishInterface(constructor: { readonly name: string; readonly prototype: object }): void {
+export function finishInterface(constructor: { readonly prototype: object }, interfaceName: string): void {
   const { prototype } = constructor;
+  // A bundler may have renamed the class.
+  defineProperty(constructor, 'name', { value: interfaceName, configurable: true });
   const names = ownKeys(prototype);
   for (let i = 0; i < names.length; i++) {
     const name = names[i] as PropertyKey;
@@ -59,7 +64,7 @@ export function finishInterface(constructor: { readonly name: string; readonly p
     const descriptor = getOwnPropertyDescriptor(prototype, name);
     if (descriptor !== undefined && descriptor.configurable === true) defineProperty(prototype, name, { ...descriptor, enumerable: true });
   }
-  defineProperty(prototype, Symbol.toStringTag, { value: constructor.name, configurable: true });
+  defineProperty(prototype, Symbol.toStringTag, { value: interfaceName, configurable: true });
 }
 
 /** Installs a global as Web IDL has interfaces: writable, configurable, not enumerable. */

@@ -34,7 +34,7 @@ export function sandbox() {
   const native = {
     nowUs: () => state.nowUs,
     randomBytes: (length) => new Uint8Array(length).map(() => state.randomByte++ & 255),
-    log: (origin, level, message, fields) => void state.logs.push({ origin, level, message, fields: [...fields] }),
+    log: (origin, level, message, fields) => void state.logs.push({ origin, level, message, fields: Object.assign(new Array(fields.length), fields) }),
     dbQuery: op('dbQuery'), dbQueryOne: op('dbQueryOne'), dbExecute: op('dbExecute'), dbBatch: op('dbBatch'),
     dbBegin: op('dbBegin'), dbCommit: op('dbCommit'), dbRollback: op('dbRollback'), httpSend: op('httpSend'),
     cancel: (operation) => void state.cancelled.push(operation),

@@ -3,7 +3,7 @@
 
 import type { Call, Reply } from '../bindings.ts';
 import { native } from '../native.ts';
-import { apply, hasOwn, indexOf, isArray, jsonParse, push, slice, toLowerCase } from '../primordials.ts';
+import { apply, hasOwn, indexOf, isArray, jsonParse, push, SavedPromise, slice, toLowerCase } from '../primordials.ts';
 import { startClock } from '../web/performance.ts';
 import { context, env } from './context.ts';
 import { HANDLER_NOT_FOUND, HandlerFailure, INVALID_PAYLOAD } from './failure.ts';
@@ -109,7 +109,9 @@ function missing(namespace: object, call: Call): never {
 }
 
 function isThenable(value: unknown): boolean {
-  return ((typeof value === 'object' && value !== null) || typeof value === 'function') && typeof (value as { then?: unknown }).then === 'function';
+  if ((typeof value !== 'object' || value === null) && typeof value !== 'function') return false;
+  // Of a promise `then` is not read, whatever an applet has put there: awaiting one does not read it either.
+  return value instanceof SavedPromise || typeof (value as { then?: unknown }).then === 'function';
 }
 
 /** After the handler has answered: the retry that queue() may have asked for. */

@@ -1,7 +1,7 @@
 // `context`, the first argument of handlers: who calls, what was asked, and helpers to answer. Getters over the running call, so
 // that a handler pays for what it reads; nothing depends on `this`, so that `({ json, waitUntil }) => …` works.
 
-import { freeze, defineProperty, arraySlice } from '../primordials.ts';
+import { freeze, defineProperty, copyArray } from '../primordials.ts';
 import { sdk } from '../sdk.ts';
 import type { Request } from '../web/request.ts';
 import { Response } from '../web/response.ts';
@@ -15,7 +15,7 @@ export const context = {
   get tenant(): string { return call().caller.tenant; },
   get user(): string | undefined { return call().caller.user; },
   get organisation(): string | undefined { return call().caller.organisation; },
-  get permissions(): readonly string[] { return freeze(arraySlice(call().caller.permissions)); },
+  get permissions(): readonly string[] { return freeze(copyArray(call().caller.permissions)); },
   get locale(): string { return call().caller.locale; },
   get applet(): string { return call().caller.applet; },
   get version(): string { return call().caller.version; },

@@ -1,14 +1,18 @@
 // Hosts of URLs (URL standard, 3): names, IPv4 in all its spellings, IPv6 literals, opaque hosts. Names outside ASCII need IDNA,
 // which comes with a later issue.
 
-import { charCodeAt } from '../primordials.ts';
+import { charCodeAt, matches } from '../primordials.ts';
 import { C0_CONTROL, hexDigit, percentDecode, percentEncode } from './percent.ts';
 
 const FORBIDDEN_HOST = /[\0\t\n\r #/:<>?@[\\\]^|]/;
-const FORBIDDEN_DOMAIN = /[\0-\x20"#%/:<>?@[\\\]^`{|}\x7f]/;
+const FORBIDDEN_DOMAIN = /[\0-\x20#%/:<>?@[\\\]^|\x7f]/;
+
+/** Names that stay as they are: lower-case labels of which the last is no number. */
+const PLAIN = /^(?:[a-z0-9_-]+\.)*[a-z][a-z0-9_-]*$/;
 
 /** The serialised host; undefined when it is not valid. */
 export function parseHost(input: string, special: boolean): string | undefined {
+  if (special && matches(PLAIN, input)) return input;
   if (input[0] === '[') {
     if (input[input.length - 1] !== ']') return undefined;
     const pieces = parseIpv6(input.slice(1, -1));

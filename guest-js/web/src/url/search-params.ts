@@ -24,8 +24,8 @@ function decode(text: string): string { return percentDecode(text.indexOf('+') <
 export function serializeForm(pairs: readonly Pair[]): string {
   let text = '';
   for (let i = 0; i < pairs.length; i++) {
-    const [name, value] = pairs[i] as Pair;
-    text += `${i > 0 ? '&' : ''}${percentEncode(name, FORM, true)}=${percentEncode(value, FORM, true)}`;
+    const pair = pairs[i] as Pair;
+    text += `${i > 0 ? '&' : ''}${percentEncode(pair[0], FORM, true)}=${percentEncode(pair[1], FORM, true)}`;
   }
   return text;
 }
@@ -140,7 +140,7 @@ export class URLSearchParams {
   declare [Symbol.iterator]: () => PairIterator;
 }
 const iterate = pairIterator('URLSearchParams Iterator');
-finishInterface(URLSearchParams);
+finishInterface(URLSearchParams, 'URLSearchParams');
 Object.defineProperty(URLSearchParams.prototype, Symbol.iterator, { value: URLSearchParams.prototype.entries, writable: true, configurable: true });
 
 function compare(a: string, b: string): number {

@@ -1,7 +1,9 @@
 // URL: the class over a parsed record.
 
 import { finishInterface, usvString } from '../webidl.ts';
-import { parseUrl, serializeHost, serializePath, serializeUrl, type State, type Url } from './parser.ts';
+import {
+  copyUrl, parseUrl, serializeHost, serializePath, serializeUrl, setFragment, setHost, setPathname, setPort, setProtocol, setQuery, type Url,
+} from './parser.ts';
 import { percentEncode, USERINFO } from './percent.ts';
 import { linkParams, resetParams, URLSearchParams } from './search-params.ts';
 
@@ -48,13 +50,13 @@ export class URL {
     }
   }
 
-  /** Parses a part again, into a copy, so that a failure changes nothing. */
-  #part(text: unknown, state: State): void {
-    const copy = { ...this.#url, path: typeof this.#url.path === 'string' ? this.#url.path : this.#url.path.slice() };
-    if (state === 'path start') copy.path = [];
+  #host(value: unknown, port: boolean): void {
+    const text = usvString(value);
+    if (typeof this.#url.path === 'string') return;
+    const copy = copyUrl(this.#url);
     try {
-      const changed = parseUrl(usvString(text), undefined, copy, state);
-      if (changed !== undefined) this.#url = changed;
+      setHost(copy, text, port);
+      this.#url = copy;
     } catch {
       // A host that needs IDNA: setters ignore what they cannot take.
     }
@@ -74,7 +76,7 @@ export class URL {
     return 'null';
   }
   get protocol(): string { return `${this.#url.scheme}:`; }
-  set protocol(value: unknown) { this.#part(`${usvString(value)}:`, 'scheme start'); }
+  set protocol(value: unknown) { setProtocol(this.#url, usvString(value)); }
   get username(): string { return this.#url.username; }
   set username(value: unknown) {
     const text = usvString(value);
@@ -86,26 +88,26 @@ export class URL {
     if (!cannotHaveCredentials(this.#url)) this.#url.password = percentEncode(text, USERINFO);
   }
   get host(): string { return serializeHost(this.#url); }
-  set host(value: unknown) { if (typeof this.#url.path !== 'string') this.#part(value, 'host'); }
+  set host(value: unknown) { this.#host(value, true); }
   get hostname(): string { return this.#url.host ?? ''; }
-  set hostname(value: unknown) { if (typeof this.#url.path !== 'string') this.#part(value, 'hostname'); }
+  set hostname(value: unknown) { this.#host(value, false); }
   get port(): string { return this.#url.port === null ? '' : `${this.#url.port}`; }
   set port(value: unknown) {
     const text = usvString(value);
     if (cannotHaveCredentials(this.#url)) return;
     if (text === '') this.#url.port = null;
-    else this.#part(text, 'port');
+    else setPort(this.#url, text);
   }
   get pathname(): string { return serializePath(this.#url); }
-  set pathname(value: unknown) { if (typeof this.#url.path !== 'string') this.#part(value, 'path start'); }
+  set pathname(value: unknown) {
+    const text = usvString(value);
+    if (typeof this.#url.path !== 'string') setPathname(this.#url, text);
+  }
   get search(): string { return this.#url.query === null || this.#url.query === '' ? '' : `?${this.#url.query}`; }
   set search(value: unknown) {
     const text = usvString(value);
     if (text === '') this.#url.query = null;
-    else {
-      this.#url.query = '';
-      this.#part(text[0] === '?' ? text.slice(1) : text, 'query');
-    }
+    else setQuery(this.#url, text[0] === '?' ? text.slice(1) : text);
     if (this.#params !== undefined) resetParams(this.#params, this.#url.query ?? '');
   }
   get searchParams(): URLSearchParams {
@@ -123,15 +125,12 @@ export class URL {
   set hash(value: unknown) {
     const text = usvString(value);
     if (text === '') this.#url.fragment = null;
-    else {
-      this.#url.fragment = '';
-      this.#part(text[0] === '#' ? text.slice(1) : text, 'fragment');
-    }
+    else setFragment(this.#url, text[0] === '#' ? text.slice(1) : text);
   }
   toString(): string { return serializeUrl(this.#url); }
   toJSON(): string { return serializeUrl(this.#url); }
 }
-finishInterface(URL);
+finishInterface(URL, 'URL');
 
 /** The address in an argument: of a URL object without parsing it again, or of text. */
 export function hrefOf(value: unknown): string { return serializeUrl(recordOf(value as URL) ?? parse(value, undefined)); }

@@ -1,6 +1,6 @@
 // AbortController and AbortSignal. Inside the platform, waiting for an abort is an algorithm (a function), not an event listener.
 
-import { arrayIndexOf, arraySplice, isArray, push } from '../primordials.ts';
+import { isArray, push } from '../primordials.ts';
 import { finishInterface } from '../webidl.ts';
 import { DOMException } from './dom-exception.ts';
 import { dispatch, eventHandler, EventTarget, setAbortHook, setDispatchError, trustedEvent } from './event.ts';
@@ -73,7 +73,7 @@ export class AbortSignal extends EventTarget {
 export const isSignal = AbortSignal.isSignal;
 delete (AbortSignal as unknown as Record<string, unknown>)['isSignal'];
 eventHandler(AbortSignal.prototype, 'abort');
-finishInterface(AbortSignal);
+finishInterface(AbortSignal, 'AbortSignal');
 
 function newSignal(): AbortSignal {
   allowed = true;
@@ -121,9 +121,10 @@ export function addAlgorithm(signal: AbortSignal, then: () => void): boolean {
 }
 
 export function removeAlgorithm(signal: AbortSignal, then: () => void): void {
-  const { algorithms } = stateOf(signal);
-  const at = arrayIndexOf(algorithms, then);
-  if (at >= 0) arraySplice(algorithms, at, 1);
+  const state = stateOf(signal);
+  const kept: (() => void)[] = [];
+  for (let i = 0; i < state.algorithms.length; i++) if (state.algorithms[i] !== then) push(kept, state.algorithms[i] as () => void);
+  state.algorithms = kept;
 }
 
 export function abortReason(signal: AbortSignal): unknown { return stateOf(signal).reason; }
@@ -139,4 +140,4 @@ export class AbortController {
   get signal(): AbortSignal { return this.#signal; }
   abort(reason?: unknown): void { abortSignal(this.#signal, reason); }
 }
-finishInterface(AbortController);
+finishInterface(AbortController, 'AbortController');

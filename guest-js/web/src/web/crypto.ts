@@ -32,7 +32,7 @@ class CryptoKey {
   get algorithm(): object { return { name: 'HMAC', hash: { name: 'SHA-256' }, length: this.#state.bytes.length * 8 }; }
   get usages(): string[] { return this.#state.usages.slice(); }
 }
-finishInterface(CryptoKey);
+finishInterface(CryptoKey, 'CryptoKey');
 
 /** The state a constructor call of our own carries: nobody else can name it. */
 let permitted: KeyState | undefined;
@@ -156,7 +156,7 @@ class SubtleCrypto {
   wrapKey(): Promise<never> { return promiseReject(unsupported('wrapKey')); }
   unwrapKey(): Promise<never> { return promiseReject(unsupported('unwrapKey')); }
 }
-finishInterface(SubtleCrypto);
+finishInterface(SubtleCrypto, 'SubtleCrypto');
 
 class Crypto {
   readonly #subtle: SubtleCrypto;
@@ -185,7 +185,7 @@ class Crypto {
     return `${part(0, 4)}-${part(4, 6)}-${part(6, 8)}-${part(8, 10)}-${part(10, 16)}`;
   }
 }
-finishInterface(Crypto);
+finishInterface(Crypto, 'Crypto');
 
 allowed = true;
 export const crypto = new Crypto();

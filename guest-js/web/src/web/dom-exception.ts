@@ -21,7 +21,7 @@ export class DOMException extends Error {
   override get name(): string { return this.#name; }
   get code(): number { return CODES[this.#name] ?? 0; }
 }
-finishInterface(DOMException);
+finishInterface(DOMException, 'DOMException');
 const CONSTANTS: readonly string[] = [
   'INDEX_SIZE_ERR', 'DOMSTRING_SIZE_ERR', 'HIERARCHY_REQUEST_ERR', 'WRONG_DOCUMENT_ERR', 'INVALID_CHARACTER_ERR', 'NO_DATA_ALLOWED_ERR',
   'NO_MODIFICATION_ALLOWED_ERR', 'NOT_FOUND_ERR', 'NOT_SUPPORTED_ERR', 'INUSE_ATTRIBUTE_ERR', 'INVALID_STATE_ERR', 'SYNTAX_ERR',

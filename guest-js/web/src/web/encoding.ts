@@ -35,7 +35,7 @@ export class TextEncoder {
     return { read: end, written };
   }
 }
-finishInterface(TextEncoder);
+finishInterface(TextEncoder, 'TextEncoder');
 
 function splitsPair(text: string, at: number): boolean {
   if (at <= 0 || at >= text.length) return false;
@@ -158,7 +158,7 @@ export class TextDecoder {
     return i < bytes.length ? `${whole}\ufffd` : whole;
   }
 }
-finishInterface(TextDecoder);
+finishInterface(TextDecoder, 'TextDecoder');
 
 function singleBytes(bytes: Uint8Array): string {
   let text = '';

@@ -1,6 +1,6 @@
 // Event, CustomEvent and EventTarget. There is no tree: an event has one target, and no capture or bubble phase to pass through.
 
-import { arraySlice, mapGet, mapSet, promiseReject, push, SavedMap } from '../primordials.ts';
+import { copyArray, mapGet, mapSet, promiseReject, push, SavedMap } from '../primordials.ts';
 import { dictionary, finishInterface } from '../webidl.ts';
 import { now } from './performance.ts';
 
@@ -50,7 +50,7 @@ export class Event {
   stopPropagation(): void { void this.#state; }
   stopImmediatePropagation(): void { this.#state.stopped = true; }
 }
-finishInterface(Event);
+finishInterface(Event, 'Event');
 
 export class CustomEvent extends Event {
   readonly #detail: unknown;
@@ -60,7 +60,7 @@ export class CustomEvent extends Event {
   }
   get detail(): unknown { return this.#detail; }
 }
-finishInterface(CustomEvent);
+finishInterface(CustomEvent, 'CustomEvent');
 
 type Listener = ((event: Event) => unknown) | { handleEvent(event: Event): unknown };
 interface Registration { readonly listener: Listener; readonly capture: boolean; readonly once: boolean; readonly passive: boolean; removed: boolean }
@@ -108,7 +108,7 @@ export class EventTarget {
     return dispatch(this, event);
   }
 }
-finishInterface(EventTarget);
+finishInterface(EventTarget, 'EventTarget');
 
 let dispatchError: (new (message: string, name: string) => Error) | undefined;
 export function setDispatchError(constructor: new (message: string, name: string) => Error): void { dispatchError = constructor; }
@@ -133,7 +133,7 @@ export function dispatch(target: EventTarget, event: Event): boolean {
   state.target = target;
   state.currentTarget = target;
   state.phase = 2;
-  const list = arraySlice(mapGet(listenersOf(target), state.type) ?? []);
+  const list = copyArray(mapGet(listenersOf(target), state.type) ?? []);
   for (let i = 0; i < list.length && !state.stopped; i++) {
     const entry = list[i] as Registration;
     if (entry.removed) continue;

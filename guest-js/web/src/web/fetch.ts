@@ -5,7 +5,6 @@ import { native } from '../native.ts';
 import { abandon, type ErrorOutcome, register, sdkFailure, unexpected } from '../operations.ts';
 import { indexOf, promiseReject, SavedPromise, slice } from '../primordials.ts';
 import { stackHere } from '../sdk-error.ts';
-import { hasCredentials } from '../url/url.ts';
 import { isObject } from '../webidl.ts';
 import { abortReason, addAlgorithm, removeAlgorithm } from './abort.ts';
 import { bodyBytes } from './body.ts';
@@ -28,7 +27,6 @@ type Fail = (outcome: ErrorOutcome, stack: string) => unknown;
 function send(input: unknown, init: unknown, fail: Fail): Promise<Response> {
   const state = stateFor(input, init);
   const { signal } = state;
-  if (hasCredentials(state.url)) throw new TypeError('a URL for fetch cannot hold a user name or password: send an authorization header');
   if (signal !== undefined && signal.aborted) return promiseReject(abortReason(signal));
   const hash = indexOf(state.url, '#');
   const url = hash < 0 ? state.url : slice(state.url, 0, hash);

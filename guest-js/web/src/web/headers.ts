@@ -1,40 +1,35 @@
 // Headers: a flat list of lower-case names and values (name, value, …), the form in which they cross to the host. The class is a
 // view of such a list, made only when an applet asks.
 
-import { arraySlice, charCodeAt, isArray, matches, objectKeys, push, slice, toLowerCase } from '../primordials.ts';
-import { byteString, finishInterface, isObject } from '../webidl.ts';
+import { copyArray, charCodeAt, isArray, matches, objectKeys, push, slice, toLowerCase } from '../primordials.ts';
+import { domString, finishInterface, isObject } from '../webidl.ts';
 import { pairIterator, type PairIterator } from './pair-iterator.ts';
 
-const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
+const NOT_TOKEN = /[^!#$%&'*+\-.^_`|~0-9A-Za-z]/;
+const NOT_VALUE = /[\0\n\r\u0100-\uffff]/;
 const HEADERS_MAX = 1_000;
 
-export function isToken(text: string): boolean { return matches(TOKEN, text); }
+export function isToken(text: string): boolean { return text !== '' && !matches(NOT_TOKEN, text); }
 
 /** Whether every character is a byte, and none of them NUL, CR or LF. */
-export function isFieldValue(text: string): boolean {
-  for (let i = 0; i < text.length; i++) {
-    const code = charCodeAt(text, i);
-    if (code === 0 || code === 10 || code === 13 || code > 0xff) return false;
-  }
-  return true;
-}
+export function isFieldValue(text: string): boolean { return !matches(NOT_VALUE, text); }
 
 function isSpace(code: number): boolean { return code === 32 || code === 9 || code === 10 || code === 13; }
 
 function fieldName(name: unknown): string {
-  const text = byteString(name, 'a header name');
+  const text = domString(name);
   if (!isToken(text)) throw new TypeError(`"${text}" is not a valid header name`);
   return toLowerCase(text);
 }
 
 function fieldValue(value: unknown, name: string): string {
-  let text = byteString(value, `the value of header ${name}`);
+  let text = domString(value);
   let start = 0;
   let end = text.length;
   while (start < end && isSpace(charCodeAt(text, start))) start++;
   while (end > start && isSpace(charCodeAt(text, end - 1))) end--;
-  text = slice(text, start, end);
-  if (!isFieldValue(text)) throw new TypeError(`the value of header ${name} holds a line break or NUL`);
+  if (start > 0 || end < text.length) text = slice(text, start, end);
+  if (!isFieldValue(text)) throw new TypeError(`the value of header ${name} holds a line break, NUL, or a character beyond U+00FF`);
   return text;
 }
 
@@ -194,7 +189,7 @@ export class Headers {
   declare [Symbol.iterator]: () => PairIterator;
 }
 const iterate = pairIterator('Headers Iterator');
-finishInterface(Headers);
+finishInterface(Headers, 'Headers');
 Object.defineProperty(Headers.prototype, Symbol.iterator, { value: Headers.prototype.entries, writable: true, configurable: true });
 
 /** The headers of an init dictionary as a new list. */
@@ -204,4 +199,4 @@ export function newList(init: unknown): string[] {
   if (init !== undefined) fill(list, init);
   return list;
 }
-export function copyList(list: readonly string[]): string[] { return arraySlice(list); }
+export function copyList(list: readonly string[]): string[] { return copyArray(list); }

@@ -2,8 +2,8 @@
 // stack and causes. Calls no getter; never throws.
 
 import {
-  apply, arrayIndexOf, arrayJoin, bigintToString, bufferByteLength, charCodeAt, getOwnPropertyDescriptor, getPrototypeOf, indexOf, isArray, isView, mapForEach,
-  mapSize, matches, numberToString, ownKeys, padStart, push, repeat, setForEach, setSize, slice, split, startsWith, symbolToString, typedArrayLength,
+  apply, arrayIndexOf, arrayJoin, bigintToString, bufferByteLength, charCodeAt, floor, getOwnPropertyDescriptor, getPrototypeOf, indexOf, isArray, isView, mapForEach,
+  mapSize, matches, min, numberToString, ownKeys, padStart, push, repeat, setForEach, setSize, slice, split, startsWith, symbolToString, typedArrayLength,
   typedArrayTag, uncurryThis,
 } from '../primordials.ts';
 import { bytesOf } from '../webidl.ts';
@@ -15,7 +15,12 @@ const ARRAY_ITEMS_MAX = 100;
 const STRING_CHARS_MAX = 10_000;
 /** Characters of the whole text, roughly: what is beyond is left out with a note. */
 const TOTAL_CHARS_MAX = 131_072;
-const LINE_CHARS = 72;
+const LINE_CHARS = 80;
+const LEVELS_ON_A_LINE = 3;
+/** Lists longer than this are laid out in columns when their entries are short. */
+const COLUMNS_FROM = 6;
+const COLUMNS_MAX = 16;
+const COLUMN_CHARS = 20;
 const DEPTH_CEILING = 50;
 
 const CUSTOM = Symbol.for('nodejs.util.inspect.custom');
@@ -216,7 +221,7 @@ function isIndex(name: PropertyKey): boolean {
 interface Shape { prefix: string; open: string; close: string; output: string[]; skipIndices: boolean }
 
 /** What a class of the language shows besides its properties; undefined for ordinary objects. */
-function known(context: Context, value: object, name: string | null, level: number): Shape | string | undefined {
+function known(context: Context, value: object, name: string | null, tag: string, level: number): Shape | string | undefined {
   if (isArray(value)) {
     const prefix = name === 'Array' ? '' : `${name ?? '[Array: null prototype]'}(${value.length}) `;
     return { prefix, open: '[', close: ']', output: arrayItems(context, value, level), skipIndices: true };
@@ -228,11 +233,11 @@ function known(context: Context, value: object, name: string | null, level: numb
     const count = length > ARRAY_ITEMS_MAX ? ARRAY_ITEMS_MAX : length;
     for (let i = 0; i < count; i++) push(output, formatPrimitive((value as Record<number, unknown>)[i]));
     more(output, length - count);
-    return { prefix: `${name ?? typed}(${length}) `, open: '[', close: ']', output, skipIndices: true };
+    return { prefix: `${name ?? typed}(${length})${tag} `, open: '[', close: ']', output, skipIndices: true };
   }
   if (value instanceof Map) {
     const output: string[] = [];
-    const prefix = `${name ?? 'Map'}(${mapSize(value)}) `;
+    const prefix = `${name ?? 'Map'}(${mapSize(value)})${tag} `;
     mapForEach(value, (item: unknown, itemKey: unknown) => {
       if (output.length < ARRAY_ITEMS_MAX && context.remaining > 0) push(output, `${format(context, itemKey, level)} => ${format(context, item, level)}`);
     });
@@ -241,7 +246,7 @@ function known(context: Context, value: object, name: string | null, level: numb
   }
   if (value instanceof Set) {
     const output: string[] = [];
-    const prefix = `${name ?? 'Set'}(${setSize(value)}) `;
+    const prefix = `${name ?? 'Set'}(${setSize(value)})${tag} `;
     setForEach(value, (item: unknown) => {
       if (output.length < ARRAY_ITEMS_MAX && context.remaining > 0) push(output, format(context, item, level));
     });
@@ -254,8 +259,8 @@ function known(context: Context, value: object, name: string | null, level: numb
   if (isView(value)) return { prefix: `${name ?? 'DataView'} `, open: '{', close: '}', output: [`byteLength: ${(bytesOf(value) as Uint8Array).length}`], skipIndices: false };
   if (value instanceof ArrayBuffer) return { prefix: 'ArrayBuffer ', open: '{', close: '}', output: [`byteLength: ${bufferByteLength(value)}`], skipIndices: false };
   for (let i = 0; i < boxes.length; i++) {
-    const [constructor, label, unbox] = boxes[i] as (typeof boxes)[number];
-    if (value instanceof constructor) return `[${label}: ${formatPrimitive(unbox(value as never))}]`;
+    const box = boxes[i] as (typeof boxes)[number];
+    if (value instanceof box[0]) return `[${box[1]}: ${formatPrimitive(box[2](value as never))}]`;
   }
   return undefined;
 }
@@ -280,6 +285,18 @@ function errorBase(value: object): string {
   return stack === '' ? (message === '' ? `[${header}]` : header) : `${header}\n${stack}`;
 }
 
+/** Whether there is anything inside: what is empty is shown at any depth. */
+function hasContent(value: object, keys: readonly PropertyKey[]): boolean {
+  try {
+    if (value instanceof Map && mapSize(value) > 0) return true;
+    if (value instanceof Set && setSize(value) > 0) return true;
+  } catch {
+    // Not what `instanceof` says.
+  }
+  for (let i = 0; i < keys.length; i++) if (getOwnPropertyDescriptor(value, keys[i] as PropertyKey)?.enumerable === true) return true;
+  return false;
+}
+
 function formatObject(context: Context, value: object, level: number): string {
   let name: string | null;
   let keys: PropertyKey[];
@@ -290,12 +307,12 @@ function formatObject(context: Context, value: object, level: number): string {
     return '<an object that cannot be shown>';
   }
   const tag = tagOf(value, name);
-  if (level > context.depth) {
-    if (isArray(value)) return '[Array]';
-    if (!(value instanceof SavedError) && typeof value !== 'function') return `[${name ?? 'Object: null prototype'}${tag}]`;
+  const filled = hasContent(value, keys);
+  if (filled && level > context.depth && !(value instanceof SavedError) && typeof value !== 'function') {
+    return isArray(value) ? '[Array]' : `[${name ?? 'Object: null prototype'}${tag}]`;
   }
   push(context.parents, value);
-  context.currentDepth = level;
+  if (filled) context.currentDepth = level;
   let shape: Shape | string | undefined;
   let base = '';
   const isError = value instanceof SavedError;
@@ -303,7 +320,7 @@ function formatObject(context: Context, value: object, level: number): string {
   else if (isError) base = errorBase(value);
   else {
     try {
-      shape = known(context, value, name, level + 1);
+      shape = known(context, value, name, tag, level + 1);
     } catch {
       // `instanceof` says so but it is not: an object made with Object.create.
       shape = undefined;
@@ -317,7 +334,7 @@ function formatObject(context: Context, value: object, level: number): string {
   let left = 0;
   for (let i = 0; i < keys.length; i++) {
     const property_ = keys[i] as PropertyKey;
-    if (layout.skipIndices && isIndex(property_)) continue;
+    if ((layout.skipIndices || (base !== '' && value instanceof String)) && isIndex(property_)) continue;
     const enumerable = getOwnPropertyDescriptor(value, property_)?.enumerable === true;
     const shownAnyway = isError && (property_ === 'cause' || property_ === 'errors');
     if ((!enumerable && !shownAnyway) || (isError && (property_ === 'stack' || property_ === 'message' || property_ === 'name'))) continue;
@@ -331,27 +348,50 @@ function formatObject(context: Context, value: object, level: number): string {
   if (left > 0) push(output, `... ${left} more propert${left > 1 ? 'ies' : 'y'}`);
   context.parents.length--;
   const reference = arrayIndexOf(context.circular, value);
-  const mark = reference < 0 ? '' : `<ref *${reference + 1}> `;
-  if (output.length === 0) return mark + (base !== '' ? indent(base, level) : `${layout.prefix}${layout.open}${layout.close}`);
-  return lay(context, output, `${mark}${base === '' ? layout.prefix : `${indent(base, level)} `}${layout.open}`, layout.close, level);
+  if (reference >= 0) base = `<ref *${reference + 1}>${base === '' ? '' : ` ${base}`}`;
+  base = indent(base, level);
+  if (output.length === 0 && base !== '' && layout.prefix === '' && layout.open === '{' && typeof shape !== 'object') return base;
+  if (output.length === 0) return `${base === '' ? '' : `${base} `}${layout.prefix}${layout.open}${layout.close}`;
+  return lay(context, output, base, layout.prefix + layout.open, layout.close, level, layout.skipIndices);
 }
 
 function indent(text: string, level: number): string {
   return level === 0 || indexOf(text, '\n') < 0 ? text : arrayJoin(split(text, '\n'), `\n${repeat(' ', level * 2)}`);
 }
 
-/** One line when it fits and holds few levels, else one line for each entry. */
-function lay(context: Context, output: string[], open: string, close: string, level: number): string {
-  if (context.currentDepth - level < 3) {
-    let length = output.length + open.length;
-    let lines = indexOf(open, '\n') >= 0;
+/** One line when it fits and holds few levels, else one line for each entry; long lists of short entries in columns. */
+function lay(context: Context, output: string[], base: string, open: string, close: string, level: number, isList: boolean): string {
+  const start = base === '' ? open : `${base} ${open}`;
+  if (context.currentDepth - level < LEVELS_ON_A_LINE) {
+    let length = 2 * output.length + level * 2 + open.length + base.length + 10;
+    let lines = indexOf(base, '\n') >= 0;
     for (let i = 0; i < output.length; i++) {
       const entry = output[i] as string;
       length += entry.length;
       if (indexOf(entry, '\n') >= 0) lines = true;
     }
-    if (!lines && length <= LINE_CHARS) return `${open} ${arrayJoin(output, ', ')} ${close}`;
+    if (!lines && length <= LINE_CHARS) return `${start} ${arrayJoin(output, ', ')} ${close}`;
   }
   const margin = `\n${repeat(' ', level * 2)}`;
-  return `${open}${margin}  ${arrayJoin(output, `,${margin}  `)}${margin}${close}`;
+  return `${start}${margin}  ${arrayJoin(isList ? columns(output, level) : output, `,${margin}  `)}${margin}${close}`;
+}
+
+/** Rows of as many entries as a line holds, the entries of a column at one place. */
+function columns(output: string[], level: number): string[] {
+  let width = 0;
+  for (let i = 0; i < output.length; i++) {
+    const { length } = output[i] as string;
+    // The last entry may be the note about what was left out.
+    if (length > width && (i < output.length - 1 || length <= COLUMN_CHARS)) width = length;
+    if (length > COLUMN_CHARS && i < output.length - 1) return output;
+  }
+  const count = min(COLUMNS_MAX, floor((LINE_CHARS - level * 2) / (width + 2)));
+  if (count < 2 || output.length <= COLUMNS_FROM) return output;
+  const rows: string[] = [];
+  for (let i = 0; i < output.length; i += count) {
+    let row = '';
+    for (let n = i; n < i + count && n < output.length; n++) row += n === i ? padStart(output[n] as string, width) : `, ${padStart(output[n] as string, width)}`;
+    push(rows, row);
+  }
+  return rows;
 }

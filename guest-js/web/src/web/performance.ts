@@ -19,7 +19,7 @@ class Performance {
   now(): number { return now(); }
   toJSON(): { timeOrigin: number } { return { timeOrigin: this.timeOrigin }; }
 }
-finishInterface(Performance);
+finishInterface(Performance, 'Performance');
 
 export { Performance };
 export const performance = new Performance();

@@ -2,6 +2,7 @@
 
 import { URLSearchParams } from '../url/search-params.ts';
 import { URL } from '../url/url.ts';
+import { defineProperty } from '../primordials.ts';
 import { finishInterface, installGlobal } from '../webidl.ts';
 import { AbortController, AbortSignal } from './abort.ts';
 import { atob, btoa } from './base64.ts';
@@ -19,7 +20,7 @@ import { clearInterval, clearTimeout, queueMicrotask, reportUncaught, setInterva
 class Navigator {
   get userAgent(): string { return 'Belljar'; }
 }
-finishInterface(Navigator);
+finishInterface(Navigator, 'Navigator');
 
 function reportError(error: unknown): void {
   if (arguments.length === 0) throw new TypeError('reportError: give the error');
@@ -33,5 +34,8 @@ export function installPlatform(): void {
     atob, btoa, clearInterval, clearTimeout, fetch, queueMicrotask, reportError, setInterval, setTimeout,
     crypto, performance, navigator: new Navigator(), self: globalThis,
   };
-  for (const [name, value] of Object.entries(globals)) installGlobal(name, value);
+  for (const [name, value] of Object.entries(globals)) {
+    if (typeof value === 'function') defineProperty(value, 'name', { value: name, configurable: true });
+    installGlobal(name, value);
+  }
 }

@@ -2,7 +2,7 @@
 
 import type { RequestParts } from '../bindings.ts';
 import { toUpperCase } from '../primordials.ts';
-import { hrefOf } from '../url/url.ts';
+import { hasCredentials, hrefOf } from '../url/url.ts';
 import { byteString, dictionary, finishInterface } from '../webidl.ts';
 import { type AbortSignal, AbortController, isSignal } from './abort.ts';
 import { type Body, cloneBody, extract, noBody, readBuffer, readBytes, readJson, readText } from './body.ts';
@@ -56,6 +56,7 @@ export function stateFor(input: unknown, init: unknown): RequestState {
   const state: RequestState = from === undefined
     ? { method: 'GET', url: hrefOf(input), list: [], headers: undefined, body: noBody(), redirect: 'follow', signal: undefined, extra: NO_EXTRA }
     : { ...from, list: copyList(from.list), headers: undefined };
+  if (from === undefined && hasCredentials(state.url)) throw new TypeError('the URL of a request cannot hold a user name or password: send an authorization header');
   if (options['method'] !== undefined) state.method = methodOf(options['method']);
   if (options['headers'] !== undefined) state.list = newList(options['headers']);
   if (options['redirect'] !== undefined) state.redirect = choice(options['redirect'], 'redirect', ['follow', 'error', 'manual']);
@@ -117,7 +118,7 @@ export class Request {
     return fromState({ ...state, list: copyList(state.list), headers: undefined, body: cloneBody(state.body) });
   }
 }
-finishInterface(Request);
+finishInterface(Request, 'Request');
 
 /** The request of the call, from what the host gave. */
 export function requestFromParts(parts: RequestParts): Request {

@@ -99,7 +99,7 @@ export class Response {
     return fromState({ ...state, list: copyList(state.list), headers: undefined, body: cloneBody(state.body) });
   }
 }
-finishInterface(Response);
+finishInterface(Response, 'Response');
 
 export function isResponseObject(value: object): value is Response { return isResponse(value); }
 
