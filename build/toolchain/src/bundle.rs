@@ -1,0 +1,68 @@
+//! The seam to the bundler: what is asked, and what comes back. Which bundler does it is known only below this module.
+
+use std::path::PathBuf;
+
+use crate::diagnostic::{BuildError, Problem};
+
+#[cfg(feature = "rolldown")]
+mod fence;
+#[cfg(feature = "rolldown")]
+mod nesting;
+#[cfg(feature = "rolldown")]
+mod node_builtins;
+#[cfg(feature = "rolldown")]
+mod portable;
+#[cfg(feature = "rolldown")]
+mod problems;
+#[cfg(feature = "rolldown")]
+pub(crate) mod rolldown;
+
+/// Largest single source file, bytes.
+pub const SOURCE_BYTES_MAX: u64 = 5 << 20;
+/// All source files of one bundle together, bytes.
+pub const SOURCES_BYTES_MAX: u64 = 48 << 20;
+
+/// Turns an entry file and all it imports into one file.
+pub trait Bundler {
+    /// Bundles.
+    ///
+    /// # Errors
+    /// [`BuildError`] with every problem found: syntax errors, imports that lead nowhere or outside, files that are too
+    /// large.
+    fn bundle(&self, request: &BundleRequest) -> Result<Bundle, BuildError>;
+}
+
+/// What to bundle.
+#[derive(Debug, Clone)]
+pub struct BundleRequest {
+    /// The applet's folder. Only files in it, and packages in `node_modules` of it or of a folder above it, are read.
+    pub folder: PathBuf,
+    /// The entry file, relative to the folder.
+    pub entry: String,
+    /// What to make.
+    pub format: Format,
+}
+
+/// The kind of file a bundle is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// One ES module with the entry's exports.
+    Module,
+    /// One classic script whose completion value is the entry's default export.
+    Script,
+}
+
+/// The outcome.
+#[derive(Debug, Clone)]
+pub struct Bundle {
+    /// JavaScript. Ends with a newline, has no `sourceMappingURL`.
+    pub code: String,
+    /// Its source map: JSON, version 3, sources relative to the applet's folder, with their content.
+    pub source_map: String,
+    /// Names the entry exports, sorted.
+    pub exports: Vec<String>,
+    /// Every file that was read, absolute and sorted: what a watcher watches.
+    pub inputs: Vec<PathBuf>,
+    /// What is legal and still worth a look.
+    pub notices: Vec<Problem>,
+}

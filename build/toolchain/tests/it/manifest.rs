@@ -1,0 +1,214 @@
+//! Manifests as authors write them, and what they are told.
+
+use belljar_build::{Manifest, Problem};
+use belljar_package::*;
+
+fn descriptor(text: &str) -> Descriptor {
+    let (manifest, _) =
+        Manifest::parse("manifest.yaml", text).unwrap_or_else(|error| panic!("{}", crate::support::render(&error)));
+    let descriptor = manifest.descriptor();
+    descriptor.validate().expect("what the build accepts, the package accepts");
+    descriptor
+}
+
+fn notices(text: &str) -> Vec<Problem> {
+    Manifest::parse("manifest.yaml", text).expect("it is legal").1
+}
+
+fn errors(text: &str) -> String {
+    match Manifest::parse("manifest.yaml", text) {
+        Ok(_) => panic!("it should be refused"),
+        Err(error) => crate::support::render(&error),
+    }
+}
+
+/// The smallest manifest and more.
+fn with(more: &str) -> String {
+    format!("{}{more}", crate::support::MANIFEST)
+}
+
+#[test]
+fn the_smallest_manifest_resolves_every_default() {
+    insta::assert_json_snapshot!(descriptor(crate::support::MANIFEST));
+}
+
+#[test]
+fn json_is_yaml() {
+    let json = r#"{"id": "hello", "version": "1.0.0", "name": "Hello", "runtime": {"entrypoint": "./main.ts"}}"#;
+    assert_eq!(descriptor(json), descriptor(crate::support::MANIFEST));
+}
+
+const FULL: &str = r#"
+manifestVersion: 1
+id: orders
+version: 2.1.0-beta.1
+name: { en: Orders, de: Bestellungen }
+description: Takes orders
+author: { name: Ada, email: ada@example.com }
+license: MIT
+homepage: https://example.com
+keywords: [orders, shop]
+runtime:
+  engine: wasm
+  version: ">=0.1, <2"
+  entrypoint: src/main.tsx
+  limits: { max_memory_mb: 32, fuel_max: 5000000, rows_max: 100 }
+  healthCheck: { path: /health, timeout: 500ms }
+handlers:
+  - name: hook
+    type: http
+    method: post
+    path: /hooks/:id/*
+    auth: none
+    rate_limit_per_minute: 60
+  - { name: paid, type: event, names: [order.paid, refund.*], retry: { attempts: 3, backoff: 2s } }
+  - { name: nightly, type: schedule, cron: "0 3 * * *", timezone: Europe/Rome, overlap: queue, export: run }
+  - { name: page, type: render, component: ./src/page.tsx }
+  - { name: setup, type: lifecycle, on: install }
+  - { name: once }
+permissions:
+  db: true
+  http:
+    - api.example.com
+    - { hosts: ["*.example.org", 192.0.2.1], ports: [8443], methods: [get, POST], allow_http: true }
+  events: { publish: [order.created], subscribe: [order.paid] }
+  secrets: [TOKEN, { name: KEY, required: false, hosts: [api.example.com] }]
+  kv: true
+"#;
+
+#[test]
+fn a_full_manifest() {
+    insta::assert_json_snapshot!(descriptor(FULL));
+    assert!(notices(FULL).is_empty());
+}
+
+#[test]
+fn limits_mean_the_same_in_every_spelling() {
+    let limits = |text: &str| descriptor(&with(text)).runtime.limits;
+    let expected = Limits {
+        max_memory_mb: Some(64),
+        max_cpu_percent: Some(50),
+        max_execution_ms: Some(1000),
+        max_concurrent: Some(7),
+        ..Limits::default()
+    };
+    let check = |text: &str| assert_eq!(limits(text), expected, "{text}");
+    check("  limits: {max_memory_mb: 64, max_cpu_percent: 50, max_execution_ms: 1000, max_concurrent: 7}");
+    check("  limits: {memory_mb_max: 64, cpu_percent_max: 50, execution_ms_max: 1000, concurrent_max: 7}");
+    check("  limits: {maxMemoryMB: 64, maxCpuPercent: 50, maxExecutionMs: 1000, maxConcurrentRequests: 7}");
+    check("  resources: {maxMemoryMB: 64, maxCpuPercent: 50, maxExecutionMs: 1000, maxConcurrentRequests: 7}");
+    check("resources: {maxMemoryMB: 64, maxCpuPercent: 50, maxExecutionMs: 1000, maxConcurrentRequests: 7}");
+    check(
+        "  limits: {max_memory_mb: 64, max_cpu_percent: 50}\nresources: {maxMemoryMB: 64, maxExecutionMs: 1000, maxConcurrentRequests: 7}",
+    );
+    insta::assert_snapshot!(errors(&with("  limits: {max_memory_mb: 64}\nresources: {maxMemoryMB: 128}\n")));
+}
+
+#[test]
+fn what_is_legal_and_worth_a_look() {
+    let check = |text: &str, code: &str| {
+        let codes: Vec<_> = notices(&with(text)).iter().map(|notice| notice.code).collect();
+        assert_eq!(codes, [code], "{text}");
+    };
+    check("  engine: goja\n  version: not-a-range\n", "manifest.engine-goja");
+    check("permissions: { http: ['*'] }\n", "manifest.any-host");
+    check("permissions: { db: { tables: [orders] } }\n", "manifest.db-tables");
+    assert_eq!(descriptor(&with("  engine: goja\n  version: 9\n")).runtime.engine, Engine::Wasm);
+    for engine in ["component", "bun", "node", "deno"] {
+        let entry = if engine == "component" { "a.wasm" } else { "a.ts" };
+        let text = format!("id: hello\nversion: 1.0.0\nname: H\nruntime: {{engine: {engine}, entrypoint: {entry}}}\n");
+        assert_eq!(serde_json::to_value(descriptor(&text).runtime.engine).expect("JSON"), engine);
+    }
+}
+
+#[test]
+fn many_errors_are_told_together() {
+    insta::assert_snapshot!(errors(
+        r#"id: Hello
+version: 1.0
+nmae: Hello
+runtime:
+  entryPoint: main.ts
+  entrypoint: ../main.ts
+  limits:
+    max_memory_mb: 64MB
+    max_memory_mb: 65
+handlers:
+  - name: hook
+    type: htpp
+  - name: hook2
+    path: /x
+  - name: tick
+    type: schedule
+    cron: "61 * * * *"
+  - name: tick
+permissions:
+  http: [https://api.example.com/]
+  db: yes
+"#
+    ));
+}
+
+#[test]
+fn broken_yaml_is_told_with_its_place() {
+    insta::assert_snapshot!(errors("id: hello\n  version: 1\n"));
+    insta::assert_snapshot!(errors("id: [hello\n"));
+    insta::assert_snapshot!(errors(""));
+    insta::assert_snapshot!(errors("- a\n"));
+}
+
+#[test]
+fn each_rule_has_its_code() {
+    let check = |text: &str, code: &str| match Manifest::parse("manifest.yaml", text) {
+        Ok(_) => panic!("{text:?} should be refused"),
+        Err(error) => {
+            let codes: Vec<_> = error.problems().iter().map(|problem| problem.code).collect();
+            assert_eq!(codes, [code], "{text}\n{}", crate::support::render(&error));
+            let (_, position) = error.problems()[0].location();
+            assert!(position.is_some(), "{text} has a place");
+        }
+    };
+    check(&with("more: 1\n"), "manifest.unknown-key");
+    check(&with("id: again\n"), "manifest.duplicate-key");
+    check(&with("keywords: 1\n"), "manifest.type");
+    check(&with("manifestVersion: 2\n"), "manifest.value");
+    check(&with("  engine: v8\n"), "manifest.value");
+    check(&with("  version: latest\n"), "manifest.value");
+    check(&with("  limits: { max_memory_mb: 0 }\n"), "manifest.value");
+    check(&with("  limits: { max_memory_mb: -1 }\n"), "manifest.value");
+    check(&with("  limits: { max_memory_mb: 1.5 }\n"), "manifest.type");
+    check(&with("  healthCheck: { path: health }\n"), "manifest.value");
+    check(&with("  healthCheck: { path: /h, interval: 30 }\n"), "manifest.type");
+    check(&with("  healthCheck: { path: /h, interval: 30 parsecs }\n"), "manifest.value");
+    check(&with("handlers: { a: b }\n"), "manifest.type");
+    check(&with("handlers: [{ type: call }]\n"), "manifest.missing-key");
+    check(&with("handlers: [{ name: a, cron: x }]\n"), "manifest.unknown-key");
+    check(&with("handlers: [{ name: a, type: http, path: x }]\n"), "manifest.value");
+    check(&with("handlers: [{ name: a, type: http, path: /x, method: FETCH }]\n"), "manifest.value");
+    check(&with("handlers: [{ name: a, type: event, names: [] }]\n"), "manifest.value");
+    check(&with("handlers: [{ name: a, type: lifecycle, on: boot }]\n"), "manifest.value");
+    check(&with("handlers: [{ name: a, type: render, component: /etc/passwd }]\n"), "manifest.value");
+    check(&with("handlers: [{ name: a }, { name: a }]\n"), "manifest.duplicate-handler");
+    check(
+        &with("handlers: [{ name: a, type: http, path: /x }, { name: b, type: http, path: /x }]\n"),
+        "manifest.duplicate-route",
+    );
+    check(&with("permissions: { http: [{ ports: [80] }] }\n"), "manifest.missing-key");
+    check(&with("permissions: { http: [{ host: a.b, ports: [0] }] }\n"), "manifest.value");
+    check(&with("permissions: { secrets: [A, A] }\n"), "manifest.value");
+    check(&with("permissions: { kv: 'true' }\n"), "manifest.type");
+    check(&with("x: &a [*a]\n"), "manifest.syntax");
+    check(&format!("{}{}", crate::support::MANIFEST, "a: ".repeat(40)), "manifest.syntax");
+}
+
+#[test]
+fn nested_and_expanding_yaml_is_bounded() {
+    let deep = format!("a: {}", "[".repeat(100_000));
+    assert!(Manifest::parse("manifest.yaml", deep).is_err());
+    let mut bomb = String::from("a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n");
+    for level in 1..9 {
+        let last = level - 1;
+        bomb.push_str(&format!("a{level}: &a{level} [{}]\n", vec![format!("*a{last}"); 10].join(", ")));
+    }
+    assert!(Manifest::parse("manifest.yaml", bomb).is_err());
+}
