@@ -4,6 +4,9 @@
 mod capability;
 mod floor;
 
+pub use capability::http::{
+    HttpClient, HttpConfig, HttpConfigError, HttpRules, InvalidTestHost, Resolver, Resolving, SystemResolver,
+};
 pub use floor::clock::{Seeded, Source, System};
 pub use floor::fault::{Blame, Fault, FaultCode, Frame, ThrownError};
 pub use floor::grants::Grants;
