@@ -7,6 +7,7 @@ mod floor;
 pub use capability::http::{
     HttpClient, HttpConfig, HttpConfigError, HttpRules, InvalidTestHost, Resolver, Resolving, SystemResolver,
 };
+pub use capability::log::{LogContext, LogFormat, LogLevel, LogOrigin, LogRecord, LogSink, MemorySink, WriterSink};
 pub use floor::clock::{Seeded, Source, System};
 pub use floor::fault::{Blame, Fault, FaultCode, Frame, ThrownError};
 pub use floor::grants::Grants;
