@@ -35,7 +35,7 @@ pub(super) struct Dialler {
     pub(super) tls: Arc<rustls::ClientConfig>,
     /// One permit per open connection, idle ones included.
     pub(super) connections: Arc<Semaphore>,
-    /// All permits, for messages.
+    /// All permits.
     pub(super) connections_max: usize,
 }
 
@@ -90,8 +90,8 @@ impl Dialler {
         let zone = self.test_hosts.zone(&host, port);
         let candidates = self.candidates(&host, zone).await?;
 
-        let many = |_| DialError::Connect(format!("all {} connections of this host are in use", self.connections_max));
-        let permit = self.connections.clone().acquire_owned().await.map_err(many)?;
+        let ended = |_| DialError::Connect("the client has ended".to_owned());
+        let permit = self.connections.clone().acquire_owned().await.map_err(ended)?;
         let stream = connect_any(&candidates, port)
             .await
             .map_err(|error| DialError::Connect(format!("connecting to {host}:{port} failed: {}", kind_of(&error))))?;

@@ -3,6 +3,7 @@
 mod exchange;
 mod hostile;
 mod server;
+mod tls;
 
 use std::io;
 use std::net::IpAddr;

@@ -164,7 +164,7 @@ mod tests {
         assert_eq!((record.time_us, record.context.tenant.as_str(), record.truncated), (77, "acme", false));
         let expected = serde_json::json!({ "n": 1, "s": "x", "o": { "a": [true] }, "bad": "{oops", "tenant": "evil" });
         assert_eq!(Value::Object(record.fields.clone()), expected);
-        assert_eq!(session.finish(), LogUsage { lines: 1, bytes: 65, lines_dropped: 0 });
+        assert_eq!(session.finish(), LogUsage { lines: 1, bytes: 64, lines_dropped: 0 });
         assert!(sink.take().is_empty());
     }
 
