@@ -2,6 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 
+use javy::quickjs::context::EvalOptions;
 use javy::quickjs::{self, Ctx, Function, Object, Persistent, Value};
 use javy::{Config, Runtime};
 
@@ -52,7 +53,10 @@ pub(crate) fn boot() {
     let context = runtime.context();
     context.runtime().set_host_promise_rejection_tracker(Some(Box::new(track_rejection)));
     let driver = context.with(|ctx| {
-        let install: Function = ctx.eval(WEB_PLATFORM).unwrap_or_else(|e| bug(&ctx, e));
+        let mut options = EvalOptions::default();
+        // Frames of this file are ours: the host leaves them out of what authors see.
+        options.filename = Some("belljar:web".into());
+        let install: Function = ctx.eval_with_options(WEB_PLATFORM, options).unwrap_or_else(|e| bug(&ctx, e));
         let native = crate::native::object(&ctx).unwrap_or_else(|e| bug(&ctx, e));
         let driver: Object = install.call((native,)).unwrap_or_else(|e| bug(&ctx, e));
         Persistent::save(&ctx, driver)

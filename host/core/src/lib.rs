@@ -12,10 +12,14 @@ mod floor;
 mod host;
 mod invocation;
 
-pub use capability::http::{
-    HttpClient, HttpConfig, HttpConfigError, HttpRules, InvalidTestHost, Resolver, Resolving, SystemResolver,
-};
+pub use belljar_package as package;
+pub use capability::db::{DatabasesConfig, SQL_BYTES_MAX};
+pub use capability::http::{HttpConfig, HttpConfigError, InvalidTestHost};
 pub use capability::log::{LogContext, LogFormat, LogLevel, LogOrigin, LogRecord, LogSink, MemorySink, WriterSink};
+pub use catalog::{Catalog, CatalogError, DirectoryCatalog, Release};
+pub use engine::cache::CacheError;
+pub use engine::prepare::Prepared;
+pub use engine::sandbox::SandboxError;
 pub use floor::clock::{Seeded, Source, System};
 pub use floor::fault::{Blame, Fault, FaultCode, Frame, ThrownError};
 pub use floor::grants::Grants;
