@@ -1,0 +1,283 @@
+//! The command line. `-h` shows the first line of each comment here, `--help` all of it.
+
+use std::path::PathBuf;
+
+use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
+
+use crate::exit_codes;
+
+/// Runs untrusted JavaScript and TypeScript applets in fresh, metered sandboxes.
+///
+/// Data goes to standard output, everything else to standard error. Machine code and images are cached in the folder that
+/// BELLJAR_CACHE names, or in XDG_CACHE_HOME/belljar, or in ~/.cache/belljar. NO_COLOR is respected.
+#[derive(Debug, Parser)]
+#[command(name = "belljar", version, after_long_help = exit_codes::HELP, max_term_width = 120)]
+pub(crate) struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Check an applet's folder: manifest, sources, imports, handlers
+    Check(CheckArgs),
+    /// Build an applet's folder into a package file
+    Build(BuildArgs),
+    /// Run one handler of an applet, once
+    Run(Box<RunArgs>),
+    /// Show what is in a package file, and what it asks for
+    Inspect(InspectArgs),
+    /// Show what this machine offers, and what is missing
+    Doctor(DoctorArgs),
+    /// Evaluate a script or module in a fresh sandbox, as a shell would
+    Eval(Box<EvalArgs>),
+}
+
+impl Command {
+    /// Whether the answer is to be JSON.
+    pub(crate) fn json(&self) -> bool {
+        match self {
+            Self::Check(args) => args.json,
+            Self::Build(args) => args.json,
+            Self::Run(args) => args.json,
+            Self::Inspect(args) => args.json,
+            Self::Doctor(args) => args.json,
+            Self::Eval(args) => args.json,
+        }
+    }
+}
+
+/// `belljar check`
+#[derive(Debug, Args)]
+pub(crate) struct CheckArgs {
+    /// The applet's folder, with its manifest.yaml
+    #[arg(value_name = "DIR", default_value = ".")]
+    pub(crate) folder: PathBuf,
+    /// Print the result as one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `belljar build`
+#[derive(Debug, Args)]
+pub(crate) struct BuildArgs {
+    /// The applet's folder, with its manifest.yaml
+    #[arg(value_name = "DIR", default_value = ".")]
+    pub(crate) folder: PathBuf,
+    /// Where to write the package: a file, or a folder
+    ///
+    /// By default `<id>-<version>.belljar` in the current folder. The file is replaced as a whole, or not at all.
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+    /// Print the result as one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `belljar inspect`
+#[derive(Debug, Args)]
+pub(crate) struct InspectArgs {
+    /// The package file
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// Print the result as one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `belljar doctor`
+#[derive(Debug, Args)]
+pub(crate) struct DoctorArgs {
+    /// Print the result as one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Limits of one invocation.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Limits")]
+pub(crate) struct LimitArgs {
+    /// Most fuel; one unit is about one WebAssembly instruction
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) fuel_max: Option<u64>,
+    /// Most memory of the sandbox, MiB (1 to 512; 64 by default)
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=512))]
+    pub(crate) memory_mb: Option<u64>,
+    /// Wall clock, milliseconds (`run`: 30,000 by default; `eval`: 3,000)
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=86_400_000))]
+    pub(crate) deadline_ms: Option<u64>,
+}
+
+/// `belljar run`
+#[derive(Debug, Args)]
+pub(crate) struct RunArgs {
+    /// A package file, or an applet's folder (which is then built in memory)
+    #[arg(value_name = "PATH")]
+    pub(crate) path: PathBuf,
+    /// The payload: `-` reads JSON from standard input
+    #[arg(value_name = "INPUT", value_parser = ["-"], conflicts_with_all = ["payload", "request"])]
+    pub(crate) input: Option<String>,
+    /// The handler to call
+    ///
+    /// By default the only one, or the one called `default`; for a request, the one whose method and path fit best.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) handler: Option<String>,
+    /// The payload: JSON, `@FILE` for JSON in a file, or `-` for standard input
+    ///
+    /// Without it, the payload is read from standard input if that is a pipe or a file; otherwise, and when there is nothing
+    /// in it, it is `{}`.
+    #[arg(long, value_name = "JSON", conflicts_with = "request", allow_hyphen_values = true)]
+    pub(crate) payload: Option<String>,
+    /// Call it with an HTTP request read from a file (`-` for standard input)
+    ///
+    /// The file has the shape of an HTTP/1.1 request: `POST /hook HTTP/1.1`, header lines, an empty line, and then the raw body to
+    /// the end of the file, byte for byte.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) request: Option<PathBuf>,
+    /// The tenant to run it for: its database, its log lines
+    #[arg(long, value_name = "NAME", default_value = "local")]
+    pub(crate) tenant: String,
+    /// The user on whose behalf it runs
+    #[arg(long, value_name = "ID")]
+    pub(crate) user: Option<String>,
+    /// Where databases of applets are kept (made when an applet has one)
+    #[arg(long, value_name = "DIR", default_value = ".belljar/data")]
+    pub(crate) data_dir: PathBuf,
+    /// Print everything as one JSON object: answer or fault, usage, log
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Say on standard error what was used
+    #[arg(short, long)]
+    pub(crate) verbose: bool,
+    /// Seed of all randomness; time then stands still at 2026-01-01T00:00:00Z
+    #[arg(long, value_name = "N")]
+    pub(crate) seed: Option<u64>,
+    /// The most the applet gets; its manifest can ask for less, never for more
+    #[command(flatten)]
+    pub(crate) limits: LimitArgs,
+    /// Allow this host to be on loopback, with http: (for tests; the manifest still has to name it)
+    #[arg(long, value_name = "HOST[:PORT]", help_heading = "Operator")]
+    pub(crate) test_host: Vec<String>,
+}
+
+/// What `belljar eval` can grant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Grant {
+    /// `sdk.db`: a database.
+    Db,
+    /// `sdk.http` and `fetch`: the hosts of --allow-host.
+    Http,
+    /// `sdk.log`: lines on standard error.
+    Log,
+}
+
+/// `belljar eval`
+#[derive(Debug, Args)]
+#[command(group = ArgGroup::new("program").args(["code", "script", "module"]))]
+pub(crate) struct EvalArgs {
+    /// JavaScript to evaluate as a script; `-`, or nothing, reads it from standard input
+    #[arg(value_name = "CODE")]
+    pub(crate) code: Option<String>,
+    /// Evaluate a file as a sloppy global script
+    ///
+    /// Dynamic imports find modules in the file's folder and below; links are followed.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) script: Option<PathBuf>,
+    /// Evaluate a file as an ES module
+    ///
+    /// Imports find modules in the file's folder and below; links are followed.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) module: Option<PathBuf>,
+    /// Parts of the global `sdk` that the program gets
+    #[arg(long, value_name = "PART,…", value_delimiter = ',')]
+    pub(crate) grant: Vec<Grant>,
+    /// A host it may call over https (with --grant http): `api.example.com`, `*.example.com:8443`, `*`
+    #[arg(long, value_name = "HOST[:PORT]")]
+    pub(crate) allow_host: Vec<String>,
+    /// The tenant to run it for
+    #[arg(long, value_name = "NAME", default_value = "local")]
+    pub(crate) tenant: String,
+    /// Where databases are kept; without it they are in memory
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+    /// Print everything as one JSON object: fault, usage, log
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Say on standard error what was used
+    #[arg(short, long)]
+    pub(crate) verbose: bool,
+    /// Seed of all randomness; time then stands still at 2026-01-01T00:00:00Z
+    #[arg(long, value_name = "N")]
+    pub(crate) seed: Option<u64>,
+    /// Limits of the program.
+    #[command(flatten)]
+    pub(crate) limits: LimitArgs,
+    /// Bytes of console output and log, in all and per line (by default 4 MiB, and 128 KiB per line)
+    #[arg(long, value_name = "BYTES", help_heading = "Limits", value_parser = clap::value_parser!(u64).range(0..=1 << 30))]
+    pub(crate) output_max: Option<u64>,
+    /// Allow this host to be on loopback, with http: (for tests; --allow-host still has to name it)
+    #[arg(long, value_name = "HOST[:PORT]", help_heading = "Operator")]
+    pub(crate) test_host: Vec<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    fn parse(line: &str) -> Result<Command, clap::error::ErrorKind> {
+        Cli::try_parse_from(line.split(' ')).map(|cli| cli.command).map_err(|error| error.kind())
+    }
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn run_takes_one_kind_of_input() {
+        let Ok(Command::Run(args)) =
+            parse("belljar run a.belljar --payload -1 --test-host localhost:1 --test-host [::1]:2")
+        else {
+            panic!("it parses");
+        };
+        assert_eq!((args.payload.as_deref(), args.tenant.as_str(), args.test_host.len()), (Some("-1"), "local", 2));
+        assert!(matches!(parse("belljar run a -"), Ok(Command::Run(args)) if args.input.is_some()));
+        for line in [
+            "run a - --payload {}",
+            "run a --payload {} --request r",
+            "run a b",
+            "run",
+            "run a --memory-mb 0",
+            "run a --memory-mb 513",
+        ] {
+            assert!(parse(&format!("belljar {line}")).is_err(), "{line}");
+        }
+    }
+
+    #[test]
+    fn eval_takes_one_program() {
+        let Ok(Command::Eval(args)) = parse("belljar eval --script a.js --grant db,http --grant log --allow-host h:1")
+        else {
+            panic!("it parses");
+        };
+        assert_eq!(args.grant, [Grant::Db, Grant::Http, Grant::Log]);
+        assert!(matches!(parse("belljar eval -"), Ok(Command::Eval(args)) if args.code.as_deref() == Some("-")));
+        assert!(matches!(parse("belljar eval"), Ok(Command::Eval(args)) if args.code.is_none()));
+        for line in
+            ["eval 1 --script a.js", "eval --script a --module b", "eval --grant everything", "eval --deadline-ms 0"]
+        {
+            assert!(parse(&format!("belljar {line}")).is_err(), "{line}");
+        }
+    }
+
+    #[test]
+    fn help_ends_with_the_exit_codes() {
+        let help = Cli::command().render_long_help().to_string();
+        assert!(help.contains("corrupt-package"), "{help}");
+        assert!(!Cli::command().render_help().to_string().contains("corrupt-package"));
+    }
+}

@@ -1,0 +1,32 @@
+//! `belljar check`
+
+use serde_json::json;
+
+use crate::args::CheckArgs;
+use crate::exit_codes;
+use crate::failure::Failure;
+use crate::{problems, terminal};
+
+/// Checks a folder; exit code 1 when it cannot be built.
+///
+/// # Errors
+/// When the answer cannot be written.
+pub(crate) fn run(args: &CheckArgs) -> Result<i32, Failure> {
+    let report = belljar_build::check(&args.folder);
+    if args.json {
+        let problems: Vec<_> = report.problems.iter().map(belljar_build::Problem::to_json).collect();
+        let object = json!({
+            "ok": report.is_ok(),
+            "problems": problems,
+            "exports": report.exports,
+            "descriptor": report.descriptor,
+        });
+        terminal::stdout(format!("{}\n", terminal::json(&object.to_string())).as_bytes())?;
+    } else {
+        problems::show(&report.problems);
+        if let (true, Some(descriptor)) = (report.is_ok(), &report.descriptor) {
+            terminal::stderr(&format!("{} {} can be built\n", descriptor.id, descriptor.version));
+        }
+    }
+    Ok(if report.is_ok() { exit_codes::OK } else { exit_codes::FAILED })
+}

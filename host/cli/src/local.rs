@@ -1,0 +1,71 @@
+//! The host of one command: cache folder, limits, clock and test hosts as the command line says, and a runtime on this thread only.
+
+use std::future::Future;
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use belljar::{Host, HostBuilder, HttpConfig, Limits, Seeded, TenantId};
+
+use crate::args::LimitArgs;
+use crate::failure::Failure;
+use crate::terminal;
+
+/// A command runs one instance; few slots cost little to reserve.
+const INSTANCES_MAX: u32 = 2;
+/// 2026-01-01T00:00:00Z, where time stands with `--seed`.
+const SEEDED_NOW_US: u64 = 1_767_225_600_000_000;
+
+/// Where machine code and images are cached; `None` when there is no home either.
+pub(crate) fn cache_dir() -> Option<PathBuf> {
+    let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let base = set("BELLJAR_CACHE")
+        // The XDG specification: a relative path is to be ignored.
+        .or_else(|| set("XDG_CACHE_HOME").filter(|path| path.is_absolute()).map(|path| path.join("belljar")))
+        .or_else(|| set("HOME").map(|home| home.join(".cache/belljar")))?;
+    Some(base.join("host"))
+}
+
+/// A host that is to be completed. Long work is told on stderr.
+pub(crate) fn builder(limits: Limits, test_hosts: &[String], seed: Option<u64>) -> HostBuilder {
+    let mut builder = Host::builder()
+        .limits(limits)
+        .instances_max(INSTANCES_MAX)
+        .http(HttpConfig { test_hosts: test_hosts.to_vec(), ..HttpConfig::default() })
+        .progress(|what| terminal::stderr(&format!("belljar: {what}\n")));
+    if let Some(dir) = cache_dir() {
+        builder = builder.cache_dir(dir);
+    }
+    match seed {
+        Some(seed) => builder.source(Seeded::new(SEEDED_NOW_US, seed)),
+        None => builder,
+    }
+}
+
+/// `limits` with what the command line says.
+pub(crate) fn limits(mut limits: Limits, args: &LimitArgs) -> Limits {
+    limits.fuel_max = args.fuel_max.unwrap_or(limits.fuel_max);
+    limits.memory_bytes_max = args.memory_mb.map_or(limits.memory_bytes_max, |mb| mb << 20);
+    limits.deadline_ms = args.deadline_ms.unwrap_or(limits.deadline_ms);
+    limits
+}
+
+/// The tenant of the command line.
+///
+/// # Errors
+/// When it is no name.
+pub(crate) fn tenant(name: &str) -> Result<TenantId, Failure> {
+    TenantId::new(name).map_err(|error| Failure::usage(error.to_string()))
+}
+
+/// Waits for `work` on this thread: a pool of threads would cost more to start than an applet takes.
+///
+/// # Errors
+/// When the runtime cannot be made.
+pub(crate) fn wait_for<T>(work: impl Future<Output = T>) -> Result<T, Failure> {
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().context("the runtime cannot be started")?;
+    let done = runtime.block_on(work);
+    // Whatever still runs ends with the process; waiting for it would delay the answer.
+    runtime.shutdown_background();
+    Ok(done)
+}

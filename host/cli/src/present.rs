@@ -1,0 +1,226 @@
+//! How faults, failures and usage look to people, on stderr.
+
+use std::fmt::Write as _;
+
+use belljar::{Fault, Frame, ThrownError, Usage};
+
+use crate::failure::Failure;
+use crate::hints;
+use crate::problems;
+use crate::sources::Sources;
+use crate::terminal::{self, Paint, cut, lines, one_line};
+
+/// Bytes kept of one message of an applet's; an applet can throw megabytes.
+const MESSAGE_BYTES_MAX: usize = 16 << 10;
+/// Bytes kept of a name.
+const NAME_BYTES_MAX: usize = 512;
+/// Errors kept of a chain of causes.
+const ERRORS_MAX: usize = 16;
+/// Frames shown of one error.
+const FRAMES_SHOWN: usize = 10;
+
+/// Cuts what an applet has made huge, before it is shown or put into JSON.
+pub(crate) fn bounded(mut fault: Fault) -> Fault {
+    cut(&mut fault.message, MESSAGE_BYTES_MAX);
+    fault.errors.truncate(ERRORS_MAX);
+    for error in &mut fault.errors {
+        cut(&mut error.name, NAME_BYTES_MAX);
+        cut(&mut error.message, MESSAGE_BYTES_MAX);
+        if let Some(code) = &mut error.code {
+            cut(code, NAME_BYTES_MAX);
+        }
+        let too_large = |details: &serde_json::Value| details.to_string().len() > MESSAGE_BYTES_MAX;
+        if error.details.as_ref().is_some_and(too_large) {
+            error.details = Some("(too large to be shown)".into());
+        }
+        for frame in &mut error.frames {
+            cut(&mut frame.function, NAME_BYTES_MAX);
+            cut(&mut frame.file, NAME_BYTES_MAX);
+        }
+    }
+    fault
+}
+
+/// A fault of an applet: `error[code]: message`, where it happened with the author's lines, the limit, causes, and a hint.
+pub(crate) fn fault(fault: &Fault, sources: &Sources, paint: Paint) -> String {
+    let head = paint.error(&format!("error[{}]", fault.code));
+    let mut text = format!("{head}: {}\n", paint.bold(&lines(&fault.message)));
+    for (index, error) in fault.errors.iter().enumerate() {
+        if index > 0 {
+            let _ = writeln!(text, "caused by: {}", title(error));
+        }
+        let mut marked = false;
+        for frame in error.frames.iter().take(FRAMES_SHOWN) {
+            let _ = writeln!(text, "  at {}{}", place(frame), function(frame));
+            if frame.in_author_file && !std::mem::replace(&mut marked, true) {
+                text.push_str(&paint.dim(&sources.snippet(frame).unwrap_or_default()));
+            }
+        }
+        if error.frames.len() > FRAMES_SHOWN {
+            let _ = writeln!(text, "  … {} more", error.frames.len() - FRAMES_SHOWN);
+        }
+        if let Some(code) = &error.code {
+            let _ = writeln!(text, "code: {}", one_line(code));
+        }
+        if let Some(details) = &error.details {
+            let _ = writeln!(text, "details: {}", terminal::json(&details.to_string()));
+        }
+    }
+    if let Some(hit) = &fault.limit {
+        let _ = writeln!(text, "limit: {}, allowed {}, used {}", hit.name, grouped(hit.allowed), grouped(hit.used));
+    }
+    let _ = writeln!(text, "{} {}", paint.hint("hint:"), hints::of(fault.code));
+    text
+}
+
+/// An uncaught error as a shell shows it: `Name: message` on a line of its own, then the stack, innermost first.
+pub(crate) fn uncaught(fault: &Fault) -> String {
+    if fault.errors.is_empty() {
+        return format!("{}\n", lines(&fault.message));
+    }
+    let mut text = String::new();
+    for (index, error) in fault.errors.iter().enumerate() {
+        // Further lines of a message are indented: none of them passes for a line of ours.
+        let title = lines(&title(error)).replace('\n', "\n    ");
+        let _ = writeln!(text, "{}{title}", if index > 0 { "Caused by: " } else { "" });
+        for frame in &error.frames {
+            let name = one_line(&frame.function);
+            let at = place(frame);
+            let _ =
+                if name.is_empty() { writeln!(text, "    at {at}") } else { writeln!(text, "    at {name} ({at})") };
+        }
+    }
+    text
+}
+
+/// A failed command: problems with their lines, or `error: message` and a hint. With `json` it is an object on stdout.
+pub(crate) fn failure(failure: &Failure, json: bool) {
+    if json {
+        let mut fault = serde_json::json!({ "code": failure.code, "message": failure.message });
+        if !failure.problems.is_empty() {
+            fault["problems"] = failure.problems.iter().map(belljar_build::Problem::to_json).collect();
+        }
+        let object = serde_json::json!({ "ok": false, "fault": fault });
+        // When stdout is gone, the exit code tells.
+        let _ = terminal::stdout(format!("{}\n", terminal::json(&object.to_string())).as_bytes());
+        return;
+    }
+    let paint = terminal::stderr_paint();
+    problems::show(&failure.problems);
+    let mut text = format!("{}: {}\n", paint.error(&format!("error[{}]", failure.code)), lines(&failure.message));
+    if let Some(hint) = &failure.hint {
+        let _ = writeln!(text, "{} {}", paint.hint("hint:"), one_line(hint));
+    }
+    terminal::stderr(&text);
+}
+
+/// What an invocation used, on one line.
+pub(crate) fn usage(usage: &Usage) -> String {
+    let Usage { fuel, memory_bytes_peak, wall_us, operations, host_calls, db, http, log } = usage;
+    let mut text = format!(
+        "usage: {} fuel, {:.1} MiB memory, {:.3} ms, {host_calls} host calls, {operations} operations",
+        grouped(*fuel),
+        *memory_bytes_peak as f64 / f64::from(1 << 20),
+        *wall_us as f64 / 1_000.0,
+    );
+    if db.statements > 0 {
+        let _ = write!(text, "; db {} statements, {} rows", db.statements, db.rows);
+    }
+    if http.requests > 0 {
+        let _ = write!(
+            text,
+            "; http {} requests, {} bytes out, {} in",
+            http.requests, http.bytes_sent, http.bytes_received
+        );
+    }
+    if log.lines + log.lines_dropped > 0 {
+        let _ = write!(text, "; log {} lines, {} dropped", log.lines, log.lines_dropped);
+    }
+    text.push('\n');
+    text
+}
+
+fn title(error: &ThrownError) -> String {
+    match (error.name.as_str(), error.message.as_str()) {
+        ("", message) => lines(message),
+        (name, "") => one_line(name),
+        (name, message) => format!("{}: {}", one_line(name), lines(message)),
+    }
+}
+
+fn place(frame: &Frame) -> String {
+    one_line(&frame.to_string())
+}
+
+fn function(frame: &Frame) -> String {
+    if frame.function.is_empty() { String::new() } else { format!(" ({})", one_line(&frame.function)) }
+}
+
+/// Digits in groups of three.
+pub(crate) fn grouped(n: u64) -> String {
+    let digits = n.to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use belljar::{FaultCode, LimitHit};
+
+    use super::*;
+
+    const PLAIN: Paint = Paint { on: false };
+
+    fn thrown(name: &str, message: &str) -> ThrownError {
+        let frame = Frame { function: "f".into(), file: "src/x.ts".into(), line: 1, column: 3, in_author_file: true };
+        ThrownError { name: name.into(), message: message.into(), code: None, details: None, frames: vec![frame] }
+    }
+
+    fn example(errors: Vec<ThrownError>) -> Fault {
+        Fault { code: FaultCode::Threw, message: "TypeError: no\u{1b}[2J".into(), limit: None, errors }
+    }
+
+    #[test]
+    fn a_fault_tells_where_and_what_to_do() {
+        let sources = Sources::of_text("src/x.ts", "  throw it;");
+        let shown = fault(&example(vec![thrown("TypeError", "no"), thrown("Error", "why")]), &sources, PLAIN);
+        let expected = "error[threw]: TypeError: no\\u001b[2J\n  at src/x.ts:1:3 (f)\n    1 |   throw it;\n      |   ^\ncaused by: Error: why\n";
+        assert!(shown.starts_with(expected), "{shown}");
+        assert!(shown.lines().last().is_some_and(|line| line.starts_with("hint: ")), "{shown}");
+    }
+
+    #[test]
+    fn a_limit_tells_its_numbers() {
+        let hit = LimitHit { name: "fuel_max", allowed: 1_000, used: 1_234_567 };
+        let limited = Fault { code: FaultCode::Fuel, message: hit.to_string(), limit: Some(hit), errors: Vec::new() };
+        let shown = fault(&limited, &Sources::default(), PLAIN);
+        assert!(shown.contains("\nlimit: fuel_max, allowed 1,000, used 1,234,567\n"), "{shown}");
+    }
+
+    #[test]
+    fn an_uncaught_error_begins_a_line() {
+        let shown = uncaught(&example(vec![thrown("SyntaxError", "bad\nRangeError: forged\r")]));
+        assert_eq!(shown, "SyntaxError: bad\n    RangeError: forged\\r\n    at f (src/x.ts:1:3)\n");
+        assert_eq!(uncaught(&example(Vec::new())), "TypeError: no\\u001b[2J\n");
+    }
+
+    #[test]
+    fn what_is_huge_is_cut() {
+        let mut huge = thrown("Error", &"E".repeat(1 << 20));
+        huge.details = Some("D".repeat(1 << 20).into());
+        let fault = bounded(Fault { message: "M".repeat(1 << 20), ..example(vec![huge; 40]) });
+        assert!(serde_json::to_string(&fault).expect("serialises").len() < 512 << 10);
+        assert!(fault.errors[0].message.ends_with(" bytes more)"));
+    }
+
+    #[test]
+    fn numbers_are_grouped() {
+        assert_eq!([0, 999, 1_000, 12_345_678].map(grouped), ["0", "999", "1,000", "12,345,678"]);
+    }
+}

@@ -1,0 +1,133 @@
+//! `belljar run`: one call of one handler.
+
+use std::io;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use belljar::package::{Descriptor, PACKAGE_BYTES_MAX};
+use belljar::{
+    Digest, HttpReply, Invocation, Limits, LogFormat, MemorySink, Outcome, Payload, Release, Response, WriterSink,
+};
+use serde_json::json;
+
+use crate::args::RunArgs;
+use crate::exit_codes;
+use crate::failure::{Failure, chain};
+use crate::sources::Sources;
+use crate::{files, local, payload, present, pretty, problems, report, routes, terminal};
+
+/// Lines kept for --json, beyond every limit of an invocation.
+const LOG_RECORDS_MAX: usize = 1 << 20;
+
+/// Runs a handler; the exit code is its fault's.
+///
+/// # Errors
+/// Everything that keeps the handler from being called.
+pub(crate) fn run(args: &RunArgs) -> Result<i32, Failure> {
+    let tenant = local::tenant(&args.tenant)?;
+    let limits = local::limits(Limits::default(), &args.limits);
+    let release = Release::admit_all(tenant, &package(args)?, &limits)?;
+    let payload = payload::read(args)?;
+    let descriptor = &release.package().descriptor;
+    let mut invocation = Invocation::new(handler(args, descriptor, &payload)?, payload);
+    invocation.user = args.user.clone();
+
+    let mut builder = local::builder(limits, &args.test_host, args.seed);
+    if release.grants().db {
+        builder = builder.data_dir(&args.data_dir);
+    }
+    let paint = terminal::stderr_paint();
+    if args.json {
+        let sink = MemorySink::new(LOG_RECORDS_MAX);
+        let host = builder.log(Arc::new(sink.clone())).build()?;
+        let outcome = bounded(local::wait_for(host.invoke(&release, invocation))?);
+        let applet = applet(descriptor, release.digest());
+        terminal::stdout(report::of(&outcome, &sink.take(), Some(&applet)).as_bytes())?;
+        return Ok(exit_code(&outcome));
+    }
+    let sink =
+        WriterSink::new(LogFormat::Terminal { colour: paint.on }, io::stderr()).context("the log cannot be written")?;
+    let sink = Arc::new(sink);
+    let host = builder.log(sink.clone()).build()?;
+    let outcome = bounded(local::wait_for(host.invoke(&release, invocation))?);
+    sink.flush();
+    match &outcome.result {
+        Ok(Response::Value(value)) => print_value(value.as_deref())?,
+        Ok(Response::Http(reply)) => print_reply(reply)?,
+        Err(fault) => {
+            let sources = Sources::of_map(&release.package().source_map);
+            terminal::stderr(&present::fault(fault, &sources, paint));
+        }
+    }
+    if args.verbose {
+        terminal::stderr(&paint.dim(&present::usage(&outcome.usage)));
+    }
+    Ok(exit_code(&outcome))
+}
+
+/// An outcome that is safe to show: what is huge is cut, what should be JSON is.
+pub(crate) fn bounded(outcome: Outcome) -> Outcome {
+    let outcome = report::checked(outcome);
+    Outcome { result: outcome.result.map_err(present::bounded), ..outcome }
+}
+
+/// The exit code of an outcome.
+pub(crate) fn exit_code(outcome: &Outcome) -> i32 {
+    outcome.result.as_ref().map_or_else(|fault| exit_codes::of(fault.code), |_| exit_codes::OK)
+}
+
+/// Bytes of the package: of the file, or of what the folder builds into.
+fn package(args: &RunArgs) -> Result<Vec<u8>, Failure> {
+    if args.path.is_dir() {
+        let built = belljar_build::build(&args.path)?;
+        if !args.json {
+            problems::show(&built.notices);
+        }
+        return built.package.encode().map_err(|error| Failure::new("build", chain(&error)));
+    }
+    files::read(&args.path, PACKAGE_BYTES_MAX as u64)
+}
+
+/// Name of the handler that is meant.
+fn handler(args: &RunArgs, descriptor: &Descriptor, payload: &Payload) -> Result<String, Failure> {
+    let handlers = &descriptor.handlers;
+    let found = match (&args.handler, payload) {
+        (Some(name), _) if handlers.iter().any(|handler| handler.name == *name) => return Ok(name.clone()),
+        (Some(name), _) => {
+            Err(format!("{} has no handler {name:?}; it has: {}", descriptor.id, routes::names(handlers)))
+        }
+        (None, Payload::Request(request)) => routes::by_request(handlers, &request.method, &request.url),
+        (None, Payload::Json(_)) => routes::by_default(handlers),
+    };
+    found.map(|handler| handler.name.clone()).map_err(|message| {
+        Failure::new("handler-not-found", message)
+            .exiting(exit_codes::HANDLER_NOT_FOUND)
+            .hint("name one with --handler")
+    })
+}
+
+fn applet(descriptor: &Descriptor, digest: Digest) -> serde_json::Value {
+    json!({ "id": descriptor.id, "version": descriptor.version, "digest": digest.to_hex() })
+}
+
+/// JSON as the applet made it; indented for people. `undefined` prints nothing.
+fn print_value(value: Option<&str>) -> Result<(), Failure> {
+    let Some(json) = value else { return Ok(()) };
+    let text = if terminal::stdout_is_terminal() { terminal::json(&pretty::json(json)) } else { json.to_owned() };
+    terminal::stdout(format!("{text}\n").as_bytes())
+}
+
+/// Status and headers on stderr, the body on stdout: byte for byte, unless a person looks at it.
+fn print_reply(reply: &HttpReply) -> Result<(), Failure> {
+    let mut head = format!("HTTP {}\n", reply.status);
+    for (name, value) in &reply.headers {
+        head.push_str(&format!("{}: {}\n", terminal::one_line(name), terminal::one_line(value)));
+    }
+    terminal::stderr(&format!("{head}\n"));
+    if terminal::stdout_is_terminal() {
+        let text = terminal::lines(&String::from_utf8_lossy(&reply.body));
+        let end = if text.is_empty() || text.ends_with('\n') { "" } else { "\n" };
+        return terminal::stdout(format!("{text}{end}").as_bytes());
+    }
+    terminal::stdout(&reply.body)
+}
