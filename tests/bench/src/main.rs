@@ -1,0 +1,56 @@
+//! Measures Belljar, and native QuickJS beside it in the same run. Two uses:
+//!
+//! * `belljar-bench ENGINE MODE APPLET.js INPUT.json N` with engine `ours` or `native` and mode `call`, `cold` or `mem` prints one line
+//!   of JSON: times in nanoseconds as `{n, min, p50, p90, p99, max}`, memory in KiB.
+//! * `belljar-bench report [FOLDER]` runs everything interleaved, with the applets in FOLDER besides its own, and prints tables.
+//!
+//! An applet is a script that defines `handle(text) -> text`.
+
+#![allow(clippy::print_stdout, reason = "this command's output is its result")]
+
+mod native;
+mod ours;
+mod report;
+mod sample;
+
+use anyhow::{Context, Result, bail};
+
+/// An applet under measurement.
+pub(crate) struct Workload {
+    pub(crate) name: String,
+    pub(crate) source: String,
+    pub(crate) input: String,
+}
+
+impl Workload {
+    fn read(applet: &str, input: &str) -> Result<Self> {
+        let read = |path: &str| std::fs::read_to_string(path).with_context(|| path.to_owned());
+        let name = std::path::Path::new(applet).file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        Ok(Self { name, source: read(applet)?, input: read(input)? })
+    }
+}
+
+fn main() -> Result<()> {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    match args.as_slice() {
+        ["report"] => report::run(None),
+        ["report", folder] => report::run(Some(folder)),
+        [engine, mode, applet, input, n] => {
+            let workload = Workload::read(applet, input)?;
+            let n: usize = n.parse().context("N is a number")?;
+            let line = match (*engine, *mode) {
+                ("ours", "cold") => ours::Bench::new()?.cold(&workload, n)?,
+                ("ours", "call") => ours::Bench::new()?.call(&workload, n)?,
+                ("ours", "mem") => ours::Bench::new()?.mem(&workload, n)?,
+                ("native", "cold") => native::cold(&workload, n)?,
+                ("native", "call") => native::call(&workload, n)?,
+                ("native", "mem") => native::mem(&workload, n)?,
+                _ => bail!("engine is `ours` or `native`, mode is `call`, `cold` or `mem`"),
+            };
+            println!("{line}");
+            Ok(())
+        }
+        _ => bail!("usage: belljar-bench ours|native call|cold|mem APPLET.js INPUT.json N, or belljar-bench report [FOLDER]"),
+    }
+}

@@ -1,0 +1,2 @@
+//! placeholder
+pub(crate) fn run(_: Option<&str>) -> anyhow::Result<()> { Ok(()) }

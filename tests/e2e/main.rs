@@ -1,0 +1,11 @@
+//! End to end: applets as authors write them, through the library and through the command, with real servers and real databases.
+
+// Values in tests are made a line above where they are unwrapped.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod determinism;
+mod examples;
+mod faults;
+mod isolation;
+mod preparation;
+mod waiting;
