@@ -123,11 +123,18 @@ fn write_all(lines: &Receiver<Line>, out: &mut dyn Write, err: &mut dyn Write) {
             if goes_on && buffer.len() < 1 << 20 {
                 continue;
             }
-            let (stream, broken) = if to_out { (&mut *out, &mut out_broken) } else { (&mut *err, &mut err_broken) };
-            *broken = *broken || stream.write_all(&buffer).and_then(|()| stream.flush()).is_err();
+            if to_out {
+                put(out, &mut out_broken, &buffer);
+            } else {
+                put(err, &mut err_broken, &buffer);
+            }
             buffer.clear();
         }
     }
+}
+
+fn put(stream: &mut dyn Write, broken: &mut bool, bytes: &[u8]) {
+    *broken = *broken || stream.write_all(bytes).and_then(|()| stream.flush()).is_err();
 }
 
 #[cfg(test)]
