@@ -46,8 +46,10 @@ pub(crate) fn run(args: &InspectArgs) -> Result<i32, Failure> {
 fn describe(package: &Package, bytes: usize, digest: &str, risks: &[String]) -> String {
     let Descriptor { id, version, name, description, runtime, handlers, permissions, .. } = &package.descriptor;
     let mut text = format!("{id} {version}\n");
-    // Writing to a string cannot fail.
-    let mut row = |name: &str, value: &str| drop(writeln!(text, "  {name:<12} {}", one_line(value)));
+    let mut row = |name: &str, value: &str| {
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "  {name:<12} {}", one_line(value));
+    };
     row("name", plain(name));
     if let Some(description) = description {
         row("description", plain(description));
@@ -62,7 +64,7 @@ fn describe(package: &Package, bytes: usize, digest: &str, risks: &[String]) -> 
             grouped(package.source_map.len() as u64)
         ),
     );
-    row("engine", &json!(runtime.engine).as_str().unwrap_or_default().to_owned());
+    row("engine", json!(runtime.engine).as_str().unwrap_or_default());
     row("entrypoint", &runtime.entrypoint);
     for (name, value) in json!(runtime.limits).as_object().into_iter().flatten().filter(|(_, value)| !value.is_null()) {
         row("limit", &format!("{name} {value}"));

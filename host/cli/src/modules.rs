@@ -48,7 +48,9 @@ impl FolderModules {
         for part in specifier.split('/') {
             match part {
                 "" | "." => {}
-                ".." => drop(parts.pop().ok_or_else(outside)?),
+                ".." => {
+                    parts.pop().ok_or_else(outside)?;
+                }
                 part => parts.push(part),
             }
         }
