@@ -117,7 +117,11 @@ fn generated_programs_run_alike_in_two_hosts() {
 
 #[test]
 fn fuel_follows_the_work() {
-    let package = applet::package_of("work", applet::PLAIN, "export default (c, n) => { let x = 0; for (let i = 0; i < n; i++) x = (x * 7 + i) % 1009; return x; };");
+    let package = applet::package_of(
+        "work",
+        applet::PLAIN,
+        "export default (c, n) => { let x = 0; for (let i = 0; i < n; i++) x = (x * 7 + i) % 1009; return x; };",
+    );
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let host = host::shared();
     let release = applet::admit(host, applet::tenant(), &package);

@@ -13,7 +13,10 @@ fn sample(path: &str) -> Vec<u8> {
 /// The webhook, forwarding to this server.
 fn webhook(server: &Server) -> tempfile::TempDir {
     let forward = format!("http://localhost:{}/rooms/builds", server.port());
-    applet::example("github-webhook", Some(&json!({ "webhookSecret": "It's a Secret to Everybody", "forwardUrl": forward })))
+    applet::example(
+        "github-webhook",
+        Some(&json!({ "webhookSecret": "It's a Secret to Everybody", "forwardUrl": forward })),
+    )
 }
 
 async fn deliver(host: &Host, release: &Release, message: &[u8]) -> Outcome {
@@ -50,7 +53,10 @@ async fn the_webhook_takes_each_signed_delivery_once() {
     let [forwarded]: [Seen; 1] = server.seen().try_into().expect("one message");
     assert_eq!((forwarded.method.as_str(), forwarded.path.as_str()), ("POST", "/rooms/builds"));
     let text = "[octo-org/bell] ada pushed 2 commits to main";
-    assert_eq!(serde_json::from_slice::<Value>(&forwarded.body).unwrap(), json!({ "text": text, "delivery": DELIVERY }));
+    assert_eq!(
+        serde_json::from_slice::<Value>(&forwarded.body).unwrap(),
+        json!({ "text": text, "delivery": DELIVERY })
+    );
     assert!(forwarded.headers.contains(&("content-type".into(), "application/json".into())), "{forwarded:?}");
 
     let again = deliver(host, &release, &push).await;
@@ -86,7 +92,14 @@ async fn the_webhook_refuses_what_is_not_github() {
     check(message(&format!("sha256={known}"), headers, hello), 400).await;
     check(message(&format!("sha256={}", known.to_uppercase()), headers, hello), 400).await;
     check(message(&format!("sha256={known}"), "", hello), 400).await;
-    for signature in [known, "sha256=", "sha256=00", &format!("sha1={known}"), &format!("sha256={known}0"), &format!("sha256={}8", &known[..63])] {
+    for signature in [
+        known,
+        "sha256=",
+        "sha256=00",
+        &format!("sha1={known}"),
+        &format!("sha256={known}0"),
+        &format!("sha256={}8", &known[..63]),
+    ] {
         check(message(signature, headers, hello), 401).await;
     }
     check(message(&format!("sha256={known}"), headers, "Hello, World?"), 401).await;
@@ -97,7 +110,9 @@ async fn the_webhook_refuses_what_is_not_github() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_webhook_forwards_later_what_it_could_not() {
     let calls = std::sync::atomic::AtomicUsize::new(0);
-    let server = Server::start(move |_| Reply::status(if calls.fetch_add(1, std::sync::atomic::Ordering::SeqCst) == 0 { 503 } else { 200 }));
+    let server = Server::start(move |_| {
+        Reply::status(if calls.fetch_add(1, std::sync::atomic::Ordering::SeqCst) == 0 { 503 } else { 200 })
+    });
     let package = applet::package(webhook(&server).path());
     let host = host::shared();
     let release = applet::admit(host, applet::tenant(), &package);
@@ -125,10 +140,16 @@ fn the_webhook_by_the_command() {
         let path = repository().join("examples/github-webhook/samples").join(name);
         run(&["--handler", "webhook", "--request", path.to_str().unwrap()])
     };
-    for (name, status, log) in [("forged.http", 401, "refused"), ("push.http", 202, "accepted"), ("push.http", 200, "duplicate")] {
+    for (name, status, log) in
+        [("forged.http", 401, "refused"), ("push.http", 202, "accepted"), ("push.http", 200, "duplicate")]
+    {
         let ran = request(name);
         let object = ran.json();
-        assert_eq!((ran.code, &object["ok"], &object["response"]["status"]), (Some(0), &json!(true), &json!(status)), "{ran:#?}");
+        assert_eq!(
+            (ran.code, &object["ok"], &object["response"]["status"]),
+            (Some(0), &json!(true), &json!(status)),
+            "{ran:#?}"
+        );
         assert!(object["log"][0]["message"].as_str().is_some_and(|line| line.starts_with(log)), "{ran:#?}");
         assert!(object["usage"]["fuel"].as_u64().is_some_and(|fuel| fuel > 0), "{ran:#?}");
     }
@@ -137,12 +158,22 @@ fn the_webhook_by_the_command() {
     assert_eq!(listed["value"][0]["id"], json!(DELIVERY), "{listed}");
 
     let file = rusqlite::Connection::open(data.path().join("db/acme/github-webhook.sqlite")).unwrap();
-    let count: i64 = file.query_row("SELECT count(*) FROM deliveries WHERE forwarded_at IS NOT NULL", [], |row| row.get(0)).unwrap();
+    let count: i64 =
+        file.query_row("SELECT count(*) FROM deliveries WHERE forwarded_at IS NOT NULL", [], |row| row.get(0)).unwrap();
     assert_eq!(count, 1);
     // Without the operator's switch the same call does not reach loopback, and says so.
     let other = tempfile::tempdir().unwrap();
     let path = repository().join("examples/github-webhook/samples/push.http");
-    let args = ["run", folder.path().to_str().unwrap(), "--handler", "webhook", "--json", "--data-dir", other.path().to_str().unwrap(), "--request"];
+    let args = [
+        "run",
+        folder.path().to_str().unwrap(),
+        "--handler",
+        "webhook",
+        "--json",
+        "--data-dir",
+        other.path().to_str().unwrap(),
+        "--request",
+    ];
     let refused = cli::run(&[&args[..], &[path.to_str().unwrap()]].concat()).json();
     assert_eq!(refused["response"]["status"], json!(502), "{refused}");
     assert_eq!(server.seen().len(), 1);
@@ -166,12 +197,20 @@ async fn pricing_is_right_to_the_cent() {
         "list": "513.55", "discount": "119.22", "net": "394.33", "tax": "72.88", "total": "467.21",
     });
     assert_eq!(applet::value(&outcome), expected);
-    assert_eq!((outcome.usage.host_calls, outcome.usage.operations), (0, 0), "a pure function asks the host for nothing");
+    assert_eq!(
+        (outcome.usage.host_calls, outcome.usage.operations),
+        (0, 0),
+        "a pure function asks the host for nothing"
+    );
 
     let refused = async |order: &str, code: &str| {
         let outcome = applet::call(host, &release, "default", order).await;
         let fault = applet::fault(&outcome);
-        assert_eq!((fault.code, fault.errors[0].code.as_deref()), (belljar::FaultCode::Threw, Some(code)), "{order}: {fault}");
+        assert_eq!(
+            (fault.code, fault.errors[0].code.as_deref()),
+            (belljar::FaultCode::Threw, Some(code)),
+            "{order}: {fault}"
+        );
         let at = fault.position().expect("it says where");
         assert!(at.file.starts_with("src/") && at.file.ends_with(".ts"), "{at}");
     };
@@ -179,7 +218,11 @@ async fn pricing_is_right_to_the_cent() {
     refused(std::str::from_utf8(&sample("pricing/samples/unknown-article.json")).unwrap(), "unknown-article").await;
     refused(&format!(r#"{{ "customer": {{ "country": "constructor" }}, {line} }}"#), "unknown-country").await;
     refused(&format!(r#"{{ "customer": {{ "country": "IT" }}, "coupon": "FREE", {line} }}"#), "unknown-coupon").await;
-    refused(r#"{ "customer": { "country": "IT" }, "lines": [{ "sku": "handbook", "quantity": 0.5 }] }"#, "invalid-order").await;
+    refused(
+        r#"{ "customer": { "country": "IT" }, "lines": [{ "sku": "handbook", "quantity": 0.5 }] }"#,
+        "invalid-order",
+    )
+    .await;
     refused("null", "invalid-order").await;
 }
 
@@ -189,13 +232,20 @@ fn feed(seen: &Seen) -> Reply {
     if feed == 13 {
         return Reply::status(503).together(50);
     }
-    let mut items: Vec<_> = (0..3).map(|i| json!({ "id": format!("{feed}-{i}"), "title": format!("Item {i}"), "updated": 1000 + feed })).collect();
-    items.push(json!({ "id": "everywhere", "title": format!("from {feed}"), "updated": if feed == 10 { 5000 } else { 10 } }));
+    let mut items: Vec<_> = (0..3)
+        .map(|i| json!({ "id": format!("{feed}-{i}"), "title": format!("Item {i}"), "updated": 1000 + feed }))
+        .collect();
+    items.push(
+        json!({ "id": "everywhere", "title": format!("from {feed}"), "updated": if feed == 10 { 5000 } else { 10 } }),
+    );
     Reply::json(&json!({ "items": items })).together(50)
 }
 
 fn feed_sync(server: &Server) -> tempfile::TempDir {
-    applet::example("feed-sync", Some(&json!({ "baseUrl": format!("http://localhost:{}", server.port()), "feeds": 50 })))
+    applet::example(
+        "feed-sync",
+        Some(&json!({ "baseUrl": format!("http://localhost:{}", server.port()), "feeds": 50 })),
+    )
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -205,7 +255,8 @@ async fn feed_sync_fetches_fifty_feeds_at_once_and_keeps_what_is_new() {
     let (host, _data) = host::with_data();
     let release = applet::admit(&host, applet::tenant(), &package);
     let outcome = applet::call(&host, &release, "sync", "{}").await;
-    let summary = |stored| json!({ "feeds": 50, "failed": 1, "received": 196, "distinct": 148, "stored": stored, "total": 148 });
+    let summary =
+        |stored| json!({ "feeds": 50, "failed": 1, "received": 196, "distinct": 148, "stored": stored, "total": 148 });
     assert_eq!(applet::value(&outcome), summary(148));
     assert_eq!(server.under_way_peak(), 50, "all requests are under way at the same time");
     assert_eq!((outcome.usage.http.requests, outcome.usage.log.lines), (50, 2));
@@ -229,8 +280,17 @@ fn feed_sync_by_the_command() {
     let built = cli::run(&["build", &path(folder.path()), "--output", &path(&package)]);
     assert_eq!(built.code, Some(0), "{built:#?}");
     let ran = cli::run(&[
-        "run", &path(&package), "--handler", "sync", "--payload", "{}", "--json",
-        "--data-dir", &path(&data.path().join("data")), "--test-host", &format!("localhost:{}", server.port()),
+        "run",
+        &path(&package),
+        "--handler",
+        "sync",
+        "--payload",
+        "{}",
+        "--json",
+        "--data-dir",
+        &path(&data.path().join("data")),
+        "--test-host",
+        &format!("localhost:{}", server.port()),
     ]);
     let object = ran.json();
     assert_eq!((ran.code, &object["value"]["stored"]), (Some(0), &json!(148)), "{ran:#?}");
@@ -240,9 +300,14 @@ fn feed_sync_by_the_command() {
 #[test]
 fn faults_by_the_command_have_codes_of_their_own() {
     let folder = applet::folder(&[
-        ("manifest.yaml", "id: faulty\nversion: 1.0.0\nname: Faulty\nruntime: { entrypoint: main.ts, limits: { max_memory_mb: 16, response_bytes_max: 1000 } }\n\
-          handlers: [{ name: loop }, { name: bomb }, { name: dive }, { name: never }, { name: cycle }, { name: big }, { name: fail }, { name: fine }]\n"),
-        ("main.ts", "export const loop = () => { for (;;); };
+        (
+            "manifest.yaml",
+            "id: faulty\nversion: 1.0.0\nname: Faulty\nruntime: { entrypoint: main.ts, limits: { max_memory_mb: 16, response_bytes_max: 1000 } }\n\
+          handlers: [{ name: loop }, { name: bomb }, { name: dive }, { name: never }, { name: cycle }, { name: big }, { name: fail }, { name: fine }]\n",
+        ),
+        (
+            "main.ts",
+            "export const loop = () => { for (;;); };
 export const bomb = () => { const a = []; for (;;) a.push('x'.repeat(1000) + a.length); };
 export const dive = (): any => [dive()];
 export const never = () => new Promise(() => {});
@@ -252,7 +317,8 @@ export const fail = () => {
   throw new TypeError('on purpose');
 };
 export const fine = (c: unknown, n: number) => n;
-"),
+",
+        ),
     ]);
     let run = |handler: &str, more: &[&str]| {
         let args = ["run", folder.path().to_str().unwrap(), "--json", "--handler", handler];
@@ -262,11 +328,19 @@ export const fine = (c: unknown, n: number) => n;
         let more = if more.contains(&"--payload") { more.to_vec() } else { [more, &["--payload", "{}"]].concat() };
         let ran = run(handler, &more);
         let object = ran.json();
-        assert_eq!((ran.code, &object["ok"], &object["fault"]["code"]), (Some(exit), &json!(false), &json!(code)), "{ran:#?}");
+        assert_eq!(
+            (ran.code, &object["ok"], &object["fault"]["code"]),
+            (Some(exit), &json!(false), &json!(code)),
+            "{ran:#?}"
+        );
         object
     };
     let fuel = check("loop", &["--fuel-max", "20000000"], 20, "fuel");
-    assert_eq!((&fuel["fault"]["limit"]["name"], &fuel["fault"]["limit"]["allowed"]), (&json!("fuel_max"), &json!(20_000_000)), "{fuel}");
+    assert_eq!(
+        (&fuel["fault"]["limit"]["name"], &fuel["fault"]["limit"]["allowed"]),
+        (&json!("fuel_max"), &json!(20_000_000)),
+        "{fuel}"
+    );
     check("loop", &["--deadline-ms", "200"], 23, "deadline");
     check("bomb", &[], 21, "memory");
     check("dive", &[], 22, "stack");

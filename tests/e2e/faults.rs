@@ -13,14 +13,22 @@ fn fault(limits: &str, main: &str, payload: &str) -> Fault {
         "runtime:\n  entrypoint: src/main.ts\n  limits: {{{limits}}}\n\
          handlers: [{{ name: main, export: default }}, {{ name: fine }}]\npermissions: {{ db: true }}\n"
     );
-    let package = applet::package_of("faulty", &manifest, &format!("{main}\nexport const fine = (_: any, n: number) => n + 1;\n"));
+    let package = applet::package_of(
+        "faulty",
+        &manifest,
+        &format!("{main}\nexport const fine = (_: any, n: number) => n + 1;\n"),
+    );
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     runtime.block_on(async {
         let host = host::shared();
         let release = applet::admit(host, applet::tenant(), &package);
         let outcome = applet::call(host, &release, "main", payload).await;
         let Err(fault) = &outcome.result else { panic!("{location}: a fault was expected, not {:?}", outcome.result) };
-        assert_eq!(applet::value(&applet::call(host, &release, "fine", "41").await), json!(42), "{location}: the same applet");
+        assert_eq!(
+            applet::value(&applet::call(host, &release, "fine", "41").await),
+            json!(42),
+            "{location}: the same applet"
+        );
         healthy(host).await;
         fault.clone()
     })
@@ -183,7 +191,11 @@ export default async (context: unknown, order: { quantity: number }) => {
 #[test]
 fn anything_can_be_thrown() {
     for thrown in ["null", "undefined", "0n", "'text'", "Symbol('s')", "{}", "[]", "() => 1", "Object.create(null)"] {
-        assert_eq!(fault("", &format!("export default () => {{ throw {thrown}; }};"), "null").code, FaultCode::Threw, "{thrown}");
+        assert_eq!(
+            fault("", &format!("export default () => {{ throw {thrown}; }};"), "null").code,
+            FaultCode::Threw,
+            "{thrown}"
+        );
     }
     let hostile = "export default () => { throw new Proxy(new Error('x'), { get() { throw 1; }, getPrototypeOf() { throw 2; } }); };";
     assert_eq!(fault("", hostile, "null").code, FaultCode::Threw);
@@ -214,8 +226,11 @@ fn results_that_are_not_json_are_told_with_their_place() {
 
 #[test]
 fn handlers_that_are_not_there_are_named() {
-    let package = applet::package_of("some", "runtime: { entrypoint: src/main.ts }\nhandlers: [{ name: scheduled_only, export: default }]\n",
-        "export default { scheduled() { return 1; } };");
+    let package = applet::package_of(
+        "some",
+        "runtime: { entrypoint: src/main.ts }\nhandlers: [{ name: scheduled_only, export: default }]\n",
+        "export default { scheduled() { return 1; } };",
+    );
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let host = host::shared();

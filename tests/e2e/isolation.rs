@@ -34,7 +34,8 @@ export default async () => {
 };"#;
     let package = applet::package_of("leaves", applet::PLAIN, main);
     let host = host::shared();
-    let (one, other) = (applet::admit(host, applet::tenant(), &package), applet::admit(host, applet::tenant(), &package));
+    let (one, other) =
+        (applet::admit(host, applet::tenant(), &package), applet::admit(host, applet::tenant(), &package));
     let expected = json!({
         "calls": 0, "size": 0, "marker": null, "polluted": null, "array": null, "json": "[1]", "then": "plain", "text": 1,
         "max": 2, "stash": null, "frozen": false, "date": "number",
@@ -76,7 +77,8 @@ const NOTES: &str = "export default async ({ sdk, tenant }, note) => {
 async fn every_tenant_has_a_database_of_its_own() {
     let (host, data) = host::with_data();
     let manifest = format!("{}permissions: {{ db: true }}\n", applet::PLAIN);
-    let (notes, same_code) = (applet::package_of("notes", &manifest, NOTES), applet::package_of("other-notes", &manifest, NOTES));
+    let (notes, same_code) =
+        (applet::package_of("notes", &manifest, NOTES), applet::package_of("other-notes", &manifest, NOTES));
     let tenant = |name: &str| belljar::TenantId::new(name).unwrap();
     let acme = applet::admit(&host, tenant("acme"), &notes);
     let zeta = applet::admit(&host, tenant("zeta"), &notes);
@@ -155,6 +157,10 @@ async fn a_seed_repeats_a_run_and_another_seed_does_not() {
     let first = run(7).await;
     assert_eq!(first, run(7).await, "output, ids, fuel and usage repeat");
     assert_eq!(applet::value(&first[0])["now"], json!(1_750_000_000_000_u64));
-    assert_ne!(applet::value(&first[0])["uuid"], applet::value(&first[1])["uuid"], "and still each invocation has its own");
+    assert_ne!(
+        applet::value(&first[0])["uuid"],
+        applet::value(&first[1])["uuid"],
+        "and still each invocation has its own"
+    );
     assert_ne!(applet::value(&first[0])["uuid"], applet::value(&run(8).await[0])["uuid"]);
 }

@@ -74,7 +74,12 @@ fn top_level_code_cannot_use_a_capability() {
 
 #[test]
 fn top_level_code_cannot_leave_anything_waiting() {
-    for main in ["setTimeout(() => {}, 1000);", "setInterval(() => {}, 1000);", "await new Promise(() => {});", "Promise.reject(new Error('nobody'));"] {
+    for main in [
+        "setTimeout(() => {}, 1000);",
+        "setInterval(() => {}, 1000);",
+        "await new Promise(() => {});",
+        "Promise.reject(new Error('nobody'));",
+    ] {
         assert_eq!(fault(main).code, FaultCode::Preparation, "{main}");
     }
 }
@@ -133,7 +138,8 @@ fn caches_that_were_touched_are_made_anew() {
     // What is intact is used again: else nothing below would show anything.
     assert!(block_on(open().prepare(&release)).unwrap().from_cache());
 
-    let files: Vec<_> = host::files(cache.path()).filter(|path| path.extension().is_none_or(|e| e != "check")).collect();
+    let files: Vec<_> =
+        host::files(cache.path()).filter(|path| path.extension().is_none_or(|e| e != "check")).collect();
     let parts: Vec<_> = files.iter().filter(|path| !path.ends_with("key")).collect();
     assert!(parts.len() >= 4, "code, glue, base image and the applet's image: {parts:?}");
     let damage: [fn(&mut Vec<u8>); 2] = [

@@ -103,7 +103,11 @@ fn two_hundred_waiting_invocations_take_no_thread() {
     let args = ["--exact", "waiting::alone_two_hundred_waiting", "--ignored", "--nocapture", "--test-threads=1"];
     let output = std::process::Command::new(test).args(args).output().unwrap();
     let stderr = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success() && stderr.contains("ALONE-PASSED"), "{}{stderr}", String::from_utf8_lossy(&output.stdout));
+    assert!(
+        output.status.success() && stderr.contains("ALONE-PASSED"),
+        "{}{stderr}",
+        String::from_utf8_lossy(&output.stdout)
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -156,7 +160,10 @@ async fn the_deadline_rolls_back_too() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_a_handler_leaves_behind_ends_with_its_answer() {
-    let server = Server::start(|seen| if seen.path == "/slow" { Reply::status(200).held() } else { Reply::json(&json!("fast")) });
+    let server =
+        Server::start(
+            |seen| if seen.path == "/slow" { Reply::status(200).held() } else { Reply::json(&json!("fast")) },
+        );
     let main = "export default async (c, url) => { const slow = fetch(url + '/slow').catch(() => {}); \
                 const fast = await (await fetch(url + '/fast')).json(); return Promise.race([slow, fast]); };";
     let host = host::shared();
@@ -183,13 +190,19 @@ async fn a_busy_applet_does_not_starve_others() {
     // One worker would be enough: the busy one yields. It has no end but its deadline.
     let host = host::shared();
     let busy_manifest = "runtime: { entrypoint: src/main.ts, limits: { max_execution_ms: 3000 } }\n";
-    let busy = applet::admit(host, applet::tenant(), &applet::package_of("busy", busy_manifest, "export default () => { for (;;); };"));
+    let busy = applet::admit(
+        host,
+        applet::tenant(),
+        &applet::package_of("busy", busy_manifest, "export default () => { for (;;); };"),
+    );
     let quick = release(host, "quick", "export default (c, n) => n;");
     host.prepare(&busy).await.unwrap();
-    let hogs: Vec<_> = (0..4).map(|_| {
-        let busy = busy.clone();
-        tokio::spawn(async move { applet::call(host, &busy, "default", "null").await })
-    }).collect();
+    let hogs: Vec<_> = (0..4)
+        .map(|_| {
+            let busy = busy.clone();
+            tokio::spawn(async move { applet::call(host, &busy, "default", "null").await })
+        })
+        .collect();
     let mut answered = 0;
     while !hogs.iter().all(tokio::task::JoinHandle::is_finished) && answered < 20 {
         assert_eq!(applet::value(&applet::call(host, &quick, "default", "1").await), json!(1));

@@ -23,7 +23,9 @@ pub fn binary() -> &'static Path {
         let profile = test.ancestors().nth(2).expect("a target directory");
         let target = profile.parent().expect("a target directory");
         let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-        cargo.args(["build", "--quiet", "-j2", "--package", "belljar-cli", "--bin", "belljar", "--target-dir"]).arg(target);
+        cargo
+            .args(["build", "--quiet", "-j2", "--package", "belljar-cli", "--bin", "belljar", "--target-dir"])
+            .arg(target);
         if profile.ends_with("release") {
             cargo.arg("--release");
         }
@@ -62,6 +64,7 @@ impl Ran {
     /// # Panics
     /// When standard output is something else.
     pub fn json(&self) -> Value {
-        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("stdout is not one JSON value ({error}): {self:#?}"))
+        serde_json::from_str(&self.stdout)
+            .unwrap_or_else(|error| panic!("stdout is not one JSON value ({error}): {self:#?}"))
     }
 }

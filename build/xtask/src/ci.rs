@@ -1,0 +1,20 @@
+//! `cargo xtask ci`: what a change must pass before it is merged, cheapest first.
+
+use std::path::Path;
+
+use anyhow::{Context, Result};
+
+use crate::command::{cargo, run};
+use crate::{engine, test, tidy};
+
+/// Formatting, tidy, lints, tests.
+pub(crate) fn run_all(repository: &Path) -> Result<()> {
+    run(cargo(repository).args(["fmt", "--all", "--check"]))
+        .context("some files are not formatted: run `cargo fmt --all`")?;
+    tidy::run(repository)?;
+    // The core embeds the engine: without one, it does not compile.
+    engine::build(repository)?;
+    run(cargo(repository).args(["clippy", "-j2", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"]))
+        .context("clippy has something to say")?;
+    test::run(repository, test::Extent::All)
+}
