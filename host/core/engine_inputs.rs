@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::{env, fs, io};
 
 /// Every file that can change the built engine, relative to the repository. Folders are taken whole.
-pub const INPUTS: [&str; 8] = [
+pub const INPUTS: [&str; 9] = [
     "wit",
     "guest-js/engine/Cargo.toml",
     "guest-js/engine/Cargo.lock",
@@ -14,6 +14,7 @@ pub const INPUTS: [&str; 8] = [
     "guest-js/engine/c",
     "guest-js/web/src",
     "build/xtask/src/engine",
+    "build/xtask/src/engine.rs",
 ];
 
 /// Files of a built engine.
@@ -50,7 +51,11 @@ fn add(hasher: &mut blake3::Hasher, repository: &Path, path: &Path) -> io::Resul
 
 /// The cache folder: `BELLJAR_CACHE`, else `belljar` in the user's cache folder.
 pub fn cache_dir() -> PathBuf {
-    let user = || env::var_os("XDG_CACHE_HOME").map(PathBuf::from).or_else(|| Some(PathBuf::from(env::var_os("HOME")?).join(".cache")));
+    let user = || {
+        env::var_os("XDG_CACHE_HOME")
+            .map(PathBuf::from)
+            .or_else(|| Some(PathBuf::from(env::var_os("HOME")?).join(".cache")))
+    };
     match env::var_os("BELLJAR_CACHE") {
         Some(dir) => dir.into(),
         None => user().unwrap_or_else(env::temp_dir).join("belljar"),

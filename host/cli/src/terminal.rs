@@ -54,11 +54,6 @@ impl Paint {
         self.with("1;31", text)
     }
 
-    /// For `warning`.
-    pub(crate) fn warning(self, text: &str) -> String {
-        self.with("1;33", text)
-    }
-
     /// For `hint`.
     pub(crate) fn hint(self, text: &str) -> String {
         self.with("36", text)

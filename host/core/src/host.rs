@@ -360,6 +360,7 @@ impl Host {
         };
         let begun = Instant::now();
         let Evaluation { program, grants, limits, modules, tenant } = evaluation;
+        let limits = limits.for_package(&belljar_package::Limits::default());
         let applet = AppletId::new("eval").expect("a valid name");
         let context = LogContext {
             tenant: tenant.clone(),

@@ -9,10 +9,12 @@ use std::borrow::Cow;
 
 use anyhow::{Context, Result, bail, ensure};
 use wasm_encoder::{
-    Alias, Component, ComponentAliasSection, ComponentImportSection, ComponentTypeRef, CoreTypeSection, EntityType, ExportKind,
-    InstanceSection, ModuleArg, ModuleType, RawSection, ValType,
+    Alias, Component, ComponentAliasSection, ComponentImportSection, ComponentTypeRef, CoreTypeSection, EntityType,
+    ExportKind, InstanceSection, ModuleArg, ModuleType, RawSection, ValType,
 };
-use wasmparser::{BinaryReader, ComponentAlias, ComponentAliasSectionReader, ExternalKind, Instance, InstanceSectionReader};
+use wasmparser::{
+    BinaryReader, ComponentAlias, ComponentAliasSectionReader, ExternalKind, Instance, InstanceSectionReader,
+};
 
 use super::split::{Export, MEMORY_IMPORT, Split, memory_type};
 
@@ -114,7 +116,10 @@ fn import_modules(out: &mut Component, split: &Split) -> Result<()> {
 }
 
 fn values(types: &[wasmparser::ValType]) -> Result<Vec<ValType>> {
-    types.iter().map(|ty| ValType::try_from(*ty).map_err(|_| anyhow::anyhow!("{ty} is no type of core WebAssembly"))).collect()
+    types
+        .iter()
+        .map(|ty| ValType::try_from(*ty).map_err(|_| anyhow::anyhow!("{ty} is no type of core WebAssembly")))
+        .collect()
 }
 
 fn core_instances(data: &[u8]) -> Result<InstanceSection> {
@@ -148,7 +153,9 @@ fn aliases(data: &[u8]) -> Result<ComponentAliasSection> {
             ComponentAlias::InstanceExport { kind, instance_index, name } => {
                 out.alias(Alias::InstanceExport { instance: instance_index, kind: kind.into(), name });
             }
-            ComponentAlias::Outer { .. } => bail!("wit-component's output has an outer alias, which the glue does not move"),
+            ComponentAlias::Outer { .. } => {
+                bail!("wit-component's output has an outer alias, which the glue does not move")
+            }
         }
     }
     Ok(out)

@@ -57,7 +57,9 @@ pub(crate) fn split(wasm: &[u8]) -> Result<Split> {
                 let mut out = ImportSection::new();
                 for import in section.clone().into_imports() {
                     let import = import?;
-                    let TypeRef::Func(ty) = import.ty else { bail!("the engine imports {}.{}, no function", import.module, import.name) };
+                    let TypeRef::Func(ty) = import.ty else {
+                        bail!("the engine imports {}.{}, no function", import.module, import.name)
+                    };
                     out.import(import.module, import.name, EntityType::Function(ty));
                     function_types.push(ty);
                     imports.push((import.module.to_owned(), import.name.to_owned(), types[ty as usize].clone()));
@@ -103,12 +105,15 @@ pub(crate) fn split(wasm: &[u8]) -> Result<Split> {
             Payload::DataSection(section) => {
                 for data in section.clone() {
                     let data = data?;
-                    let DataKind::Active { memory_index: 0, offset_expr } = data.kind else { bail!("the engine has passive data") };
+                    let DataKind::Active { memory_index: 0, offset_expr } = data.kind else {
+                        bail!("the engine has passive data")
+                    };
                     let Operator::I32Const { value } = offset_expr.get_operators_reader().read()? else {
                         bail!("a data segment has no constant offset")
                     };
                     let start = value as u32 as usize;
-                    let place = memory.get_mut(start..start + data.data.len()).context("a data segment lies outside memory")?;
+                    let place =
+                        memory.get_mut(start..start + data.data.len()).context("a data segment lies outside memory")?;
                     place.copy_from_slice(data.data);
                 }
                 continue;

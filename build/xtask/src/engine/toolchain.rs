@@ -34,7 +34,9 @@ pub(crate) fn find(cache: &Path, guest: &Path) -> Result<Toolchain> {
     if let Some(installed) = installed(&libc, guest) {
         return Ok(installed);
     }
-    if Command::new("apt-get").arg("--version").output().is_ok() && Command::new("dpkg-deb").arg("--version").output().is_ok() {
+    if Command::new("apt-get").arg("--version").output().is_ok()
+        && Command::new("dpkg-deb").arg("--version").output().is_ok()
+    {
         return unpacked(cache, &libc, guest);
     }
     bail!(
@@ -71,8 +73,10 @@ fn wasi_libc(cache: &Path) -> Result<PathBuf> {
 
 /// rustup's target and a clang on the PATH, when both are there.
 fn installed(libc: &Path, guest: &Path) -> Option<Toolchain> {
-    let libdir = output(Command::new("rustc").args(["--print", "target-libdir", "--target", "wasm32-unknown-unknown"])).ok()?;
-    let has_std = fs::read_dir(libdir.trim()).ok()?.flatten().any(|e| e.file_name().to_string_lossy().starts_with("libstd"));
+    let libdir =
+        output(Command::new("rustc").args(["--print", "target-libdir", "--target", "wasm32-unknown-unknown"])).ok()?;
+    let has_std =
+        fs::read_dir(libdir.trim()).ok()?.flatten().any(|e| e.file_name().to_string_lossy().starts_with("libstd"));
     let version = output(Command::new("clang").arg("-dumpversion")).ok()?;
     let major: u32 = version.trim().split('.').next()?.parse().ok()?;
     let has_wasm = output(Command::new("clang").arg("--print-targets")).ok()?.contains("wasm32");
@@ -84,7 +88,11 @@ fn installed(libc: &Path, guest: &Path) -> Option<Toolchain> {
     let mut env = common_env(libc, guest, Path::new(resource.trim()), &[]);
     env.insert("CC_wasm32_unknown_unknown".into(), "clang".into());
     env.insert("AR_wasm32_unknown_unknown".into(), llvm_ar.trim().into());
-    Some(Toolchain { env, args: Vec::new(), description: format!("installed wasm32-unknown-unknown and clang {}", version.trim()) })
+    Some(Toolchain {
+        env,
+        args: Vec::new(),
+        description: format!("installed wasm32-unknown-unknown and clang {}", version.trim()),
+    })
 }
 
 /// Debian's packages, unpacked under the cache.
@@ -110,12 +118,17 @@ fn unpacked(cache: &Path, libc: &Path, guest: &Path) -> Result<Toolchain> {
     env.insert("LIBCLANG_PATH".into(), lib.display().to_string());
     env.insert("LD_LIBRARY_PATH".into(), lib.display().to_string());
     let args = vec!["-Zbuild-std=std,panic_abort".into()];
-    Ok(Toolchain { env, args, description: format!("Debian's rustc-web and clang {llvm}, unpacked in {}", prefix.display()) })
+    Ok(Toolchain {
+        env,
+        args,
+        description: format!("Debian's rustc-web and clang {llvm}, unpacked in {}", prefix.display()),
+    })
 }
 
 fn common_env(libc: &Path, guest: &Path, clang_resources: &Path, remap: &[String]) -> BTreeMap<String, String> {
     let include = libc.join("include").display().to_string();
-    let cargo_home = std::env::var("CARGO_HOME").unwrap_or_else(|_| format!("{}/.cargo", std::env::var("HOME").unwrap_or_default()));
+    let cargo_home =
+        std::env::var("CARGO_HOME").unwrap_or_else(|_| format!("{}/.cargo", std::env::var("HOME").unwrap_or_default()));
     // rquickjs-sys does not know this target: the defines are those it sets for WASI. `__GLIBC__` makes QuickJS ask the
     // allocator for real block sizes (guest-js/engine/c/include/malloc.h).
     let cflags = format!(
@@ -144,7 +157,9 @@ fn common_env(libc: &Path, guest: &Path, clang_resources: &Path, remap: &[String
 }
 
 fn unpack(prefix: &Path) -> Result<()> {
-    eprintln!("xtask: unpacking a WebAssembly toolchain from Debian's packages (about 180 MB to download, 600 MB on disk)");
+    eprintln!(
+        "xtask: unpacking a WebAssembly toolchain from Debian's packages (about 180 MB to download, 600 MB on disk)"
+    );
     let debs = prefix.join("debs");
     for dir in ["debs", "bin", "apt/lists/partial", "apt/cache/archives/partial"] {
         fs::create_dir_all(prefix.join(dir))?;
@@ -163,7 +178,8 @@ fn unpack(prefix: &Path) -> Result<()> {
     let depends = |package: &str, starts: &str| -> Result<String> {
         let text = output(apt("apt-cache").args(["depends", package]))?;
         let found = text.lines().filter_map(|l| l.trim().strip_prefix("Depends: ")).find(|d| {
-            d.strip_prefix(starts).is_some_and(|rest| !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_digit() || b == b'.'))
+            d.strip_prefix(starts)
+                .is_some_and(|rest| !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_digit() || b == b'.'))
         });
         found.map(str::to_owned).with_context(|| {
             format!("{package} depends on no {starts}*: is Debian's security archive among apt's sources?")
@@ -197,7 +213,8 @@ fn unpack(prefix: &Path) -> Result<()> {
         } else {
             &["*"]
         };
-        let mut data = Command::new("dpkg-deb").arg("--fsys-tarfile").arg(&deb).stdout(std::process::Stdio::piped()).spawn()?;
+        let mut data =
+            Command::new("dpkg-deb").arg("--fsys-tarfile").arg(&deb).stdout(std::process::Stdio::piped()).spawn()?;
         let stdout = data.stdout.take().context("dpkg-deb gives no output")?;
         run(Command::new("tar").arg("-x").arg("-C").arg(prefix).arg("--wildcards").args(wanted).stdin(stdout))?;
         ensure!(data.wait()?.success(), "{name} cannot be unpacked");

@@ -3,7 +3,7 @@
 //! made anew. The directory is private (0700) and belongs to this user, the key (`key`, 0600) lies in it.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Write};
+use std::io::{self, Read, Seek, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -82,6 +82,7 @@ impl Cache {
     fn check(&self, name: &str, file: &mut File) -> io::Result<bool> {
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes)?;
+        file.rewind()?;
         let mut expected = [0; CHECKSUM_BYTES];
         File::open(self.dir.join(checksum_name(name)))?.read_exact(&mut expected)?;
         // blake3's comparison takes the same time wherever the two differ.
@@ -176,7 +177,10 @@ mod tests {
         let (_dir, cache) = cache();
         assert!(matches!(cache.get("a"), Found::Missing));
         cache.put("a", b"machine code").expect("writes");
-        assert!(matches!(cache.get("a"), Found::Intact(_)));
+        let Found::Intact(mut file) = cache.get("a") else { panic!("it is intact") };
+        let mut text = String::new();
+        file.read_to_string(&mut text).expect("reads");
+        assert_eq!(text, "machine code", "it is read from its start");
     }
 
     #[test]

@@ -31,7 +31,7 @@ const FUEL_PER_US: u64 = 1_000;
 const OPERATION_BYTES: u64 = 512;
 
 /// One outstanding operation that has completed: its number, what came of it, and the bytes held until it is delivered.
-pub(super) type Completed = (u32, Outcome, Option<Held>);
+pub(super) type Completed = (u32, Outcome, Held);
 
 /// Capabilities of one invocation. What was not granted is not there.
 pub(crate) struct Capabilities {
@@ -80,13 +80,18 @@ impl State {
 
     /// Sets the guest's clock at the start of a slice: to the host's time, or to the timer that is due, never backwards.
     pub(super) fn begin_slice(&mut self, fuel_left: u64, due_us: u64) {
-        self.slice_us = self.source.now_us().max(due_us).max(self.slice_us);
+        self.slice_us = self.source.now_us().max(due_us).max(self.slice_end_us(fuel_left));
         (self.slice_fuel, self.fuel_now) = (fuel_left, fuel_left);
+    }
+
+    /// Where fuel has carried the clock by the end of the slice before.
+    fn slice_end_us(&self, fuel_left: u64) -> u64 {
+        self.slice_us + self.slice_fuel.saturating_sub(fuel_left) / FUEL_PER_US
     }
 
     /// The guest's clock, as of the fuel last seen.
     fn guest_now_us(&self) -> u64 {
-        self.slice_us + self.slice_fuel.saturating_sub(self.fuel_now) / FUEL_PER_US
+        self.slice_end_us(self.fuel_now)
     }
 
     pub(super) fn operations(&self) -> u64 {
@@ -111,7 +116,15 @@ impl State {
         }
         let held = self.host_bytes.hold(bytes + OPERATION_BYTES).map_err(|hit| abort(Fault::limit(FaultCode::Operations, hit)))?;
         let operation = self.operations;
-        let task = async move { (operation, work.await, Some(held)) };
+        let task = async move {
+            let outcome = work.await;
+            let mut held = held;
+            // What the host holds until the guest takes it. One too large for what is left becomes an error instead.
+            match held.grow(convert::outcome_bytes(&outcome)) {
+                Ok(()) => (operation, outcome, held),
+                Err(hit) => (operation, convert::too_large(&outcome, &hit), held),
+            }
+        };
         self.aborts.insert(operation, self.tasks.spawn(task));
         Ok(operation)
     }
@@ -120,8 +133,7 @@ impl State {
         match &self.capabilities.db {
             Some(session) => {
                 let work = session.run(operation);
-                let host_bytes = self.host_bytes.clone();
-                self.submit(bytes, async move { convert::db_outcome(work.await, &host_bytes) })
+                self.submit(bytes, async move { convert::db_outcome(work.await) })
             }
             None => self.submit(0, async { Outcome::Db(Err(db::Error::NotGranted)) }),
         }

@@ -303,7 +303,13 @@ fn trapped(error: &wasmtime::Error, limits: &Limits, fuel: u64) -> Fault {
         }
         Some(Trap::StackOverflow) => Fault::new(FaultCode::Stack, "the stack is exhausted"),
         Some(trap) => Fault::new(FaultCode::Trap, format!("the engine trapped: {trap}")),
-        // The pool is full, or a capability of ours failed: the applet learns no more.
-        None => Fault::new(FaultCode::Internal, format!("{error:#}")),
+        None if error.is::<wasmtime::PoolConcurrencyLimitError>() => {
+            Fault::new(FaultCode::Internal, "the host runs as many instances as it can: try again")
+        }
+        // Something of ours: the applet learns no more, the operator's log does.
+        None => {
+            tracing::error!(error = format!("{error:#}"), "an invocation failed");
+            Fault::new(FaultCode::Internal, "the host failed")
+        }
     }
 }

@@ -265,5 +265,6 @@ fn reported(report: &[u8], positions: &Positions) -> Fault {
 }
 
 fn internal(what: &str, error: &wasmtime::Error) -> Fault {
-    Fault::new(FaultCode::Internal, format!("{what}: {error:#}"))
+    tracing::error!(error = format!("{error:#}"), what, "a preparation failed");
+    Fault::new(FaultCode::Internal, what)
 }

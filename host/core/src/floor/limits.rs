@@ -140,6 +140,8 @@ impl Limits {
     /// Cuts these limits (the operator's) to what the package asks for. A package never gets more than the operator allows.
     pub fn for_package(&self, asked: &belljar_package::Limits) -> Self {
         let mut limits = self.clone();
+        // A slot of the pool is no larger, and growth must end in a trap rather than in a `memory.grow` that fails.
+        limits.memory_bytes_max = limits.memory_bytes_max.min(MEMORY_SLOT_BYTES);
         let cut = |limit: &mut u64, asked: Option<u64>| {
             if let Some(asked) = asked {
                 *limit = asked.min(*limit);

@@ -4,7 +4,7 @@ use super::super::bindings::belljar::applet::completions::Outcome;
 use super::super::bindings::belljar::applet::{db, http, log, types};
 use crate::capability::db::{Changes, DbError, DbReply, Parameters, Statement, Value};
 use crate::capability::http::{
-    Header, HostBytes, HttpError, HttpOptions, HttpRequest, HttpResponse, Redirect,
+    Header, HttpError, HttpOptions, HttpRequest, HttpResponse, Redirect,
 };
 use crate::capability::log::{LogLevel, LogOrigin};
 use crate::floor::limits::LimitHit;
@@ -57,15 +57,7 @@ fn changes(changes: Changes) -> db::Changes {
     db::Changes { changes: changes.changes, last_insert_rowid: changes.last_insert_rowid }
 }
 
-/// A result that does not fit beside what is held already is refused; one that fits is delivered right away.
-pub(super) fn db_outcome(result: Result<DbReply, DbError>, host_bytes: &HostBytes) -> Outcome {
-    let result = result.and_then(|reply| {
-        let bytes = match &reply {
-            DbReply::Rows(rows) => rows.rows.iter().flatten().map(Value::size_bytes).sum(),
-            _ => 0,
-        };
-        host_bytes.hold(bytes).map(|_| reply).map_err(DbError::Limit)
-    });
+pub(super) fn db_outcome(result: Result<DbReply, DbError>) -> Outcome {
     Outcome::Db(match result {
         Ok(DbReply::Rows(rows)) => Ok(db::Reply::Rows(db::Rows {
             columns: rows.columns,
@@ -77,6 +69,40 @@ pub(super) fn db_outcome(result: Result<DbReply, DbError>, host_bytes: &HostByte
         Ok(DbReply::Ended) => Ok(db::Reply::Ended),
         Err(error) => Err(db_error(error)),
     })
+}
+
+/// Bytes the host holds for an outcome.
+pub(super) fn outcome_bytes(outcome: &Outcome) -> u64 {
+    let bytes = match outcome {
+        Outcome::Db(Ok(db::Reply::Rows(rows))) => rows.rows.iter().map(|row| row.iter().map(value_bytes).sum::<usize>()).sum(),
+        Outcome::Http(Ok(response)) => {
+            let body = match &response.body {
+                types::Body::Empty => 0,
+                types::Body::Bytes(bytes) => bytes.len(),
+            };
+            body + response.headers.iter().map(|h| h.name.len() + h.value.len()).sum::<usize>()
+        }
+        _ => 0,
+    };
+    bytes as u64
+}
+
+fn value_bytes(value: &db::Value) -> usize {
+    size_of::<db::Value>()
+        + match value {
+            db::Value::Text(text) => text.len(),
+            db::Value::Blob(bytes) => bytes.len(),
+            _ => 0,
+        }
+}
+
+/// The same capability's error for a result that cannot be held.
+pub(super) fn too_large(outcome: &Outcome, hit: &LimitHit) -> Outcome {
+    let (limit, allowed, used) = (hit.name.to_owned(), hit.allowed, hit.used);
+    match outcome {
+        Outcome::Db(_) => Outcome::Db(Err(db::Error::Limit(db::LimitExceeded { limit, allowed, used }))),
+        Outcome::Http(_) => Outcome::Http(Err(http::Error::Limit(http::LimitExceeded { limit, allowed, used }))),
+    }
 }
 
 fn db_error(error: DbError) -> db::Error {
