@@ -52,6 +52,8 @@ pub(crate) fn boot() {
     let runtime = Runtime::new(config).expect("the runtime is made from constants");
     let context = runtime.context();
     context.runtime().set_host_promise_rejection_tracker(Some(Box::new(track_rejection)));
+    let (resolver, loader) = crate::imports::host_modules();
+    context.runtime().set_loader(resolver, loader);
     let driver = context.with(|ctx| {
         let mut options = EvalOptions::default();
         // Frames of this file are ours: the host leaves them out of what authors see.
@@ -111,10 +113,4 @@ pub(crate) fn set_namespace(namespace: Persistent<Object<'static>>) {
 pub(crate) fn namespace<'js>(ctx: &Ctx<'js>) -> Option<Object<'js>> {
     let saved = ENGINE.with_borrow(|engine| engine.as_ref().and_then(|e| e.namespace.clone()))?;
     saved.restore(ctx).ok()
-}
-
-/// Resolves and loads modules through `load`, for programs that import others.
-pub(crate) fn set_module_loader(resolver: impl quickjs::loader::Resolver + 'static, loader: impl quickjs::loader::Loader + 'static) {
-    let context = ENGINE.with_borrow(|e| e.as_ref().expect("the base image is booted").runtime.context().clone());
-    context.runtime().set_loader(resolver, loader);
 }

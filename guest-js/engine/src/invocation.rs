@@ -1,14 +1,10 @@
 //! One invocation: `start`, then `resume` for as long as the answer is `pending`. Nothing here ever waits.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
-use std::rc::Rc;
 
 use javy::quickjs::context::EvalOptions;
-use javy::quickjs::loader::{ImportAttributes, Loader, Resolver};
-use javy::quickjs::module::Declared;
 use javy::quickjs::{
-    CatchResultExt, CaughtError, Ctx, Error, Exception, Function, Module, Object, Persistent, Promise, Result as JsResult, Value,
+    CatchResultExt, CaughtError, Ctx, Exception, Function, Module, Object, Persistent, Promise, Result as JsResult, Value,
     promise::PromiseState,
 };
 
@@ -17,7 +13,7 @@ use crate::bindings::belljar::applet::types::{
     Body, Call, Caller, ErrorReport, Failure, FailureReason, Header, Invocation, Payload, Program, ProgramKind, Reply, Response, Step,
     Task, Wait,
 };
-use crate::bindings::belljar::applet::{modules, random};
+use crate::bindings::belljar::applet::random;
 use crate::engine;
 use crate::preparation::thrown;
 use crate::values;
@@ -126,8 +122,6 @@ fn begin_call<'js>(
 fn begin_program<'js>(ctx: &Ctx<'js>, driver: &Object<'js>, program: Program) -> JsResult<()> {
     let shell: Function = driver.get("shell")?;
     shell.call::<_, ()>((program.grants,))?;
-    let sources = Rc::new(RefCell::new(HashMap::new()));
-    engine::set_module_loader(HostResolver(sources.clone()), HostLoader(sources));
     match program.kind {
         ProgramKind::Script => {
             AWAITED.set(Some(Awaited::EventLoop));
@@ -281,36 +275,4 @@ fn report<'js>(driver: &Object<'js>, error: Value<'js>) -> Failure {
         ctx.catch();
         Failure { reason: FailureReason::Threw, errors: Vec::new() }
     })
-}
-
-type Sources = Rc<RefCell<HashMap<String, String>>>;
-
-/// Asks the host where an import leads; the source is kept until QuickJS loads it.
-struct HostResolver(Sources);
-
-impl Resolver for HostResolver {
-    fn resolve<'js>(
-        &mut self,
-        ctx: &Ctx<'js>,
-        base: &str,
-        name: &str,
-        _: Option<ImportAttributes<'js>>,
-    ) -> JsResult<String> {
-        match modules::load(name, base) {
-            Ok(module) => {
-                self.0.borrow_mut().insert(module.name.clone(), module.source);
-                Ok(module.name)
-            }
-            Err(message) => Err(Exception::throw_reference(ctx, &message)),
-        }
-    }
-}
-
-struct HostLoader(Sources);
-
-impl Loader for HostLoader {
-    fn load<'js>(&mut self, ctx: &Ctx<'js>, name: &str, _: Option<ImportAttributes<'js>>) -> JsResult<Module<'js, Declared>> {
-        let Some(source) = self.0.borrow_mut().remove(name) else { return Err(Error::new_loading(name)) };
-        Module::declare(ctx.clone(), name, source)
-    }
 }

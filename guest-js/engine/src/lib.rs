@@ -1,10 +1,11 @@
 //! The JavaScript engine of Belljar's sandbox: QuickJS behind the world of `wit/`, importing nothing else.
 //!
 //! Read in the order of an applet's life: `preparation` (evaluated once, then the memory is frozen), `invocation` (`start` and
-//! `resume` on a copy of that memory), `native` (what JavaScript may call) and `values` (between JavaScript and WIT).
+//! `resume` on a copy of that memory), `native` (what JavaScript may call), `imports` (modules of programs) and `values` (between JavaScript and WIT).
 
 mod allocator;
 mod engine;
+mod imports;
 mod invocation;
 mod native;
 mod preparation;
