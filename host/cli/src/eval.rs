@@ -52,6 +52,7 @@ pub(crate) fn run(args: &EvalArgs) -> Result<i32, Failure> {
     let outcome = bounded(local::wait_for(host.evaluate(evaluation))?);
     console.finish();
     if let Err(fault) = &outcome.result {
+        let hint = module_hint(kind, fault, &source);
         let shown = if is_uncaught(fault) {
             present::uncaught(fault)
         } else {
@@ -60,7 +61,7 @@ pub(crate) fn run(args: &EvalArgs) -> Result<i32, Failure> {
             present::fault(fault, &sources, paint)
         };
         terminal::stderr(&shown);
-        if let Some(hint) = module_hint(kind, fault) {
+        if let Some(hint) = hint {
             terminal::stderr(&format!("{} {hint}\n", paint.hint("hint:")));
         }
     }
@@ -82,11 +83,14 @@ fn exit_code(outcome: &Outcome) -> i32 {
     }
 }
 
-/// Imports in a script are a common mistake.
-fn module_hint(kind: ProgramKind, fault: &Fault) -> Option<&'static str> {
+/// Imports in a script are a common mistake, and the engine's message does not name them.
+fn module_hint(kind: ProgramKind, fault: &Fault, source: &str) -> Option<&'static str> {
     let error = fault.errors.first()?;
-    let imports = kind == ProgramKind::Script && error.name == "SyntaxError" && error.message.contains("import");
-    imports.then_some("`import` and `export` need a module: use --module FILE")
+    let of_module = |line: &str| {
+        ["import ", "import{", "export ", "export{"].iter().any(|word| line.trim_start().starts_with(word))
+    };
+    let mistaken = kind == ProgramKind::Script && error.name == "SyntaxError" && source.lines().any(of_module);
+    mistaken.then_some("`import` and `export` need a module: use --module FILE")
 }
 
 /// The program, and the modules it can import.
