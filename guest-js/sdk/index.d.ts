@@ -18,6 +18,8 @@ export interface Queries {
   /** The first row, or null. */
   queryOne<T = Row>(sql: string, params?: SqlParameters): Promise<T | null>;
   execute(sql: string, params?: SqlParameters): Promise<Changes>;
+  /** The same as `execute`, by the name SQLite's own drivers use. */
+  exec(sql: string, params?: SqlParameters): Promise<Changes>;
 }
 
 export type Statement = string | readonly [sql: string, params?: SqlParameters] | { readonly sql: string; readonly params?: SqlParameters };

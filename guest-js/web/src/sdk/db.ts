@@ -13,6 +13,8 @@ export interface Transaction {
   query(sql: string, params?: SqlParameters): Promise<Row[]>;
   queryOne(sql: string, params?: SqlParameters): Promise<Row | null>;
   execute(sql: string, params?: SqlParameters): Promise<Changes>;
+  /** The same as `execute`, by the name SQLite's own drivers use. */
+  exec(sql: string, params?: SqlParameters): Promise<Changes>;
 }
 
 /**
@@ -136,6 +138,7 @@ async function transaction<T>(body: (tx: Transaction) => T | PromiseLike<T>): Pr
         query: (sql: string, params?: SqlParameters) => queryIn(sql, params, id),
         queryOne: (sql: string, params?: SqlParameters) => queryOneIn(sql, params, id),
         execute: (sql: string, params?: SqlParameters) => executeIn(sql, params, id),
+        exec: (sql: string, params?: SqlParameters) => executeIn(sql, params, id),
       }));
     } catch (error) {
       try {
@@ -156,6 +159,7 @@ export const db = freeze({
   query: (sql: string, params?: SqlParameters): Promise<Row[]> => queryIn(sql, params, undefined),
   queryOne: (sql: string, params?: SqlParameters): Promise<Row | null> => queryOneIn(sql, params, undefined),
   execute: (sql: string, params?: SqlParameters): Promise<Changes> => executeIn(sql, params, undefined),
+  exec: (sql: string, params?: SqlParameters): Promise<Changes> => executeIn(sql, params, undefined),
   batch: (statements: readonly Statement[]): Promise<Changes[]> => operate(() => startBatch(statements), toBatch),
   transaction,
 });
