@@ -29,11 +29,14 @@ fn fault(main: &str) -> Fault {
 
 #[test]
 fn top_level_code_that_throws_says_where() {
-    let fault = fault("\nconst settings: any = undefined;\nconst x = settings.name;");
+    let main = "const read = (text: string) => {\n  if (!text) throw new TypeError('no settings');\n  return text;\n};\n\n\
+                console.log(read(''));";
+    let fault = fault(main);
     assert_eq!(fault.code, FaultCode::Preparation, "{fault}");
     let at = fault.position().unwrap_or_else(|| panic!("it says where: {fault:#?}"));
-    assert_eq!((at.file.as_str(), at.line), ("src/main.ts", 3), "{fault:#?}");
-    assert_eq!(fault.errors[0].name, "TypeError");
+    assert_eq!((at.file.as_str(), at.line), ("src/main.ts", 2), "{fault:#?}");
+    assert_eq!(fault.errors[0].frames.get(1).map(|frame| frame.line), Some(6), "and from where: {fault:#?}");
+    assert_eq!((fault.errors[0].name.as_str(), fault.errors[0].message.as_str()), ("TypeError", "no settings"));
 }
 
 #[test]

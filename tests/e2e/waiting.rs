@@ -168,7 +168,8 @@ async fn what_a_handler_leaves_behind_ends_with_its_answer() {
                 const fast = await (await fetch(url + '/fast')).json(); return Promise.race([slow, fast]); };";
     let host = host::shared();
     let release = release(host, "races", main);
-    let call = applet::call(host, &release, "default", &json!(server.url()).to_string());
+    let url = json!(server.url()).to_string();
+    let call = applet::call(host, &release, "default", &url);
     let outcome = tokio::time::timeout(Duration::from_secs(20), call).await.expect("it does not wait for the slow one");
     assert_eq!(applet::value(&outcome), json!("fast"));
     eventually("the slow one is given up", || server.under_way() == 0).await;

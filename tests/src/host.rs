@@ -65,7 +65,9 @@ fn cache() -> &'static Path {
 
 /// A copy of the shared cache with the engine and no image in it.
 pub fn private_cache() -> TempDir {
-    let copy = tempfile::tempdir().expect("a temporary directory");
+    // A cache that others can look into is refused.
+    let private = std::os::unix::fs::PermissionsExt::from_mode(0o700);
+    let copy = tempfile::Builder::new().permissions(private).tempdir().expect("a temporary directory");
     for path in files(cache()).filter(|path| !is_image(path)) {
         let name = path.file_name().expect("a file has a name");
         fs::copy(&path, copy.path().join(name)).expect("cache files can be copied");

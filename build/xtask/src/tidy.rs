@@ -11,9 +11,6 @@ use crate::command::output;
 
 /// Files whose text is ours.
 const TEXT: [&str; 14] = ["rs", "ts", "js", "mjs", "c", "h", "md", "toml", "yaml", "yml", "json", "wit", "sh", "lock"];
-/// Beginnings of absolute paths that exist on one machine only; put together here so that this file does not hold them.
-const MACHINE: [&str; 4] =
-    [concat!("/", "home/"), concat!("/", "Users/"), concat!("/", "root/"), concat!("/", "work/")];
 /// The one source that locked crates come from.
 const CRATES: &str = "registry+https://github.com/rust-lang/crates.io-index";
 /// Folders that documents may name and that are made, not kept.
@@ -23,13 +20,16 @@ const MADE: [&str; 2] = ["host/core/engine", "node_modules"];
 pub(crate) fn run(repository: &Path) -> Result<()> {
     let listed = ["ls-files", "--cached", "--others", "--exclude-standard", "-z"];
     let files = output(Command::new("git").args(listed).current_dir(repository))?;
+    // Where this machine has the repository, and its user's files: what a tool or a person pastes by mistake.
+    let home = std::env::var("HOME").ok().filter(|home| home.len() > 1).map(|home| format!("{home}/"));
+    let machine: Vec<String> = [Some(repository.display().to_string()), home].into_iter().flatten().collect();
     let mut problems = Vec::new();
     for name in files.split('\0').filter(|name| !name.is_empty()) {
         let extension = Path::new(name).extension().and_then(|e| e.to_str()).unwrap_or("");
         // Listed, but gone from the working tree; a link, or not text: none of our business.
         let Ok(text) = fs::read_to_string(repository.join(name)) else { continue };
         if TEXT.contains(&extension) {
-            problems.extend(of_text(name, &text));
+            problems.extend(of_text(name, &text, &machine));
         }
         if extension == "md" {
             problems.extend(of_document(repository, name, &text));
@@ -42,7 +42,7 @@ pub(crate) fn run(repository: &Path) -> Result<()> {
     Ok(())
 }
 
-fn of_text(name: &str, text: &str) -> Vec<String> {
+fn of_text(name: &str, text: &str, machine: &[String]) -> Vec<String> {
     let mut problems = Vec::new();
     for (line, number) in text.lines().zip(1..) {
         let mut problem = |what: &str| problems.push(format!("{name}:{number}: {what}"));
@@ -52,8 +52,8 @@ fn of_text(name: &str, text: &str) -> Vec<String> {
         if line.ends_with([' ', '\r']) {
             problem("white space at the end of the line");
         }
-        if MACHINE.iter().any(|path| line.contains(path)) {
-            problem("a path of one machine");
+        if machine.iter().any(|path| line.contains(path)) {
+            problem("a path of this machine");
         }
         let source = line.strip_prefix("source = \"").map(|rest| rest.trim_end_matches('"'));
         if name.ends_with(".lock") && source.is_some_and(|source| source != CRATES) {
@@ -116,12 +116,15 @@ mod tests {
 
     #[test]
     fn text_is_checked() {
-        let check = |name: &str, text: &str, count: usize| assert_eq!(of_text(name, text).len(), count, "{text:?}");
+        let machine = ["/srv/ada/".to_owned()];
+        let check = |name: &str, text: &str, count: usize| {
+            assert_eq!(of_text(name, text, &machine).len(), count, "{text:?}");
+        };
         check("a.rs", "fn main() {}\n", 0);
         check("a.rs", "", 0);
         check("a.rs", "fn main() {}", 1);
         check("a.rs", "\tx \n", 2);
-        check("a.md", &format!("in {}ada\n", MACHINE[0]), 1);
+        check("a.md", "in /srv/ada/belljar\n", 1);
         check("Cargo.lock", &format!("source = \"{CRATES}\"\n"), 0);
         check("Cargo.lock", "source = \"registry+https://mirror.example/index\"\n", 1);
     }
