@@ -12,7 +12,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result};
 
-use crate::command::run;
+use crate::command::{self, run};
 use crate::engine_inputs::{self as inputs, CODE, GLUE, MEMORY, RECORD};
 
 /// Builds the engine unless the cache has it; answers its folder.
@@ -46,11 +46,19 @@ pub(crate) fn build(repository: &Path) -> Result<PathBuf> {
 
 fn bundle_web_platform(repository: &Path, cache: &Path) -> Result<PathBuf> {
     let out = cache.join("web-platform.js");
-    let mut cargo = Command::new("cargo");
-    cargo.args(["run", "--quiet", "-j2", "--package", "belljar-build", "--bin", "belljar-bundle", "--"]);
-    cargo.arg(repository.join("guest-js/web/src/main.ts")).arg(&out).current_dir(repository);
-    run(&mut cargo).context("the web platform (guest-js/web) cannot be bundled")?;
+    bundle(repository, &out)?;
     Ok(out)
+}
+
+/// Bundles guest-js/web into one script. The bundler is built as part of the whole workspace: with features of its own, most of its
+/// dependencies would be compiled twice.
+pub(crate) fn bundle(repository: &Path, out: &Path) -> Result<()> {
+    let mut build = command::cargo(repository);
+    build.args(["build", "--quiet", "-j2", "--locked", "--workspace", "--bin", "belljar-bundle"]);
+    run(&mut build).context("the bundler cannot be built")?;
+    let mut bundler = Command::new(command::target_dir()?.join("debug/belljar-bundle"));
+    run(bundler.arg(repository.join("guest-js/web/src/main.ts")).arg(out).current_dir(repository))
+        .context("the web platform (guest-js/web) cannot be bundled")
 }
 
 /// Splits the module and writes the engine's files, the record last: where it is, all are.

@@ -50,10 +50,7 @@ fn web_platform(repository: &Path) -> Result<()> {
     }
     let bundle = engine_inputs::cache_dir().join("web-platform.js");
     // A cached engine comes without the bundle it was made of, or with another version's.
-    let mut bundler = cargo(repository);
-    bundler.args(["run", "--quiet", "-j2", "--locked", "--package", "belljar-build", "--bin", "belljar-bundle", "--"]);
-    bundler.arg(repository.join("guest-js/web/src/main.ts")).arg(&bundle);
-    command::run(&mut bundler).context("the web platform (guest-js/web) cannot be bundled")?;
+    engine::bundle(repository, &bundle)?;
     eprintln!("xtask: the tests of guest-js/web");
     let mut node = Command::new("node");
     node.args(["--test", "--test-reporter=dot", "test/"]).current_dir(repository.join("guest-js/web"));

@@ -16,6 +16,8 @@ use crate::run::bounded;
 use crate::sources::Sources;
 use crate::{hosts, local, present, report, terminal};
 
+/// Size of a database in memory: well below what SQLite may use in this process, so that this limit is the one that is told.
+const MEMORY_DATABASE_BYTES_MAX: u64 = 64 << 20;
 /// Wall clock without `--deadline-ms`.
 const DEADLINE_MS: u64 = 3_000;
 /// Output without `--output-max`: more than an applet may log, because for a script it is the result.
@@ -134,6 +136,9 @@ fn limits(args: &EvalArgs) -> Limits {
     limits.log_bytes_max = args.output_max.unwrap_or(OUTPUT_BYTES_MAX);
     limits.log_line_bytes_max = args.output_max.unwrap_or(LINE_BYTES_MAX);
     limits.log_lines_max = OUTPUT_LINES_MAX;
+    if args.data_dir.is_none() {
+        limits.db.database_bytes_max = MEMORY_DATABASE_BYTES_MAX;
+    }
     limits
 }
 
