@@ -1,5 +1,6 @@
 //! The project's own commands. Run them as `cargo xtask COMMAND`; without one, they are listed.
 
+mod bench;
 mod ci;
 mod command;
 mod demo;
@@ -23,6 +24,8 @@ Usage: cargo xtask COMMAND
   demo                build everything and show the github-webhook example at work
   test [--quick]      all tests (--quick: only those of the workspace, without node and doctests)
   ci                  formatting, lints, tidy, then all tests
+  bench [FOLDER]      every figure the project quotes, measured against native QuickJS in the same run
+                      (FOLDER: further applets, NAME.js with NAME.json)
   tidy                paths in documents, hosts and machine paths, white space
   engine [--publish]  build the JavaScript engine if these sources have none in the cache
                       (--publish: also copy it into host/core/engine, for the published crate)
@@ -41,6 +44,8 @@ fn main() -> ExitCode {
         ["test"] => &|| test::run(&repository, test::Extent::All),
         ["test", "--quick"] => &|| test::run(&repository, test::Extent::Quick),
         ["ci"] => &|| ci::run_all(&repository),
+        ["bench"] => &|| bench::report(&repository, None),
+        ["bench", folder] => &|| bench::report(&repository, Some(folder)),
         ["tidy"] => &|| tidy::run(&repository),
         ["engine"] => &|| engine::build(&repository).map(drop),
         ["engine", "--publish"] => &|| engine::publish(&repository),

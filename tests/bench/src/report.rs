@@ -250,7 +250,7 @@ fn process() -> Result<()> {
     let package = dir.path().join("pricing.belljar");
     let built = Command::new(&belljar).arg("build").arg(pricing).arg("-o").arg(&package).output().context("belljar build")?;
     ensure!(built.status.success(), "belljar build: {}", String::from_utf8_lossy(&built.stderr));
-    let payload = std::fs::read_to_string(pricing.join("payload.json")).context("examples/pricing/payload.json")?;
+    let payload = std::fs::read_to_string(pricing.join("samples/order.json")).context("examples/pricing/samples/order.json")?;
     let mut times = Sample::default();
     for round in 0..21 {
         let begun = Instant::now();
