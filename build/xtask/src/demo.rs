@@ -27,7 +27,7 @@ pub(crate) fn run(repository: &Path) -> Result<()> {
     step(1, "the JavaScript engine (its first build takes minutes)");
     engine::build(repository)?;
     step(2, "the belljar command (its first build takes minutes)");
-    run_to_end(cargo(repository).args(["build", "-j2", "--locked", "--package", "belljar-cli", "--bin", "belljar"]))?;
+    run_to_end(cargo(repository).args(["build", "-j2", "--locked", "--workspace", "--bins"]))?;
     let binary = target_dir()?.join("debug/belljar");
 
     step(3, "a chat room on loopback, for the example to forward to");

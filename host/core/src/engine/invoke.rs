@@ -107,7 +107,7 @@ impl Sandbox {
         let mut store = Store::new(&self.engine, State::new(limits, source, host_bytes, capabilities));
         store.limiter(|state| &mut state.limiter);
         let ended = match fuel(&mut store, limits.fuel_max) {
-            Ok(()) => tokio::time::timeout_at(deadline, drive(&mut store, prepared, &invocation)).await,
+            Ok(()) => tokio::time::timeout_at(deadline, drive(&mut store, prepared, &invocation, deadline)).await,
             Err(error) => Ok(Err(Stop::Wasmtime(error))),
         };
         let wall_us = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
@@ -116,7 +116,7 @@ impl Sandbox {
             Ok(Ok(step)) => finished(step, limits, &prepared.positions),
             Ok(Err(Stop::Fault(fault))) => Err(fault),
             Ok(Err(Stop::Wasmtime(error))) => Err(trapped(&error, limits, fuel)),
-            Err(_) => {
+            Ok(Err(Stop::Deadline)) | Err(_) => {
                 let hit = LimitHit { name: "deadline_ms", allowed: limits.deadline_ms, used: wall_us / 1_000 };
                 Err(Fault::limit(FaultCode::Deadline, hit))
             }
@@ -144,6 +144,7 @@ fn fuel(store: &mut Store<State>, fuel_max: u64) -> wasmtime::Result<()> {
 
 /// Why an invocation ended without a last step.
 enum Stop {
+    Deadline,
     Fault(Fault),
     Wasmtime(wasmtime::Error),
 }
@@ -158,12 +159,17 @@ async fn drive(
     store: &mut Store<State>,
     prepared: &Prepared,
     invocation: &types::Invocation,
+    deadline: Moment,
 ) -> Result<types::Step, Stop> {
     begin_slice(store, 0);
     let applet: Applet = prepared.linked.instantiate_async(&mut *store).await?;
     let mut step = applet.call_start(&mut *store, invocation).await?;
     while let types::Step::Pending(wait) = step {
         let (completions, due_us) = wait_for(store.data_mut(), wait).await?;
+        // Capabilities end what they do at the same moment: the applet must not be asked what it makes of that.
+        if Moment::now() >= deadline {
+            return Err(Stop::Deadline);
+        }
         begin_slice(store, due_us);
         step = applet.call_resume(&mut *store, &completions).await?;
     }
