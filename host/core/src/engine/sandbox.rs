@@ -136,8 +136,8 @@ fn configuration(size: PoolSize) -> Config {
         .total_core_instances(instances.saturating_mul(CORE_INSTANCES_PER_INSTANCE))
         .total_memories(instances)
         .total_tables(instances.saturating_mul(TABLES_PER_INSTANCE))
-        // While an instance waits it has no fiber: stacks are needed by those that run only.
-        .total_stacks(instances.min(1_000))
+        // A store keeps the stack of its last call for the next one, also while its instance waits.
+        .total_stacks(instances)
         .max_memories_per_component(2)
         .max_tables_per_component(TABLES_PER_INSTANCE)
         .max_core_instances_per_component(CORE_INSTANCES_PER_INSTANCE)
