@@ -121,18 +121,18 @@ mod tests {
 
     #[test]
     fn names_are_paths_in_the_folder() {
-        let modules = FolderModules { folder: "/work/app".into() };
+        let modules = FolderModules { folder: "/srv/app".into() };
         for (specifier, referrer, expected) in [
             ("./a.js", "main.js", Some("a.js")),
             ("./lib/../a.js", "main.js", Some("a.js")),
             ("../a.js", "lib/b.js", Some("a.js")),
             (".//a.js", "lib/b.js", Some("lib/a.js")),
-            ("/work/app/lib/a.js", "main.js", Some("lib/a.js")),
+            ("/srv/app/lib/a.js", "main.js", Some("lib/a.js")),
             ("../a.js", "main.js", None),
             ("./../../a.js", "lib/b.js", None),
             ("./../app/a.js", "main.js", None),
-            ("/work/application/a.js", "main.js", None),
-            ("/work/app/../x.js", "main.js", None),
+            ("/srv/application/a.js", "main.js", None),
+            ("/srv/app/../x.js", "main.js", None),
             ("/etc/passwd", "main.js", None),
             ("a.js", "main.js", None),
             ("node:fs", "main.js", None),

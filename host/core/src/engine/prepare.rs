@@ -145,8 +145,7 @@ impl Sandbox {
 
     /// Answers the guest's report when the top-level code failed.
     async fn evaluate_in(&self, store: &mut Store<Preparing>, source: &Source<'_>) -> wasmtime::Result<Option<Vec<u8>>> {
-        let linker = self.closed_linker()?;
-        let mut linker = linker;
+        let mut linker = self.closed_linker()?;
         let memory = linker
             .instantiate_async(&mut *store, &self.base)
             .await?
