@@ -129,6 +129,43 @@ fn heap() -> &'static mut Heap {
     unsafe { &mut *HEAP.0.get() }
 }
 
+/// What becomes of the blocks that are free when an image is made.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum FreeBlocks {
+    /// The applet's top-level code uses them up.
+    Keep,
+    /// They lie scattered over the image, and a call that used them would write to as many pages: it takes its memory from the
+    /// top instead, page after page.
+    Forget,
+}
+
+/// Clears all that is free, so that the image holds nothing of what was there.
+pub(crate) fn settle(free: FreeBlocks) {
+    let heap = heap();
+    for list in &mut heap.free {
+        let mut block = *list;
+        while !block.is_null() {
+            // SAFETY: a free block's first word is its link, its header says how long it is, and nobody uses the rest.
+            unsafe {
+                let bytes = (*block.cast::<Header>().sub(1)).size as usize;
+                let next = *block.cast::<*mut u8>();
+                block.write_bytes(0, bytes);
+                if free == FreeBlocks::Keep {
+                    block.cast::<*mut u8>().write(next);
+                }
+                block = next;
+            }
+        }
+        if free == FreeBlocks::Forget {
+            *list = null_mut();
+        }
+    }
+    if heap.top < heap.end {
+        // SAFETY: nothing above the top is in use.
+        unsafe { (heap.top as *mut u8).write_bytes(0, heap.end - heap.top) };
+    }
+}
+
 /// Makes sure that the next `bytes` need no `memory.grow`.
 pub(crate) fn reserve(bytes: usize) {
     heap().reserve(bytes);

@@ -2,8 +2,8 @@
 
 use std::cell::{Cell, RefCell};
 
-use javy::quickjs::context::EvalOptions;
-use javy::quickjs::{self, Ctx, Function, Object, Persistent, Value};
+use javy::quickjs::module::WriteOptions;
+use javy::quickjs::{self, Ctx, Function, Module, Object, Persistent, Value};
 use javy::{Config, Runtime};
 
 /// The web platform (guest-js/web), bundled into one script by `cargo xtask engine`.
@@ -55,15 +55,25 @@ pub(crate) fn boot() {
     let (resolver, loader) = crate::imports::host_modules();
     context.runtime().set_loader(resolver, loader);
     let driver = context.with(|ctx| {
-        let mut options = EvalOptions::default();
-        // Frames of this file are ours: the host leaves them out of what authors see.
-        options.filename = Some("belljar:web".into());
-        let install: Function = ctx.eval_with_options(WEB_PLATFORM, options).unwrap_or_else(|e| bug(&ctx, e));
+        let install: Function = web_platform(&ctx).unwrap_or_else(|e| bug(&ctx, e));
         let native = crate::native::object(&ctx).unwrap_or_else(|e| bug(&ctx, e));
         let driver: Object = install.call((native,)).unwrap_or_else(|e| bug(&ctx, e));
         Persistent::save(&ctx, driver)
     });
     ENGINE.set(Some(Engine { runtime, driver, namespace: None }));
+}
+
+/// Evaluates the web platform without its source text. QuickJS keeps each function's text for `toString`, and a nested function's
+/// text once more in each function around it: several times the platform's size, in every applet's image.
+fn web_platform<'js>(ctx: &Ctx<'js>) -> quickjs::Result<Function<'js>> {
+    // Frames of this file are ours: the host leaves them out of what authors see.
+    let module = Module::declare(ctx.clone(), "belljar:web", format!("export default {WEB_PLATFORM}"))?;
+    let bytecode = module.write(WriteOptions { strip_source: true, ..WriteOptions::default() })?;
+    // SAFETY: QuickJS wrote this bytecode a moment ago. Functions go on pointing into it, so it is never freed.
+    let module = unsafe { Module::load(ctx.clone(), Vec::leak(bytecode)) }?;
+    let (module, promise) = module.eval()?;
+    promise.finish::<()>()?;
+    module.get("default")
 }
 
 /// The web platform is ours: if it does not evaluate, the engine build is broken, and says so in the trap.

@@ -8,6 +8,7 @@ use std::cell::RefCell;
 
 use javy::quickjs::{CatchResultExt, CaughtError, Ctx, Function, Module, Object, Persistent, Promise, Value, promise::PromiseState};
 
+use crate::allocator::FreeBlocks;
 use crate::engine;
 
 /// Room left free above the heap, so that a call of ordinary size needs no `memory.grow`.
@@ -20,7 +21,7 @@ thread_local! {
 #[unsafe(no_mangle)]
 extern "C" fn belljar_boot() {
     engine::boot();
-    settle_heap();
+    settle_heap(FreeBlocks::Keep);
 }
 
 #[unsafe(no_mangle)]
@@ -38,7 +39,7 @@ unsafe extern "C" fn belljar_prepare(name: *mut u8, name_len: usize, source: *mu
     };
     fastrand::seed(seed);
     let prepared = engine::with(|ctx, driver| prepare(ctx, driver, name, source));
-    settle_heap();
+    settle_heap(FreeBlocks::Forget);
     match prepared {
         Ok(()) => {
             engine::set_preparing(false);
@@ -62,8 +63,9 @@ extern "C" fn belljar_report_bytes() -> usize {
 }
 
 /// Collects garbage and leaves room at the top: what stays is the image.
-fn settle_heap() {
+fn settle_heap(free: FreeBlocks) {
     engine::with(|ctx, _| ctx.run_gc());
+    crate::allocator::settle(free);
     crate::allocator::reserve(HEADROOM_BYTES);
 }
 
