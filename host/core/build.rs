@@ -46,6 +46,6 @@ fn find() -> Result<PathBuf, String> {
 
 fn complete(dir: PathBuf) -> Result<PathBuf, PathBuf> {
     let has = |name: &str| fs::metadata(Path::new(&dir).join(name)).is_ok_and(|m| m.is_file());
-    let all = [engine_inputs::CODE, engine_inputs::MEMORY, engine_inputs::GLUE, engine_inputs::RECORD];
+    let all = [engine_inputs::CODE, engine_inputs::MEMORY, engine_inputs::GLUE, engine_inputs::WEB, engine_inputs::RECORD];
     if all.into_iter().all(has) { Ok(dir) } else { Err(dir) }
 }

@@ -21,6 +21,7 @@ pub const INPUTS: [&str; 9] = [
 pub const CODE: &str = "code.wasm";
 pub const MEMORY: &str = "memory.bin";
 pub const GLUE: &str = "glue.wasm";
+pub const WEB: &str = "web.js";
 pub const RECORD: &str = "engine.json";
 
 /// The digest of all inputs: the name under which the engine is cached.

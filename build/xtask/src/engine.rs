@@ -13,7 +13,7 @@ use std::time::Instant;
 use anyhow::{Context, Result};
 
 use crate::command::{self, run};
-use crate::engine_inputs::{self as inputs, CODE, GLUE, MEMORY, RECORD};
+use crate::engine_inputs::{self as inputs, CODE, GLUE, MEMORY, RECORD, WEB};
 
 /// Builds the engine unless the cache has it; answers its folder.
 pub(crate) fn build(repository: &Path) -> Result<PathBuf> {
@@ -33,13 +33,13 @@ pub(crate) fn build(repository: &Path) -> Result<PathBuf> {
     let target = cache.join("guest-target");
     let mut cargo = Command::new("cargo");
     cargo.args(["build", "--release", "--locked", "--target", "wasm32-unknown-unknown", "--target-dir"]).arg(&target);
-    cargo.args(&toolchain.args).envs(&toolchain.env).env("BELLJAR_WEB_PLATFORM", &web).current_dir(&guest);
+    cargo.args(&toolchain.args).envs(&toolchain.env).current_dir(&guest);
     // The host's own flags must not reach the engine: it would differ from machine to machine.
     cargo.env_remove("RUSTFLAGS").env_remove("CARGO_ENCODED_RUSTFLAGS").env_remove("CARGO_TARGET_DIR");
     run(&mut cargo)?;
 
     let wasm = fs::read(target.join("wasm32-unknown-unknown/release/belljar_guest.wasm"))?;
-    write(&dir, &wasm)?;
+    write(&dir, &wasm, &fs::read(&web)?)?;
     eprintln!("xtask: the JavaScript engine is built ({:.0} s): {}", begun.elapsed().as_secs_f64(), dir.display());
     Ok(dir)
 }
@@ -62,7 +62,7 @@ pub(crate) fn bundle(repository: &Path, out: &Path) -> Result<()> {
 }
 
 /// Splits the module and writes the engine's files, the record last: where it is, all are.
-fn write(dir: &Path, wasm: &[u8]) -> Result<()> {
+fn write(dir: &Path, wasm: &[u8], web: &[u8]) -> Result<()> {
     let component = wit_component::ComponentEncoder::default().validate(true).module(wasm)?.encode()?;
     let split = split::split(wasm).context("the engine cannot be split into code and image")?;
     let glue = glue::glue(&component, &split).context("the glue component cannot be made")?;
@@ -70,7 +70,7 @@ fn write(dir: &Path, wasm: &[u8]) -> Result<()> {
     wasmparser::Validator::new().validate_all(&split.code).context("the engine's code is not valid")?;
 
     let mut hasher = blake3::Hasher::new();
-    for part in [&split.code, &split.memory, &glue] {
+    for part in [&split.code[..], &split.memory, &glue, web] {
         hasher.update(&(part.len() as u64).to_le_bytes()).update(part);
     }
     let record = serde_json::json!({
@@ -85,6 +85,7 @@ fn write(dir: &Path, wasm: &[u8]) -> Result<()> {
     fs::write(dir.join(CODE), &split.code)?;
     fs::write(dir.join(MEMORY), &split.memory)?;
     fs::write(dir.join(GLUE), &glue)?;
+    fs::write(dir.join(WEB), web)?;
     fs::write(dir.join(RECORD), format!("{record:#}\n"))?;
     Ok(())
 }
@@ -94,7 +95,7 @@ pub(crate) fn publish(repository: &Path) -> Result<()> {
     let from = build(repository)?;
     let to = repository.join("host/core/engine");
     fs::create_dir_all(&to)?;
-    for name in [CODE, MEMORY, GLUE, RECORD] {
+    for name in [CODE, MEMORY, GLUE, WEB, RECORD] {
         fs::copy(from.join(name), to.join(name))?;
     }
     eprintln!("xtask: copied the engine to {}", to.display());

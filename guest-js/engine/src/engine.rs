@@ -6,9 +6,6 @@ use javy::quickjs::module::WriteOptions;
 use javy::quickjs::{self, Ctx, Function, Module, Object, Persistent, Value};
 use javy::{Config, Runtime};
 
-/// The web platform (guest-js/web), bundled into one script by `cargo xtask engine`.
-const WEB_PLATFORM: &str = include_str!(env!("BELLJAR_WEB_PLATFORM"));
-
 /// JavaScript stack. The machine stack is larger (`-zstack-size`), so deep recursion is a catchable RangeError.
 const STACK_BYTES_MAX: usize = 512 << 10;
 /// Heap growth that starts a garbage collection. Above what a short call allocates: a collection touches every object, and
@@ -44,18 +41,31 @@ pub(crate) fn set_preparing(preparing: bool) {
     PREPARING.set(preparing);
 }
 
+/// Compiles the web platform (guest-js/web, bundled into one script whose value is the function that installs it) to bytecode
+/// without its source text. QuickJS keeps each function's text for `toString`, and a nested function's once more in each function
+/// around it: several times the platform's size, in every applet's image.
+pub(crate) fn compile(script: &str) -> Vec<u8> {
+    runtime().context().with(|ctx| {
+        // Frames of this file are ours: the host leaves them out of what authors see.
+        Module::declare(ctx.clone(), "belljar:web", format!("export default {script}"))
+            .and_then(|module| module.write(WriteOptions { strip_source: true, ..WriteOptions::default() }))
+            .unwrap_or_else(|e| bug(&ctx, e))
+    })
+}
+
 /// Makes the runtime and evaluates the web platform.
-pub(crate) fn boot() {
-    let mut config = Config::default();
-    config.max_stack_size(STACK_BYTES_MAX).gc_threshold(GC_THRESHOLD_BYTES).weak_ref(true).performance(false);
-    config.log_stream(Box::new(std::io::sink())).err_stream(Box::new(std::io::sink()));
-    let runtime = Runtime::new(config).expect("the runtime is made from constants");
+///
+/// # Safety
+/// `web_platform` is what [`compile`] made, in this version of the engine.
+pub(crate) unsafe fn boot(web_platform: &'static [u8]) {
+    let runtime = runtime();
     let context = runtime.context();
     context.runtime().set_host_promise_rejection_tracker(Some(Box::new(track_rejection)));
     let (resolver, loader) = crate::imports::host_modules();
     context.runtime().set_loader(resolver, loader);
     let driver = context.with(|ctx| {
-        let install: Function = web_platform(&ctx).unwrap_or_else(|e| bug(&ctx, e));
+        // SAFETY: the caller's promise. Functions go on pointing into the bytecode, which lives as long as they do.
+        let install = unsafe { install(&ctx, web_platform) }.unwrap_or_else(|e| bug(&ctx, e));
         let native = crate::native::object(&ctx).unwrap_or_else(|e| bug(&ctx, e));
         let driver: Object = install.call((native,)).unwrap_or_else(|e| bug(&ctx, e));
         Persistent::save(&ctx, driver)
@@ -63,17 +73,20 @@ pub(crate) fn boot() {
     ENGINE.set(Some(Engine { runtime, driver, namespace: None }));
 }
 
-/// Evaluates the web platform without its source text. QuickJS keeps each function's text for `toString`, and a nested function's
-/// text once more in each function around it: several times the platform's size, in every applet's image.
-fn web_platform<'js>(ctx: &Ctx<'js>) -> quickjs::Result<Function<'js>> {
-    // Frames of this file are ours: the host leaves them out of what authors see.
-    let module = Module::declare(ctx.clone(), "belljar:web", format!("export default {WEB_PLATFORM}"))?;
-    let bytecode = module.write(WriteOptions { strip_source: true, ..WriteOptions::default() })?;
-    // SAFETY: QuickJS wrote this bytecode a moment ago. Functions go on pointing into it, so it is never freed.
-    let module = unsafe { Module::load(ctx.clone(), Vec::leak(bytecode)) }?;
-    let (module, promise) = module.eval()?;
-    promise.finish::<()>()?;
+/// # Safety
+/// As for [`boot`].
+unsafe fn install<'js>(ctx: &Ctx<'js>, bytecode: &'static [u8]) -> quickjs::Result<Function<'js>> {
+    // SAFETY: the caller's promise.
+    let (module, evaluated) = unsafe { Module::load(ctx.clone(), bytecode) }?.eval()?;
+    evaluated.finish::<()>()?;
     module.get("default")
+}
+
+fn runtime() -> Runtime {
+    let mut config = Config::default();
+    config.max_stack_size(STACK_BYTES_MAX).gc_threshold(GC_THRESHOLD_BYTES).weak_ref(true).performance(false);
+    config.log_stream(Box::new(std::io::sink())).err_stream(Box::new(std::io::sink()));
+    Runtime::new(config).expect("the runtime is made from constants")
 }
 
 /// The web platform is ours: if it does not evaluate, the engine build is broken, and says so in the trap.

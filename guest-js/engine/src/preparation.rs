@@ -1,6 +1,7 @@
 //! Called on the core module, before there is a component: making the base image and preparing an applet in it.
 //!
-//! `belljar_boot()` makes the base image. `belljar_buffer(bytes)` gives room for a text; `belljar_prepare(name, name_len, source,
+//! `belljar_compile(script, len)` compiles the web platform and leaves the bytecode where a report would be; `belljar_boot(bytecode,
+//! len)`, in a fresh memory, makes the base image of it. `belljar_buffer(bytes)` gives room for a text; `belljar_prepare(name, name_len, source,
 //! source_len, seed)` evaluates an applet's bundle and answers 0, or 1 with a report (JSON: `{reason, errors}`, see `Failure` in
 //! guest-js/web/src/bindings.ts) at `belljar_report_at()`, `belljar_report_bytes()`.
 
@@ -15,12 +16,25 @@ use crate::engine;
 const HEADROOM_BYTES: usize = 256 << 10;
 
 thread_local! {
-    static REPORT: RefCell<String> = const { RefCell::new(String::new()) };
+    static REPORT: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
+/// # Safety
+/// The range was made by `belljar_buffer` and filled with UTF-8.
 #[unsafe(no_mangle)]
-extern "C" fn belljar_boot() {
-    engine::boot();
+unsafe extern "C" fn belljar_compile(script: *mut u8, script_len: usize) {
+    // SAFETY: the caller's promise: this is the box that `belljar_buffer` leaked.
+    let script = unsafe { Vec::from_raw_parts(script, script_len, script_len) };
+    let script = String::from_utf8(script).expect("the web platform is UTF-8");
+    REPORT.set(engine::compile(&script));
+}
+
+/// # Safety
+/// The range was made by `belljar_buffer`, filled with what `belljar_compile` left, and is never used again.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn belljar_boot(bytecode: *const u8, bytecode_len: usize) {
+    // SAFETY: the caller's promise: a buffer is leaked until it is taken back, and this one never is.
+    unsafe { engine::boot(core::slice::from_raw_parts(bytecode, bytecode_len)) };
     settle_heap(FreeBlocks::Keep);
 }
 
@@ -46,7 +60,7 @@ unsafe extern "C" fn belljar_prepare(name: *mut u8, name_len: usize, source: *mu
             0
         }
         Err(report) => {
-            REPORT.set(report);
+            REPORT.set(report.into_bytes());
             1
         }
     }

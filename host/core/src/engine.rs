@@ -6,6 +6,7 @@
 
 pub(crate) mod artifact;
 mod bindings;
+mod boot;
 pub(crate) mod cache;
 mod image;
 pub(crate) mod imports;

@@ -7,6 +7,7 @@ use crate::floor::ids::Digest;
 const CODE: &[u8] = include_bytes!(concat!(env!("BELLJAR_ENGINE_DIR"), "/code.wasm"));
 const MEMORY: &[u8] = include_bytes!(concat!(env!("BELLJAR_ENGINE_DIR"), "/memory.bin"));
 const GLUE: &[u8] = include_bytes!(concat!(env!("BELLJAR_ENGINE_DIR"), "/glue.wasm"));
+const WEB: &str = include_str!(concat!(env!("BELLJAR_ENGINE_DIR"), "/web.js"));
 const RECORD: &str = include_str!(concat!(env!("BELLJAR_ENGINE_DIR"), "/engine.json"));
 
 /// The engine's parts.
@@ -17,6 +18,8 @@ pub(crate) struct Artifact {
     pub(crate) memory: &'static [u8],
     /// Component: the canonical-ABI adapters, importing `code` and an image as core modules.
     pub(crate) glue: &'static [u8],
+    /// The web platform: a script whose value is the function that installs it.
+    pub(crate) web: &'static str,
     pub(crate) record: Record,
 }
 
@@ -38,7 +41,7 @@ impl Artifact {
     pub(crate) fn embedded() -> Self {
         let record: Record = serde_json::from_str(RECORD).expect("the engine build wrote a valid record");
         assert_eq!(record.format, 1, "the engine build and this crate agree on the record's format");
-        Self { code: CODE, memory: MEMORY, glue: GLUE, record }
+        Self { code: CODE, memory: MEMORY, glue: GLUE, web: WEB, record }
     }
 
     /// Names what runs applets: engine bytes, Wasmtime's version and its configuration. Fuel figures belong to it.

@@ -4,15 +4,15 @@ use std::sync::Arc;
 
 use wasmtime::component::{Component, Linker};
 use wasmtime::{
-    Config, Enabled, Engine, InstanceAllocationStrategy, Linker as CoreLinker, Module, PoolingAllocationConfig, Store,
+    Config, Enabled, Engine, InstanceAllocationStrategy, Module, PoolingAllocationConfig,
 };
 
 use super::artifact::Artifact;
 use super::bindings::AppletPre;
+use super::boot::boot;
 use super::cache::{Cache, Found};
 use super::image;
 use super::imports::{self, State};
-use super::limiter::Limiter;
 use crate::floor::ids::Digest;
 use crate::floor::limits::MEMORY_SLOT_BYTES;
 
@@ -235,45 +235,4 @@ fn deserialize_module_bytes(engine: &Engine, bytes: &[u8]) -> wasmtime::Result<M
 fn deserialize_component_bytes(engine: &Engine, bytes: &[u8]) -> wasmtime::Result<Component> {
     // SAFETY: the bytes are `Engine::precompile_component`'s own.
     unsafe { Component::deserialize(engine, bytes) }
-}
-
-/// Store data while the engine is booted.
-struct Booting {
-    limiter: Limiter,
-    error: String,
-}
-
-/// Evaluates the web platform over the engine's initial memory. No applet code is involved, so no limit but memory is needed.
-fn boot(engine: &Engine, code: &Module, artifact: &Artifact) -> wasmtime::Result<Vec<u8>> {
-    let initial = Module::new(engine, image::module(artifact.memory))?;
-    let mut store = Store::new(engine, Booting { limiter: Limiter::new(MEMORY_SLOT_BYTES), error: String::new() });
-    store.limiter(|booting| &mut booting.limiter);
-    store.set_fuel(u64::MAX / 2)?;
-    let mut linker: CoreLinker<Booting> = CoreLinker::new(engine);
-    let memory = linker
-        .instantiate(&mut store, &initial)?
-        .get_memory(&mut store, "memory")
-        .ok_or_else(|| wasmtime::format_err!("an image exports its memory"))?;
-    let (module, name) = &artifact.record.memory_import;
-    linker.define(&store, module, name, memory)?;
-    linker.func_wrap("belljar:applet/clock@0.1.0", "now-us", || 0u64)?;
-    linker.func_wrap(
-        "belljar:applet/log@0.1.0",
-        "write",
-        |mut caller: wasmtime::Caller<'_, Booting>, _: i32, _: i32, at: i32, bytes: i32, _: i32, _: i32| {
-            let text = caller.get_export("memory").and_then(wasmtime::Extern::into_memory).and_then(|memory| {
-                memory.data(&caller).get(at as u32 as usize..)?.get(..bytes as u32 as usize).map(<[u8]>::to_vec)
-            });
-            caller.data_mut().error = String::from_utf8_lossy(&text.unwrap_or_default()).into_owned();
-        },
-    )?;
-    linker.define_unknown_imports_as_traps(code)?;
-    let instance = linker.instantiate(&mut store, code)?;
-    let booted = instance.get_typed_func::<(), ()>(&mut store, "belljar_boot")?.call(&mut store, ());
-    if let Err(error) = booted {
-        return Err(error.context(store.data().error.clone()));
-    }
-    let mut memory = memory.data(&store).to_vec();
-    image::clear_stack(&mut memory, artifact.record.stack_bytes);
-    Ok(memory)
 }
