@@ -1,8 +1,8 @@
 // Conversions that Web IDL prescribes for arguments, and the shape of what is installed on globalThis. Knows no interface by name.
 
 import {
-  bufferByteLength, bytesSlice, defineProperty, isView, matches, ownKeys, getOwnPropertyDescriptor, SavedUint8Array, toWellFormed,
-  typedArrayBuffer, typedArrayByteLength, typedArrayByteOffset, typedArrayTag, viewBuffer, viewByteLength, viewByteOffset,
+  bufferByteLength, bytesSlice, defineProperty, getPrototypeOf, isView, matches, ObjectPrototype, ownKeys, getOwnPropertyDescriptor, SavedUint8Array,
+  toWellFormed, uncurryThis, typedArrayBuffer, typedArrayByteLength, typedArrayByteOffset, typedArrayTag, viewBuffer, viewByteLength, viewByteOffset,
 } from './primordials.ts';
 
 /** DOMString: the text of any value. Throws TypeError for symbols. */
@@ -52,9 +52,20 @@ export function copyOf(value: unknown): Uint8Array<ArrayBuffer> | undefined {
   return bytes === undefined ? undefined : bytesSlice(bytes);
 }
 
+const platform = new WeakSet();
+const platformAdd = uncurryThis(WeakSet.prototype.add);
+const platformHas = uncurryThis(WeakSet.prototype.has);
+
+/** Whether an object is an instance of an interface of the platform. */
+export function isPlatformObject(value: object): boolean {
+  for (let at = getPrototypeOf(value); at !== null && at !== ObjectPrototype; at = getPrototypeOf(at)) if (platformHas(platform, at)) return true;
+  return false;
+}
+
 /** Names a class in `Object.prototype.toString`, and makes its members enumerable as Web IDL has them. */
 export function finishInterface(constructor: { readonly prototype: object }, interfaceName: string): void {
   const { prototype } = constructor;
+  platformAdd(platform, prototype);
   // A bundler may have renamed the class.
   defineProperty(constructor, 'name', { value: interfaceName, configurable: true });
   const names = ownKeys(prototype);

@@ -1,9 +1,13 @@
 // Bodies of requests and responses: buffered, text kept as text until bytes are asked for. Reads once, as the standard says.
 
 import { native } from '../native.ts';
-import { bytesSlice, jsonParse, promiseReject, promiseResolve } from '../primordials.ts';
+import { bytesSlice, jsonParse, objectKeys, promiseReject, promiseResolve, push } from '../primordials.ts';
 import { copyOf, usvString } from '../webidl.ts';
-import { isSearchParams } from '../url/search-params.ts';
+import { isSearchParams, URLSearchParams } from '../url/search-params.ts';
+import { blobs, blobState } from './blob.ts';
+import { type FormEntry, forms } from './form-data.ts';
+import { isToken, valueIn } from './headers.ts';
+import { parseForm, parseMimeType, serializeForm } from './multipart.ts';
 
 export interface Body {
   /** Undefined when there is no body at all. */
@@ -18,6 +22,12 @@ export function extract(value: unknown): { body: Body; type: string | undefined 
   if (value === undefined || value === null) return { body: noBody(), type: undefined };
   if (typeof value === 'string') return { body: { source: usvString(value), used: false }, type: 'text/plain;charset=UTF-8' };
   if (isSearchParams(value)) return { body: { source: `${value}`, used: false }, type: 'application/x-www-form-urlencoded;charset=UTF-8' };
+  const blob = blobState(value);
+  if (blob !== undefined) return { body: { source: blob.bytes, used: false }, type: blob.type === '' ? undefined : blob.type };
+  if (forms.made()?.isForm(value) === true) {
+    const { bytes, boundary } = serializeForm(forms().entriesOf(value as never));
+    return { body: { source: bytes, used: false }, type: `multipart/form-data; boundary=${boundary}` };
+  }
   const bytes = copyOf(value);
   if (bytes !== undefined) return { body: { source: bytes, used: false }, type: undefined };
   return { body: { source: usvString(value), used: false }, type: 'text/plain;charset=UTF-8' };
@@ -61,6 +71,46 @@ export function readText(body: Body): Promise<string> { return consume(body, bod
 export function readJson(body: Body): Promise<unknown> { return consume<unknown>(body, (from) => jsonParse(bodyText(from))); }
 export function readBytes(body: Body): Promise<Uint8Array> { return consume(body, ownBytes); }
 export function readBuffer(body: Body): Promise<ArrayBuffer> { return consume(body, (from) => ownBytes(from).buffer); }
+
+export type BlobObject = InstanceType<ReturnType<typeof blobs>['Blob']>;
+export type FormObject = InstanceType<ReturnType<typeof forms>['FormData']>;
+
+function contentType(list: readonly string[]): ReturnType<typeof parseMimeType> {
+  const value = valueIn(list, 'content-type');
+  return value === null ? undefined : parseMimeType(value);
+}
+
+/** The type of a Blob of a body: its content type, serialised again. */
+function blobType(list: readonly string[]): string {
+  const type = contentType(list);
+  if (type === undefined) return '';
+  let text = type.essence;
+  const names = objectKeys(type.parameters);
+  for (let i = 0; i < names.length; i++) {
+    const value = type.parameters[names[i] as string] as string;
+    text += `;${names[i] as string}=${isToken(value) ? value : `"${value.replace(/["\\]/g, '\\$&')}"`}`;
+  }
+  return text;
+}
+
+export function readBlob(body: Body, list: readonly string[]): Promise<BlobObject> {
+  return consume(body, (from) => blobs().newBlob(ownBytes(from), blobType(list)));
+}
+
+function formOf(body: Body, list: readonly string[]): FormObject {
+  const type = contentType(list);
+  if (type?.essence === 'multipart/form-data') {
+    const boundary = type.parameters['boundary'];
+    if (boundary === undefined) throw new TypeError('formData: the content type has no boundary');
+    return forms().newForm(parseForm(ownBytes(body), boundary));
+  }
+  if (type?.essence !== 'application/x-www-form-urlencoded') throw new TypeError('formData: the content type is not that of a form');
+  const entries: FormEntry[] = [];
+  new URLSearchParams(bodyText(body)).forEach((value: string, name: string) => push(entries, [name, value]));
+  return forms().newForm(entries);
+}
+
+export function readForm(body: Body, list: readonly string[]): Promise<FormObject> { return consume(body, (from) => formOf(from, list)); }
 
 /** Both share the bytes, which are never changed. */
 export function cloneBody(body: Body): Body {

@@ -1,10 +1,10 @@
-// Iterators of Web IDL's pair iterables (Headers, URLSearchParams): live, so that changes made while iterating are seen.
+// Iterators of Web IDL's pair iterables (Headers, URLSearchParams, FormData): live, so that changes made while iterating are seen.
 
 import { create, defineProperty } from '../primordials.ts';
 
 export type PairIterator = IterableIterator<unknown>;
 type Kind = 'key' | 'value' | 'both';
-interface State { pairs: () => readonly (readonly [string, string])[]; kind: Kind; index: number }
+interface State { pairs: () => readonly (readonly [string, unknown])[]; kind: Kind; index: number }
 
 const iteratorPrototype = Object.getPrototypeOf(Object.getPrototypeOf([][Symbol.iterator]())) as object;
 

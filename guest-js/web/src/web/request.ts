@@ -5,7 +5,7 @@ import { toUpperCase } from '../primordials.ts';
 import { hasCredentials, hrefOf } from '../url/url.ts';
 import { byteString, dictionary, finishInterface } from '../webidl.ts';
 import { type AbortSignal, AbortController, isSignal } from './abort.ts';
-import { type Body, cloneBody, extract, noBody, readBuffer, readBytes, readJson, readText } from './body.ts';
+import { type BlobObject, type Body, cloneBody, extract, type FormObject, noBody, readBlob, readBuffer, readBytes, readForm, readJson, readText } from './body.ts';
 import { copyList, Headers, headersOver, isToken, newList, setIn, valueIn } from './headers.ts';
 
 export interface RequestState {
@@ -113,6 +113,8 @@ export class Request {
   json(): Promise<unknown> { return readJson(this.#state.body); }
   bytes(): Promise<Uint8Array> { return readBytes(this.#state.body); }
   arrayBuffer(): Promise<ArrayBuffer> { return readBuffer(this.#state.body); }
+  blob(): Promise<BlobObject> { return readBlob(this.#state.body, this.#state.list); }
+  formData(): Promise<FormObject> { return readForm(this.#state.body, this.#state.list); }
   clone(): Request {
     const state = this.#state;
     return fromState({ ...state, list: copyList(state.list), headers: undefined, body: cloneBody(state.body) });

@@ -4,7 +4,7 @@ import type { Outcome } from '../bindings.ts';
 import { jsonStringify, matches } from '../primordials.ts';
 import { hrefOf } from '../url/url.ts';
 import { byteString, dictionary, finishInterface } from '../webidl.ts';
-import { type Body, cloneBody, extract, noBody, readBuffer, readBytes, readJson, readText } from './body.ts';
+import { type BlobObject, type Body, cloneBody, extract, type FormObject, noBody, readBlob, readBuffer, readBytes, readForm, readJson, readText } from './body.ts';
 import { copyList, type Headers, headersOver, isFieldValue, newList, setIn, valueIn } from './headers.ts';
 
 interface ResponseState {
@@ -94,6 +94,8 @@ export class Response {
   json(): Promise<unknown> { return readJson(this.#state.body); }
   bytes(): Promise<Uint8Array> { return readBytes(this.#state.body); }
   arrayBuffer(): Promise<ArrayBuffer> { return readBuffer(this.#state.body); }
+  blob(): Promise<BlobObject> { return readBlob(this.#state.body, this.#state.list); }
+  formData(): Promise<FormObject> { return readForm(this.#state.body, this.#state.list); }
   clone(): Response {
     const state = this.#state;
     return fromState({ ...state, list: copyList(state.list), headers: undefined, body: cloneBody(state.body) });
