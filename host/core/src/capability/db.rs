@@ -41,7 +41,7 @@ pub use connection::SQL_BYTES_MAX;
 pub use error::DbError;
 pub use pool::DatabasesConfig;
 pub use session::DbSession;
-pub use value::{Changes, DbOperation, DbReply, Parameters, Rows, Statement, TransactionNumber, Value};
+pub use value::{Changes, DbOperation, DbReply, Parameters, Statement, Value};
 
 use crate::floor::ids::{AppletId, TenantId};
 use crate::floor::limits::DbLimits;

@@ -31,7 +31,8 @@ pub use client::{HttpClient, HttpConfig, HttpConfigError};
 pub use error::HttpError;
 pub use held::{Held, HostBytes};
 pub use policy::HttpRules;
-pub use resolve::{Resolver, Resolving, SystemResolver};
+#[cfg(test)]
+pub(crate) use resolve::{Resolver, Resolving};
 pub use session::HttpSession;
 pub use zone::InvalidTestHost;
 
