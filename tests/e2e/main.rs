@@ -7,5 +7,6 @@ mod determinism;
 mod examples;
 mod faults;
 mod isolation;
+mod json;
 mod preparation;
 mod waiting;

@@ -2,6 +2,7 @@
 //! script finds it.
 
 mod glue;
+mod quickjs;
 mod split;
 mod toolchain;
 
@@ -31,8 +32,10 @@ pub(crate) fn build(repository: &Path) -> Result<PathBuf> {
 
     let web = bundle_web_platform(repository, &cache)?;
     let target = cache.join("guest-target");
+    let quickjs = quickjs::patched(&cache, &guest).context("QuickJS's source cannot be prepared")?;
     let mut cargo = Command::new("cargo");
     cargo.args(["build", "--release", "--locked", "--target", "wasm32-unknown-unknown", "--target-dir"]).arg(&target);
+    cargo.arg("--config").arg(format!("paths=[{:?}]", quickjs.display().to_string()));
     cargo.args(&toolchain.args).envs(&toolchain.env).current_dir(&guest);
     // The host's own flags must not reach the engine: it would differ from machine to machine.
     cargo.env_remove("RUSTFLAGS").env_remove("CARGO_ENCODED_RUSTFLAGS").env_remove("CARGO_TARGET_DIR");

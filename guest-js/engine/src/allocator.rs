@@ -24,15 +24,19 @@ const GROW_PAGES: usize = 4;
 /// No single block is larger: sizes and sums of sizes stay far from wrapping.
 const BLOCK_BYTES_MAX: usize = 0x7000_0000;
 
+/// The quick cases of `allocate` and `release` are also in c/include/malloc.h, inlined into QuickJS.
+#[repr(C)]
 struct Heap {
     free: [*mut u8; CLASSES],
     top: usize,
     end: usize,
 }
 
+#[repr(transparent)]
 struct Shared(UnsafeCell<Heap>);
 // SAFETY: the module has no threads (no shared memory, no atomics), so there is never a second borrower.
 unsafe impl Sync for Shared {}
+#[unsafe(export_name = "belljar_heap")]
 static HEAP: Shared = Shared(UnsafeCell::new(Heap { free: [null_mut(); CLASSES], top: 0, end: 0 }));
 
 unsafe extern "C" {
