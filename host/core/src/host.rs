@@ -1,6 +1,5 @@
 //! The host: made once, shared by all callers. `invoke` is the request path, from a release to its outcome.
 
-use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
@@ -23,11 +22,12 @@ use crate::floor::ids::{AppletId, Digest, InvocationId, TenantId};
 use crate::floor::limits::Limits;
 use crate::floor::usage::Usage;
 use crate::invocation::{Invocation, Modules, Outcome, Program};
+use crate::recent::Recent;
 
 /// Instances that can exist at the same time, unless the builder says otherwise.
 const INSTANCES_MAX: u32 = 1_000;
-/// Images kept linked in memory; more are taken from the cache directory again.
-const PREPARED_MAX: usize = 10_000;
+/// Images kept in memory, ready to be mapped, unless the builder says otherwise.
+const IMAGES_MAX: usize = 256;
 
 /// The host cannot be set up.
 #[derive(Debug, thiserror::Error)]
@@ -58,6 +58,7 @@ pub struct HostBuilder {
     data_dir: Option<PathBuf>,
     limits: Limits,
     instances_max: u32,
+    images_max: usize,
     http: HttpConfig,
     databases: DatabasesConfig,
     source: Arc<dyn Source>,
@@ -92,6 +93,15 @@ impl HostBuilder {
     #[must_use]
     pub fn instances_max(mut self, instances_max: u32) -> Self {
         self.instances_max = instances_max.clamp(1, 20_000);
+        self
+    }
+
+    /// Applets whose images stay in memory, ready to be mapped (at least 1; 256 by default; each takes somewhat under 1 MiB). The image of
+    /// any other is made from the cache directory again when it is called, which takes some milliseconds; without a cache directory its
+    /// top-level code runs again.
+    #[must_use]
+    pub fn images_max(mut self, images_max: usize) -> Self {
+        self.images_max = images_max.max(1);
         self
     }
 
@@ -149,7 +159,7 @@ impl HostBuilder {
             limits: self.limits,
             source: self.source,
             log: self.log.unwrap_or_else(|| Arc::new(Nowhere)),
-            prepared: Mutex::default(),
+            prepared: Mutex::new(Recent::new(self.images_max)),
             base: OnceLock::new(),
         };
         // What is configured wrongly is said now, not at the first request; what costs time is made when it is needed.
@@ -199,7 +209,7 @@ struct Inner {
     limits: Limits,
     source: Arc<dyn Source>,
     log: Arc<dyn LogSink>,
-    prepared: Mutex<HashMap<PreparedKey, Arc<tokio::sync::OnceCell<Arc<Prepared>>>>>,
+    prepared: Mutex<Recent<PreparedKey, Arc<tokio::sync::OnceCell<Arc<Prepared>>>>>,
     base: OnceLock<Arc<Prepared>>,
 }
 
@@ -233,6 +243,7 @@ impl Host {
             data_dir: None,
             limits: Limits::default(),
             instances_max: INSTANCES_MAX,
+            images_max: IMAGES_MAX,
             http: HttpConfig::default(),
             databases: DatabasesConfig::default(),
             source: Arc::new(System),
@@ -275,12 +286,7 @@ impl Host {
         let key = PreparedKey { package: release.digest(), memory_bytes_max: release.limits().memory_bytes_max };
         let cell = {
             let mut prepared = self.inner.prepared.lock().unwrap_or_else(PoisonError::into_inner);
-            if prepared.len() >= PREPARED_MAX && !prepared.contains_key(&key) {
-                // Images stay in the cache directory: whichever is dropped is back in about a millisecond.
-                let victim = prepared.keys().next().cloned();
-                victim.map(|victim| prepared.remove(&victim));
-            }
-            prepared.entry(key).or_default().clone()
+            prepared.entry(&key).clone()
         };
         let prepared = cell.get_or_try_init(|| async {
             let package = release.package();

@@ -12,6 +12,7 @@ mod engine;
 mod floor;
 mod host;
 mod invocation;
+mod recent;
 
 pub use belljar_package as package;
 pub use capability::db::{DatabasesConfig, SQL_BYTES_MAX};

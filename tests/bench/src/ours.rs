@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
 use crate::Workload;
-use crate::sample::{Sample, memory_kib};
+use crate::sample::{Sample, memory_files_kib, memory_kib};
 
 /// A host with a cache directory of its own.
 pub(crate) struct Bench {
@@ -91,6 +91,7 @@ impl Bench {
         let payload = serde_json::to_string(&workload.input)?;
         let mut releases = Vec::new();
         let (rss, private) = memory_kib();
+        let memory_files = memory_files_kib();
         self.runtime.block_on(async {
             for number in 0..n {
                 let release = self.release(workload, number)?;
@@ -103,10 +104,10 @@ impl Bench {
         let per = |before: u64, after: u64| after.saturating_sub(before) as f64 / n.max(1) as f64;
         let files: u64 = std::fs::read_dir(self.cache.path().join("cache"))?
             .flatten()
-            .filter(|e| e.file_name().to_string_lossy().ends_with("-image"))
+            .filter(|e| e.file_name().to_string_lossy().ends_with("-delta"))
             .filter_map(|e| Some(e.metadata().ok()?.len()))
             .sum();
         let files = files as f64 / 1024.0 / n.max(1) as f64;
-        Ok(json!({ "n": n, "per_vm_rss_kb": per(rss, rss_n), "per_vm_private_kb": per(private, private_n), "per_vm_image_file_kb": files }))
+        Ok(json!({ "n": n, "per_vm_rss_kb": per(rss, rss_n), "per_vm_private_kb": per(private, private_n), "per_vm_image_file_kb": files, "per_vm_memory_file_kb": per(memory_files, memory_files_kib()) }))
     }
 }

@@ -235,8 +235,13 @@ fn waiting(bench: &Bench) -> Result<()> {
 fn memory(workload: &Workload) -> Result<()> {
     let bench = Bench::new()?;
     let figures = bench.mem(workload, PREPARED)?;
-    let (rss, file) = (figures["per_vm_rss_kb"].as_f64().unwrap_or(0.0), figures["per_vm_image_file_kb"].as_f64().unwrap_or(0.0));
-    println!("{PREPARED} prepared applets: {rss:.0} KiB resident + {file:.0} KiB image file = {:.0} KiB each", rss + file);
+    let kib = |name: &str| figures[name].as_f64().unwrap_or(0.0);
+    let (rss, file, memory) = (kib("per_vm_rss_kb"), kib("per_vm_image_file_kb"), kib("per_vm_memory_file_kb"));
+    // What is mapped of the files in memory is counted twice.
+    println!(
+        "{PREPARED} prepared applets: {rss:.0} KiB resident + {file:.0} KiB image file + {memory:.0} KiB of images in memory = {:.0} KiB each",
+        rss + file + memory
+    );
     Ok(())
 }
 

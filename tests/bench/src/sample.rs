@@ -50,3 +50,10 @@ pub(crate) fn memory_kib() -> (u64, u64) {
     };
     (field("Rss:"), field("Private_Dirty:") + field("Private_Clean:"))
 }
+
+/// KiB of this process's files that lie in memory, mapped or not.
+pub(crate) fn memory_files_kib() -> u64 {
+    let open = std::fs::read_dir("/proc/self/fd").into_iter().flatten().flatten();
+    let of_memory = open.filter(|fd| std::fs::read_link(fd.path()).is_ok_and(|to| to.to_string_lossy().starts_with("/memfd:")));
+    of_memory.filter_map(|fd| Some(std::fs::metadata(fd.path()).ok()?.len() / 1024)).sum()
+}

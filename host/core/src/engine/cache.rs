@@ -96,11 +96,6 @@ impl Cache {
         File::open(self.dir.join(name))
     }
 
-    /// Bytes on disk of the file called `name`.
-    pub(crate) fn size(&self, name: &str) -> u64 {
-        fs::metadata(self.dir.join(name)).map_or(0, |m| m.len())
-    }
-
     fn write(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
         static COUNT: AtomicU64 = AtomicU64::new(0);
         let unique = format!("{name}.{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));

@@ -1,10 +1,15 @@
-//! Images: an applet's linear memory after its top-level code has run, as a core module that has nothing but that memory.
+//! Images: an applet's linear memory after its top-level code has run, as a core module that has nothing but that memory. Of the compiled
+//! module what differs from the base image's is kept, a tenth of it.
 
 use wasm_encoder::{ConstExpr, DataSection, ExportKind, ExportSection, MemorySection, MemoryType, Module};
 
 const PAGE_BYTES: usize = 64 << 10;
 /// Zeroes that are cheaper to store than a segment of their own.
 const GAP_BYTES_MAX: usize = 256;
+/// Compared at once.
+const BLOCK_BYTES: usize = 256;
+/// Before each run of a delta: offset and length.
+const RUN_HEADER_BYTES: usize = 8;
 
 /// Clears what holds nothing between two calls: the machine stack at the start of memory. What is left there by preparation
 /// would only make images larger.
@@ -39,17 +44,66 @@ pub(crate) fn module(memory: &[u8]) -> Vec<u8> {
 
 /// Ranges that are not zero, joined over short gaps.
 fn runs(memory: &[u8]) -> Vec<(usize, usize)> {
+    differing(&[], memory, GAP_BYTES_MAX)
+}
+
+/// Ranges of `memory` that differ from `base` (continued with zeroes), joined over gaps of at most `gap_bytes_max`.
+fn differing(base: &[u8], memory: &[u8], gap_bytes_max: usize) -> Vec<(usize, usize)> {
     let mut runs: Vec<(usize, usize)> = Vec::new();
-    let mut at = 0;
-    while let Some(start) = memory[at..].iter().position(|b| *b != 0).map(|p| at + p) {
-        let end = memory[start..].iter().position(|b| *b == 0).map_or(memory.len(), |p| start + p);
-        match runs.last_mut() {
-            Some(last) if start - last.1 <= GAP_BYTES_MAX => last.1 = end,
-            _ => runs.push((start, end)),
+    for (block, bytes) in memory.chunks(BLOCK_BYTES).enumerate() {
+        let start = block * BLOCK_BYTES;
+        let known = &base[start.min(base.len())..(start + bytes.len()).min(base.len())];
+        // Most blocks are the same: comparing and clearing whole ones takes a few instructions for many bytes.
+        if bytes[..known.len()] == *known && bytes[known.len()..].iter().all(|byte| *byte == 0) {
+            continue;
         }
-        at = end;
+        for (at, byte) in bytes.iter().enumerate() {
+            if *byte == known.get(at).copied().unwrap_or(0) {
+                continue;
+            }
+            let at = start + at;
+            match runs.last_mut() {
+                Some(last) if at - last.1 <= gap_bytes_max => last.1 = at + 1,
+                _ => runs.push((at, at + 1)),
+            }
+        }
     }
     runs
+}
+
+/// What makes `bytes` out of `base`: their number, then for each run its offset, its length and its bytes (32-bit numbers, little-endian).
+/// Nothing when they are more than such a number says.
+pub(crate) fn delta(base: &[u8], bytes: &[u8]) -> Option<Vec<u8>> {
+    u32::try_from(bytes.len()).ok()?;
+    let number = |n: usize| (n as u32).to_le_bytes();
+    let mut delta = number(bytes.len()).to_vec();
+    for (start, end) in differing(base, bytes, RUN_HEADER_BYTES) {
+        delta.extend_from_slice(&number(start));
+        delta.extend_from_slice(&number(end - start));
+        delta.extend_from_slice(&bytes[start..end]);
+    }
+    Some(delta)
+}
+
+/// The bytes that [`delta`] was given; nothing when `delta` is not one.
+pub(crate) fn restore(base: &[u8], delta: &[u8]) -> Option<Vec<u8>> {
+    fn number(from: &mut &[u8]) -> Option<usize> {
+        let (bytes, rest) = from.split_first_chunk()?;
+        *from = rest;
+        usize::try_from(u32::from_le_bytes(*bytes)).ok()
+    }
+    let mut rest = delta;
+    let length = number(&mut rest)?;
+    let mut bytes = Vec::with_capacity(length);
+    bytes.extend_from_slice(&base[..length.min(base.len())]);
+    bytes.resize(length, 0);
+    while !rest.is_empty() {
+        let (start, count) = (number(&mut rest)?, number(&mut rest)?);
+        let run;
+        (run, rest) = rest.split_at_checked(count)?;
+        bytes.get_mut(start..)?.get_mut(..count)?.copy_from_slice(run);
+    }
+    Some(bytes)
 }
 
 #[cfg(test)]
@@ -69,6 +123,14 @@ mod tests {
     }
 
     #[test]
+    fn refuses_what_is_no_delta() {
+        assert_eq!(restore(&[1, 2], &[]), None);
+        assert_eq!(restore(&[1, 2], &[1, 0, 0, 0]).as_deref(), Some(&[1][..]), "shorter than the base");
+        assert_eq!(restore(&[], &[2, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 7, 7]), None, "a run past the end");
+        assert_eq!(restore(&[], &[2, 0, 0, 0, 255, 255, 255, 255, 1, 0, 0, 0, 7]), None);
+    }
+
+    #[test]
     fn clears_no_more_than_the_stack() {
         let mut memory = vec![7u8; 16];
         clear_stack(&mut memory, 4);
@@ -83,6 +145,27 @@ mod tests {
                 rebuilt[start..end].copy_from_slice(&bytes[start..end]);
             }
             prop_assert_eq!(rebuilt, bytes);
+        }
+
+        #[test]
+        fn a_delta_restores_what_it_was_made_of(
+            base in proptest::collection::vec(prop_oneof![5 => Just(0u8), 1 => any::<u8>()], 0..1500),
+            changes in proptest::collection::vec((0usize..2000, any::<u8>()), 0..60),
+            length in 0usize..2100,
+        ) {
+            let mut memory = base.clone();
+            memory.resize(length, 0);
+            for (at, byte) in changes {
+                if let Some(place) = memory.get_mut(at) {
+                    *place = byte;
+                }
+            }
+            let made = delta(&base, &memory).expect("it is short");
+            prop_assert_eq!(restore(&base, &made), Some(memory));
+            // Cut anywhere, it is refused or makes other bytes: never a panic.
+            for end in 0..made.len() {
+                restore(&base, &made[..end]);
+            }
         }
     }
 }

@@ -1,7 +1,6 @@
 //! Preparation: an applet's top-level code runs once, over the base image, with every capability closed, a fixed clock and random
 //! numbers seeded from the package; the memory it leaves is the applet's image.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -52,7 +51,7 @@ impl Prepared {
         &self.log
     }
 
-    /// Size of the image's file, bytes.
+    /// Size of the image's file in the cache directory, bytes; 0 without one.
     pub fn image_bytes(&self) -> u64 {
         self.image_bytes
     }
@@ -87,17 +86,16 @@ impl Sandbox {
     pub(crate) async fn prepare(&self, source: Source<'_>) -> Result<Prepared, Fault> {
         let positions = Positions::new(BUNDLE_NAME, source.source_map);
         let name = self.image_name(&source);
-        if let Some(module) = self.cached_image(&name) {
-            return self.prepared(&name, &module, positions, Vec::new(), true);
+        if let Some(image) = self.cached_image(&name) {
+            return self.prepared(image, positions, Vec::new(), true);
         }
         let (memory, log) = self.evaluate_top_level(&source, &positions).await?;
-        let module = self.image(&name, &memory).map_err(|e| internal("the image cannot be made", &e))?;
-        self.prepared(&name, &module, positions, log, false)
+        let image = self.image(&name, &memory).map_err(|e| internal("the image cannot be made", &e))?;
+        self.prepared(image, positions, log, false)
     }
 
-    fn prepared(&self, name: &str, module: &Arc<Module>, positions: Positions, log: Vec<String>, from_cache: bool) -> Result<Prepared, Fault> {
-        let linked = self.link(module).map_err(|e| internal("the image cannot be linked", &e))?;
-        let image_bytes = self.cache.as_ref().map_or(0, |cache| cache.size(name));
+    fn prepared(&self, (module, image_bytes): (Module, u64), positions: Positions, log: Vec<String>, from_cache: bool) -> Result<Prepared, Fault> {
+        let linked = self.link(&module).map_err(|e| internal("the image cannot be linked", &e))?;
         Ok(Prepared { linked, positions, log, image_bytes, from_cache })
     }
 
@@ -108,11 +106,11 @@ impl Sandbox {
         Ok(Prepared { linked, positions, log: Vec::new(), image_bytes: 0, from_cache: true })
     }
 
-    /// Names an image by all it depends on.
+    /// Names an image by all it depends on. The name ends in what the file is, so that none is taken for another kind.
     fn image_name(&self, source: &Source<'_>) -> String {
         let mut hasher = blake3::Hasher::new();
         hasher.update(self.digest.as_bytes()).update(source.package.as_bytes()).update(&source.memory_bytes_max.to_le_bytes());
-        format!("{}-image", &hasher.finalize().to_hex()[..32])
+        format!("{}-delta", &hasher.finalize().to_hex()[..32])
     }
 
     async fn evaluate_top_level(&self, source: &Source<'_>, positions: &Positions) -> Result<(Vec<u8>, Vec<String>), Fault> {

@@ -1,11 +1,10 @@
 //! What all applets share: Wasmtime's engine and pool, the compiled code and glue, and the booted base image.
 
-use std::sync::Arc;
+use std::fs::File;
+use std::io::{self, Read};
 
 use wasmtime::component::{Component, Linker};
-use wasmtime::{
-    Config, Enabled, Engine, InstanceAllocationStrategy, Module, PoolingAllocationConfig,
-};
+use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, Module, PoolingAllocationConfig};
 
 use super::artifact::Artifact;
 use super::bindings::AppletPre;
@@ -21,6 +20,10 @@ const KEEP_RESIDENT_BYTES: usize = 1 << 20;
 /// The guest's machine stack is 1 MiB and QuickJS stops at half of it; this bounds Wasm's own frames on the fiber.
 const WASM_STACK_BYTES: usize = 2 << 20;
 const FIBER_STACK_BYTES: usize = WASM_STACK_BYTES + (1 << 20);
+/// Slots that stay as the last instance of an applet left them, so that its next one takes no page fault. Each holds up to
+/// `KEEP_RESIDENT_BYTES`; an applet without such a slot is mapped anew, which costs some 200 microseconds. Wasmtime divides them among the
+/// shards of its pool, one for each processor up to 16.
+const WARM_SLOTS_MAX: u32 = 448;
 /// Core instances of one component instance: code, image, and the glue's adapters.
 const CORE_INSTANCES_PER_INSTANCE: u32 = 16;
 const TABLES_PER_INSTANCE: u32 = 4;
@@ -62,6 +65,8 @@ pub(crate) struct Sandbox {
     pub(crate) cache: Option<Cache>,
     /// The engine booted, no applet in it.
     pub(crate) base: Module,
+    /// The compiled module of the base image, which images are kept as differences from.
+    base_bytes: Vec<u8>,
     linker: Linker<State>,
     glue: Component,
     /// How each part was come by, for `belljar doctor`.
@@ -83,20 +88,22 @@ impl Sandbox {
             Ok(engine.precompile_module(artifact.code)?)
         })
         .map_err(failed("the engine's code"))?;
-        let glue = cached_component(&engine, cache.as_ref(), &name("glue"), &mut notes, || engine.precompile_component(artifact.glue))
+        let glue = cached_bytes(cache.as_ref(), &name("glue"), &mut notes, || engine.precompile_component(artifact.glue))
+            .and_then(|bytes| deserialize_component(&engine, &bytes))
             .map_err(failed("the glue component"))?;
         let mut booted = Ok(());
-        let base = cached_module(&engine, cache.as_ref(), &name("base"), &mut notes, || {
+        let base_bytes = cached_bytes(cache.as_ref(), &name("base"), &mut notes, || {
             let memory = boot(&engine, &code, &artifact).inspect_err(|e| booted = Err(format!("{e:?}")))?;
             engine.precompile_module(&image::module(&memory))
         });
         booted.map_err(SandboxError::Boot)?;
-        let base = base.map_err(failed("the base image"))?;
+        let base_bytes = base_bytes.map_err(failed("the base image"))?;
+        let base = deserialize_module_bytes(&engine, &base_bytes).map_err(failed("the base image"))?;
 
         let mut linker = Linker::new(&engine);
         imports::link(&mut linker).map_err(failed("linking"))?;
         linker.root().module(&artifact.record.code_import, &code).map_err(failed("linking the engine"))?;
-        Ok(Self { engine, artifact, digest, code, cache, base, linker, glue, notes })
+        Ok(Self { engine, artifact, digest, code, cache, base, base_bytes, linker, glue, notes })
     }
 
     /// Links an image with everything else; done once per applet.
@@ -106,18 +113,32 @@ impl Sandbox {
         AppletPre::new(linker.instantiate_pre(&self.glue)?)
     }
 
-    /// Turns a memory into a module: through the cache's file, which is then what is mapped, or in memory without one.
-    pub(crate) fn image(&self, name: &str, memory: &[u8]) -> wasmtime::Result<Arc<Module>> {
+    /// Turns a memory into a module, and leaves it in the cache as what differs from the base image; answers the bytes it takes there.
+    pub(crate) fn image(&self, name: &str, memory: &[u8]) -> wasmtime::Result<(Module, u64)> {
         let bytes = self.engine.precompile_module(&image::module(memory))?;
-        store_module(&self.engine, self.cache.as_ref(), name, &bytes).map(Arc::new)
+        // A cache that cannot be written (a full disk) costs speed, nothing else.
+        let kept = self.cache.as_ref().and_then(|cache| {
+            let delta = image::delta(&self.base_bytes, &bytes)?;
+            cache.put(name, &delta).ok().map(|_| delta.len() as u64)
+        });
+        Ok((self.image_module(&bytes)?, kept.unwrap_or(0)))
     }
 
-    /// An image that an earlier run, or an earlier start, has left in the cache.
-    pub(crate) fn cached_image(&self, name: &str) -> Option<Arc<Module>> {
-        match self.cache.as_ref()?.get(name) {
-            Found::Intact(file) => deserialize_module(&self.engine, file).ok().map(Arc::new),
-            Found::Missing | Found::Corrupt => None,
-        }
+    /// An image that an earlier run, or an earlier start, has left in the cache, and the bytes it takes there.
+    pub(crate) fn cached_image(&self, name: &str) -> Option<(Module, u64)> {
+        let Found::Intact(mut file) = self.cache.as_ref()?.get(name) else { return None };
+        let mut delta = Vec::new();
+        file.read_to_end(&mut delta).ok()?;
+        let bytes = image::restore(&self.base_bytes, &delta)?;
+        Some((self.image_module(&bytes).ok()?, delta.len() as u64))
+    }
+
+    /// The module lies in a file of memory, which instances map: of bytes alone Wasmtime would make a second copy.
+    fn image_module(&self, bytes: &[u8]) -> wasmtime::Result<Module> {
+        let Ok(file) = memory_file(bytes) else { return deserialize_module_bytes(&self.engine, bytes) };
+        let module = deserialize_module(&self.engine, file)?;
+        advise_sparse_reads(&module);
+        Ok(module)
     }
 }
 
@@ -147,7 +168,7 @@ fn configuration(size: PoolSize) -> Config {
         .table_keep_resident(64 << 10)
         // Restores only dirty pages, and keeps them mapped (Linux 6.7 and later).
         .pagemap_scan(Enabled::Auto)
-        .max_unused_warm_slots(instances);
+        .max_unused_warm_slots(WARM_SLOTS_MAX.min(instances));
     config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
     config
 }
@@ -172,26 +193,26 @@ fn cached_module(
     store_module(engine, cache, name, &make()?)
 }
 
-fn cached_component(
-    engine: &Engine,
+/// Bytes out of the cache, or made and left there.
+fn cached_bytes(
     cache: Option<&Cache>,
     name: &str,
     notes: &mut Vec<String>,
     make: impl FnOnce() -> wasmtime::Result<Vec<u8>>,
-) -> wasmtime::Result<Component> {
-    if let Some(file) = look_up(cache, name, notes)
-        && let Ok(component) = deserialize_component(engine, file)
+) -> wasmtime::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    if let Some(mut file) = look_up(cache, name, notes)
+        && file.read_to_end(&mut bytes).is_ok()
     {
-        return Ok(component);
+        return Ok(bytes);
     }
     let bytes = make()?;
-    match cache.map(|cache| cache.put(name, &bytes)) {
-        Some(Ok(file)) => deserialize_component(engine, file),
-        _ => deserialize_component_bytes(engine, &bytes),
-    }
+    // A cache that cannot be written (a full disk) costs speed, nothing else.
+    cache.map(|cache| cache.put(name, &bytes));
+    Ok(bytes)
 }
 
-fn look_up(cache: Option<&Cache>, name: &str, notes: &mut Vec<String>) -> Option<std::fs::File> {
+fn look_up(cache: Option<&Cache>, name: &str, notes: &mut Vec<String>) -> Option<File> {
     match cache?.get(name) {
         Found::Intact(file) => Some(file),
         Found::Missing => None,
@@ -210,29 +231,48 @@ fn store_module(engine: &Engine, cache: Option<&Cache>, name: &str, bytes: &[u8]
     }
 }
 
+/// A file without a name that lies in memory.
+#[cfg(target_os = "linux")]
+fn memory_file(bytes: &[u8]) -> io::Result<File> {
+    use std::io::Write;
+    let mut file = File::from(rustix::fs::memfd_create("belljar-image", rustix::fs::MemfdFlags::CLOEXEC)?);
+    file.write_all(bytes)?;
+    Ok(file)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn memory_file(_: &[u8]) -> io::Result<File> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+/// Of a module that is an image, only the pages that a call has written to are read, when they are restored. Without this the kernel
+/// maps their neighbours too, and soon all of it.
+#[expect(unsafe_code, reason = "advice on a mapping that the module keeps alive; it changes no content")]
+fn advise_sparse_reads(module: &Module) {
+    let range = module.image_range();
+    let bytes = range.end.addr().saturating_sub(range.start.addr());
+    let start = range.start.cast_mut().cast();
+    // SAFETY: the range is a mapping of the module's own, and this advice concerns reading ahead only.
+    let advised = unsafe { rustix::mm::madvise(start, bytes, rustix::mm::Advice::Random) };
+    if let Err(error) = advised {
+        tracing::debug!(%error, "madvise failed: images take more resident memory");
+    }
+}
+
 #[expect(unsafe_code, reason = "machine code that this process made, or whose keyed checksum was just found right")]
-fn deserialize_module(engine: &Engine, file: std::fs::File) -> wasmtime::Result<Module> {
+fn deserialize_module(engine: &Engine, file: File) -> wasmtime::Result<Module> {
     // SAFETY: the file comes from `Cache`: written by this user's Belljar and checked, or written a moment ago.
     unsafe { Module::deserialize_open_file(engine, file) }
 }
 
 #[expect(unsafe_code, reason = "machine code that this process made, or whose keyed checksum was just found right")]
-fn deserialize_component(engine: &Engine, file: std::fs::File) -> wasmtime::Result<Component> {
-    use std::io::Read;
-    let (mut file, mut bytes) = (file, Vec::new());
-    file.read_to_end(&mut bytes)?;
-    // SAFETY: the file comes from `Cache`: written by this user's Belljar and checked, or written a moment ago.
-    unsafe { Component::deserialize(engine, bytes) }
-}
-
-#[expect(unsafe_code, reason = "machine code that this process made a moment ago")]
 fn deserialize_module_bytes(engine: &Engine, bytes: &[u8]) -> wasmtime::Result<Module> {
-    // SAFETY: the bytes are `Engine::precompile_module`'s own.
+    // SAFETY: the bytes are `Engine::precompile_module`'s own, or the cache's.
     unsafe { Module::deserialize(engine, bytes) }
 }
 
-#[expect(unsafe_code, reason = "machine code that this process made a moment ago")]
-fn deserialize_component_bytes(engine: &Engine, bytes: &[u8]) -> wasmtime::Result<Component> {
-    // SAFETY: the bytes are `Engine::precompile_component`'s own.
+#[expect(unsafe_code, reason = "machine code that this process made, or whose keyed checksum was just found right")]
+fn deserialize_component(engine: &Engine, bytes: &[u8]) -> wasmtime::Result<Component> {
+    // SAFETY: the bytes are `Engine::precompile_component`'s own, or the cache's.
     unsafe { Component::deserialize(engine, bytes) }
 }
