@@ -6,6 +6,7 @@
 mod determinism;
 mod examples;
 mod faults;
+mod intl;
 mod isolation;
 mod json;
 mod preparation;

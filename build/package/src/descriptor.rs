@@ -84,6 +84,9 @@ pub struct Runtime {
     pub limits: Limits,
     /// Interval and time-out of the health check, if the applet has one.
     pub health_check: Option<HealthCheck>,
+    /// Locales the applet uses through `Intl`, canonical BCP 47, without extensions; without any it has no `Intl`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub locales: Vec<String>,
 }
 
 /// The engines a manifest can name.

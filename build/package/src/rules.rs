@@ -9,6 +9,8 @@ pub const HANDLERS_MAX: usize = 256;
 pub const TEXT_BYTES_MAX: usize = 4096;
 /// Longest path inside an applet or package, bytes.
 pub const PATH_BYTES_MAX: usize = 200;
+/// Most locales of one applet.
+pub const LOCALES_MAX: usize = 64;
 /// Most items of any other list in a manifest.
 pub const LIST_MAX: usize = 1024;
 
@@ -219,6 +221,11 @@ pub fn locale(value: &str) -> Rule {
     rule(ok, "use a locale such as 'en' or 'pt-BR'")
 }
 
+/// Whether a locale has more than language, script, region and variants.
+pub fn has_extension(locale: &str) -> bool {
+    locale.split('-').any(|part| part.len() == 1)
+}
+
 /// A display text.
 ///
 /// # Errors
@@ -245,6 +252,13 @@ impl Descriptor {
             check_text("description", description)?;
         }
         check("runtime.entrypoint", relative_path(&self.runtime.entrypoint))?;
+        let locales = &self.runtime.locales;
+        check("runtime.locales", rule(locales.len() <= LOCALES_MAX, "the list is too long"))?;
+        for (index, tag) in locales.iter().enumerate() {
+            check("runtime.locales", locale(tag))?;
+            check("runtime.locales", rule(!has_extension(tag), "a locale has no extensions"))?;
+            check("runtime.locales", rule(!locales[..index].contains(tag), "a locale is there twice"))?;
+        }
         check("handlers", rule(!self.handlers.is_empty(), "there is no handler"))?;
         check("handlers", rule(self.handlers.len() <= HANDLERS_MAX, "there are more than 256 handlers"))?;
         for (index, handler) in self.handlers.iter().enumerate() {

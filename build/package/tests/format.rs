@@ -22,6 +22,7 @@ fn descriptor() -> Descriptor {
             entrypoint: "src/main.ts".into(),
             limits: Limits { max_memory_mb: Some(64), ..Limits::default() },
             health_check: None,
+            locales: vec!["en".into(), "de-AT".into()],
         },
         handlers: vec![
             Handler { name: "default".into(), export: "default".into(), trigger: Trigger::Call {} },

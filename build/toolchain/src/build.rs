@@ -13,6 +13,7 @@ use crate::bundle::rolldown::Rolldown;
 use crate::{
     bundle::{Bundle, BundleRequest, Bundler, Format},
     diagnostic::{BuildError, Problem, Severity},
+    intl,
     manifest::{MANIFEST_BYTES_MAX, MANIFEST_NAMES, Manifest},
 };
 
@@ -102,6 +103,7 @@ fn run(bundler: &dyn Bundler, folder: &Path, read: &mut Option<Manifest>) -> Res
         BundleRequest { folder: folder.to_owned(), entry: manifest.entrypoint.value.clone(), format: Format::Module };
     let Bundle { code, source_map, exports, mut inputs, notices: more } = bundler.bundle(&request)?;
     notices.extend(more);
+    notices.extend(intl::notices(&code, &source_map, !manifest.locales.is_empty()));
     let missing = manifest.missing_exports(&exports);
     if !missing.is_empty() {
         return Err(BuildError::new(missing.into_iter().chain(notices).collect()));

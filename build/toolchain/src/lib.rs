@@ -13,6 +13,7 @@
 mod build;
 mod bundle;
 mod diagnostic;
+mod intl;
 pub mod manifest;
 
 pub use build::{Built, FILE_BYTES_MAX, Report, build_with, check_with};

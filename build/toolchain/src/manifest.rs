@@ -51,6 +51,8 @@ pub struct Manifest {
     pub limits: Limits,
     /// The health check, its defaults filled in.
     pub health_check: Option<HealthCheck>,
+    /// Locales for `Intl`, canonical; may be empty.
+    pub locales: Vec<At<String>>,
     /// The handlers as written; may be empty.
     pub handlers: Vec<ManifestHandler>,
     /// What the applet asks for.
@@ -157,6 +159,7 @@ fn read(reader: &mut Reader<'_>, root: &Node, file: &SourceFile) -> Option<Manif
         entrypoint: runtime.entrypoint?,
         limits: runtime.limits,
         health_check: runtime.health_check,
+        locales: runtime.locales,
         handlers,
         permissions,
     })
@@ -231,10 +234,11 @@ struct Runtime {
     entrypoint: Option<At<String>>,
     limits: Limits,
     health_check: Option<HealthCheck>,
+    locales: Vec<At<String>>,
 }
 
-const RUNTIME_KEYS: [&str; 7] =
-    ["engine", "version", "entrypoint", "limits", "healthCheck", "resources", "health_check"];
+const RUNTIME_KEYS: [&str; 8] =
+    ["engine", "version", "entrypoint", "limits", "healthCheck", "locales", "resources", "health_check"];
 
 impl Runtime {
     fn read(reader: &mut Reader<'_>, node: &Node, resources: Option<&Node>) -> Option<Self> {
@@ -269,8 +273,42 @@ impl Runtime {
             .get("healthCheck")
             .or_else(|| fields.get("health_check"))
             .and_then(|node| health_check(reader, node));
-        Some(Self { engine, version, entrypoint, limits, health_check })
+        let locales = fields.get("locales").map(|node| locales(reader, node)).unwrap_or_default();
+        Some(Self { engine, version, entrypoint, limits, health_check, locales })
     }
+}
+
+/// Canonical tags of languages that `Intl` has data for.
+fn locales(reader: &mut Reader<'_>, node: &Node) -> Vec<At<String>> {
+    let items = reader.list("runtime.locales", node, true).unwrap_or_default();
+    if items.len() > rules::LOCALES_MAX {
+        let message = format!("runtime.locales has {} items", items.len());
+        let help = "name the languages the applet speaks: 'en' stands for 'en-GB' and all others, too";
+        reader.error("manifest.value", message, (node.start, node.end), help);
+        return Vec::new();
+    }
+    let mut locales: Vec<At<String>> = Vec::new();
+    for item in items {
+        let Some(text) = reader.text_by("runtime.locales", item, rules::locale) else { continue };
+        let span = (text.start, text.end);
+        let canonical = belljar_intl::canonical(&text.value);
+        let message = format!("runtime.locales {:?} is not valid", text.value);
+        match canonical.as_deref() {
+            None => reader.error("manifest.value", message, span, "use a locale such as 'en' or 'pt-BR'"),
+            Some(tag) if tag != text.value => reader.error("manifest.value", message, span, &format!("write '{tag}'")),
+            Some(tag) if rules::has_extension(tag) => {
+                reader.error("manifest.value", message, span, "write the locale only; extensions (-u-…) go to the Intl constructors");
+            }
+            Some(tag) if !belljar_intl::is_known(tag) => {
+                reader.error("manifest.unknown-locale", format!("locale '{tag}' is not known"), span, "there is no data for this language in CLDR");
+            }
+            Some(tag) if locales.iter().any(|other| other.value == tag) => {
+                reader.error("manifest.value", format!("locale '{tag}' is there twice"), span, "keep one of the two");
+            }
+            Some(_) => locales.push(text),
+        }
+    }
+    locales
 }
 
 fn range(reader: &mut Reader<'_>, node: &Node) -> Option<semver::VersionReq> {

@@ -121,7 +121,7 @@ fn begin_call<'js>(
 
 fn begin_program<'js>(ctx: &Ctx<'js>, driver: &Object<'js>, program: Program) -> JsResult<()> {
     let shell: Function = driver.get("shell")?;
-    shell.call::<_, ()>((program.grants,))?;
+    shell.call::<_, ()>((program.grants, program.locales))?;
     match program.kind {
         ProgramKind::Script => {
             AWAITED.set(Some(Awaited::EventLoop));

@@ -7,7 +7,7 @@ use hmac::{Hmac, Mac};
 use javy::quickjs::{Ctx, Exception, Object, Result, String as JsString, Value, prelude::Func};
 use sha2::{Digest, Sha256};
 
-use crate::bindings::belljar::applet::{clock, completions, db, http, log, random};
+use crate::bindings::belljar::applet::{clock, completions, db, http, intl, log, random};
 use crate::values::{self, Bytes, Parameters, Text};
 
 /// Bytes of one `random.bytes` call, as in wit/random.wit and in the Web Crypto standard's quota.
@@ -44,6 +44,8 @@ pub(crate) fn object<'js>(ctx: &Ctx<'js>) -> Result<Object<'js>> {
     set_db(&native)?;
     native.set("httpSend", Func::from(http_send))?;
     native.set("cancel", Func::from(completions::cancel))?;
+    native.set("intl", Func::from(intl_answer))?;
+    native.set("intlCompare", Func::from(|recipe: Text, a: Text, b: Text| intl::compare(&recipe.0, &a.0, &b.0)))?;
     native.set("utf8Encode", Func::from(utf8_encode))?;
     native.set("utf8Decode", Func::from(utf8_decode))?;
     native.set("sha256", Func::from(|ctx: Ctx<'js>, b: Bytes| values::uint8_array(&ctx, &Sha256::digest(&b.0))))?;
@@ -52,6 +54,37 @@ pub(crate) fn object<'js>(ctx: &Ctx<'js>) -> Result<Object<'js>> {
     native.set("base64Encode", Func::from(|b: Bytes| ENCODE.encode(b.0)))?;
     native.set("base64Decode", Func::from(base64_decode))?;
     Ok(native)
+}
+
+/// In the order of wit/intl.wit; guest-js/web/src/intl/host.ts has the numbers.
+const QUESTIONS: [intl::Question; 19] = [
+    intl::Question::CanonicalLocale,
+    intl::Question::Negotiate,
+    intl::Question::SupportedValues,
+    intl::Question::ResolveNumber,
+    intl::Question::Number,
+    intl::Question::NumberParts,
+    intl::Question::ResolveDate,
+    intl::Question::Date,
+    intl::Question::DateParts,
+    intl::Question::DateRange,
+    intl::Question::DateRangeParts,
+    intl::Question::ResolvePlural,
+    intl::Question::Plural,
+    intl::Question::PluralRange,
+    intl::Question::List,
+    intl::Question::ListParts,
+    intl::Question::RelativeTime,
+    intl::Question::RelativeTimeParts,
+    intl::Question::ResolveCollator,
+];
+
+/// Pure, and so open to top-level code.
+fn intl_answer(ctx: Ctx<'_>, question: usize, recipe: Text, value: Text) -> Result<String> {
+    match intl::answer(QUESTIONS[question], &recipe.0, &value.0) {
+        Ok(answer) => Ok(answer),
+        Err(message) => Err(Exception::throw_range(&ctx, &message)),
+    }
 }
 
 fn set_db(native: &Object<'_>) -> Result<()> {

@@ -2,7 +2,7 @@
 //!
 //! `belljar_compile(script, len)` compiles the web platform and leaves the bytecode where a report would be; `belljar_boot(bytecode,
 //! len)`, in a fresh memory, makes the base image of it. `belljar_buffer(bytes)` gives room for a text; `belljar_prepare(name, name_len, source,
-//! source_len, seed)` evaluates an applet's bundle and answers 0, or 1 with a report (JSON: `{reason, errors}`, see `Failure` in
+//! source_len, locales, locales_len, seed)` evaluates an applet's bundle (locales are separated by spaces) and answers 0, or 1 with a report (JSON: `{reason, errors}`, see `Failure` in
 //! guest-js/web/src/bindings.ts) at `belljar_report_at()`, `belljar_report_bytes()`.
 
 use std::cell::RefCell;
@@ -44,15 +44,22 @@ extern "C" fn belljar_buffer(bytes: usize) -> *mut u8 {
 }
 
 /// # Safety
-/// Both ranges were made by `belljar_buffer` and filled with UTF-8; they are taken back here.
+/// All ranges were made by `belljar_buffer` and filled with UTF-8; they are taken back here.
 #[unsafe(no_mangle)]
-unsafe extern "C" fn belljar_prepare(name: *mut u8, name_len: usize, source: *mut u8, source_len: usize, seed: u64) -> u32 {
+unsafe extern "C" fn belljar_prepare(
+    name: *mut u8,
+    name_len: usize,
+    source: *mut u8,
+    source_len: usize,
+    locales: *mut u8,
+    locales_len: usize,
+    seed: u64,
+) -> u32 {
     // SAFETY: the caller's promise: these are the boxes that `belljar_buffer` leaked.
-    let (name, source) = unsafe {
-        (Vec::from_raw_parts(name, name_len, name_len), Vec::from_raw_parts(source, source_len, source_len))
-    };
+    let text = |at, len| unsafe { Vec::from_raw_parts(at, len, len) };
+    let (name, source, locales) = (text(name, name_len), text(source, source_len), text(locales, locales_len));
     fastrand::seed(seed);
-    let prepared = engine::with(|ctx, driver| prepare(ctx, driver, name, source));
+    let prepared = engine::with(|ctx, driver| prepare(ctx, driver, name, source, &locales));
     settle_heap(FreeBlocks::Forget);
     match prepared {
         Ok(()) => {
@@ -83,8 +90,12 @@ fn settle_heap(free: FreeBlocks) {
     crate::allocator::reserve(HEADROOM_BYTES);
 }
 
-fn prepare<'js>(ctx: &Ctx<'js>, driver: &Object<'js>, name: Vec<u8>, source: Vec<u8>) -> Result<(), String> {
+fn prepare<'js>(ctx: &Ctx<'js>, driver: &Object<'js>, name: Vec<u8>, source: Vec<u8>, locales: &[u8]) -> Result<(), String> {
     let caught = |error: CaughtError<'js>| report(driver, thrown(ctx, error));
+    if !locales.is_empty() {
+        let locales: Vec<String> = String::from_utf8_lossy(locales).split(' ').map(str::to_owned).collect();
+        driver.get("locales").and_then(|f: Function| f.call::<_, ()>((locales,))).catch(ctx).map_err(caught)?;
+    }
     let module = Module::declare(ctx.clone(), name, source).catch(ctx).map_err(caught)?;
     let (module, promise) = module.eval().catch(ctx).map_err(caught)?;
     while ctx.execute_pending_job() {}

@@ -27,6 +27,9 @@ export interface Native {
   dbRollback(transaction: number): OperationId;
   /** headers: name, value, name, value, …; redirect: 0 follow, 1 error, 2 manual. */
   httpSend(method: string, url: string, headers: string[], body: Uint8Array | undefined, redirect: number, timeoutMs: number | undefined): OperationId;
+  /** question: a case of wit/intl.wit, by number. Throws RangeError when there is no answer. Open while an applet is prepared. */
+  intl(question: number, recipe: string, value: string): string;
+  intlCompare(recipe: string, left: string, right: string): number;
   /** The operation will not complete. */
   cancel(operation: OperationId): void;
   utf8Encode(text: string): Uint8Array;
@@ -73,8 +76,10 @@ export interface Failure { reason: number; errors: ErrorReport[] }
 export interface Driver {
   /** Calls a handler of the applet's module namespace. A promise only when the handler (or the body of its Response) made one. */
   call(namespace: Record<string, unknown>, call: Call): Reply | Promise<Reply>;
-  /** Prepares the globals of `belljar eval`: `print`, and `sdk` with these parts only (no `sdk` when empty). */
-  shell(grants: string[]): void;
+  /** Prepares the globals of `belljar eval`: `print`, `sdk` with these parts only (no `sdk` when empty), `Intl` with these locales. */
+  shell(grants: string[], locales: string[]): void;
+  /** Called before an applet's bundle is evaluated if it declares locales: gives it `Intl`. */
+  locales(declared: string[]): void;
   /** Hands an operation's outcome over (resolves or rejects its promise). */
   complete(operation: OperationId, outcome: Outcome): void;
   /** Operations handed to the host and not completed or cancelled. */

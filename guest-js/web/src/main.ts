@@ -5,6 +5,7 @@
 import type { Driver, Native } from './bindings.ts';
 import { runCall } from './driver/call.ts';
 import { report } from './driver/failure.ts';
+import { installIntl } from './intl/intl.ts';
 import { bindNative, native } from './native.ts';
 import { complete, outstanding } from './operations.ts';
 import { restricted, sdk } from './sdk.ts';
@@ -15,13 +16,14 @@ import { installPlatform } from './web/platform.ts';
 import { fireTimer, nextTimerUs, startProgram } from './web/timers.ts';
 import { installGlobal } from './webidl.ts';
 
-function shell(grants: string[]): void {
+function shell(grants: string[], locales: string[]): void {
   startClock();
   startProgram();
   installGlobal('print', print);
   const parts = restricted(grants);
   if (parts === undefined) delete (globalThis as Record<string, unknown>)['sdk'];
   else installGlobal('sdk', parts);
+  if (locales.length > 0) installIntl(locales);
 }
 
 function unhandled(error: unknown): void {
@@ -37,5 +39,5 @@ export default function main(engine: Native): Driver {
   installPlatform();
   installGlobal('console', consoleObject);
   installGlobal('sdk', sdk);
-  return { call: runCall, shell, complete, outstanding, nextTimerUs, fireTimer, report, unhandled };
+  return { call: runCall, shell, locales: installIntl, complete, outstanding, nextTimerUs, fireTimer, report, unhandled };
 }

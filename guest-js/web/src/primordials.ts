@@ -11,7 +11,7 @@ function getter<T, R>(prototype: object, name: PropertyKey): (self: T) => R {
 }
 
 export const { apply, ownKeys, getPrototypeOf } = Reflect;
-export const { create, defineProperty, freeze, getOwnPropertyDescriptor, keys: objectKeys, setPrototypeOf } = Object;
+export const { assign, create, defineProperty, freeze, getOwnPropertyDescriptor, keys: objectKeys, setPrototypeOf } = Object;
 export const hasOwn: (object: object, key: PropertyKey) => boolean = Object.hasOwn;
 export const ObjectPrototype = Object.prototype;
 export const isArray: (value: unknown) => value is unknown[] = Array.isArray;
@@ -46,6 +46,7 @@ export const indexOf = uncurryThis(String.prototype.indexOf);
 export const lastIndexOf = uncurryThis(String.prototype.lastIndexOf);
 export const slice = uncurryThis(String.prototype.slice);
 export const startsWith = uncurryThis(String.prototype.startsWith);
+export const trim = uncurryThis(String.prototype.trim);
 export const toLowerCase = uncurryThis(String.prototype.toLowerCase);
 export const toUpperCase = uncurryThis(String.prototype.toUpperCase);
 export const repeat = uncurryThis(String.prototype.repeat);

@@ -196,6 +196,9 @@ pub(crate) struct EvalArgs {
     /// A host it may call over https (with --grant http): `api.example.com`, `*.example.com:8443`, `*`
     #[arg(long, value_name = "HOST[:PORT]")]
     pub(crate) allow_host: Vec<String>,
+    /// A locale it may use through Intl, the first one by default; without any there is no Intl
+    #[arg(long, value_name = "LOCALE")]
+    pub(crate) locale: Vec<String>,
     /// The tenant to run it for
     #[arg(long, value_name = "NAME", default_value = "local")]
     pub(crate) tenant: String,

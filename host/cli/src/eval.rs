@@ -32,7 +32,8 @@ const LINE_BYTES_MAX: u64 = 128 << 10;
 pub(crate) fn run(args: &EvalArgs) -> Result<i32, Failure> {
     let tenant = local::tenant(&args.tenant)?;
     let grants = grants(args)?;
-    let (program, modules) = program(args)?;
+    let (mut program, modules) = program(args)?;
+    program.locales = locales(args)?;
     let limits = limits(args);
 
     let mut builder = local::builder(limits.clone(), &args.test_host, args.seed);
@@ -103,10 +104,10 @@ fn program(args: &EvalArgs) -> Result<(Program, Arc<dyn Modules>), Failure> {
         let modules = FolderModules::beside(path).with_context(|| format!("the folder of {shown} cannot be found"))?;
         // Its path in its folder, as modules are named: so it can be imported by them.
         let name = path.file_name().map_or_else(|| shown.clone(), |name| name.to_string_lossy().into_owned());
-        Ok((Program { kind, name, source }, Arc::new(modules)))
+        Ok((Program { kind, name, source, locales: Vec::new() }, Arc::new(modules)))
     };
     let of_text = |name: &str, source| -> (Program, Arc<dyn Modules>) {
-        (Program { kind: ProgramKind::Script, name: name.to_owned(), source }, Arc::new(NoModules))
+        (Program { kind: ProgramKind::Script, name: name.to_owned(), source, locales: Vec::new() }, Arc::new(NoModules))
     };
     match (&args.script, &args.module, args.code.as_deref()) {
         (Some(path), ..) => of_file(path, ProgramKind::Script),
@@ -116,6 +117,20 @@ fn program(args: &EvalArgs) -> Result<(Program, Arc<dyn Modules>), Failure> {
         }
         (.., Some(code)) => Ok(of_text("[eval]", code.to_owned())),
     }
+}
+
+/// Locales for `Intl`, in their canonical form.
+fn locales(args: &EvalArgs) -> Result<Vec<String>, Failure> {
+    let mut locales = Vec::new();
+    for tag in &args.locale {
+        let canonical = belljar::intl::canonical(tag).filter(|tag| belljar::intl::is_known(tag));
+        match canonical {
+            Some(tag) if !locales.contains(&tag) => locales.push(tag),
+            Some(_) => {}
+            None => return Err(Failure::usage(format!("--locale {tag:?} is not a locale that is known")).hint("such as en, de-AT or zh-Hant")),
+        }
+    }
+    Ok(locales)
 }
 
 fn grants(args: &EvalArgs) -> Result<Grants, Failure> {

@@ -262,6 +262,12 @@ impl Host {
         self.inner.sandbox.digest
     }
 
+    /// Names the data behind `Intl` (ICU4X and the time zone database): with the engine digest, what a recording has to name, because
+    /// another version may format differently.
+    pub fn intl_version(&self) -> String {
+        belljar_intl::version()
+    }
+
     /// What was unusual while the host was set up, for people.
     pub fn notes(&self) -> &[String] {
         &self.inner.sandbox.notes
@@ -295,6 +301,7 @@ impl Host {
                 bundle: &package.bundle,
                 source_map: &package.source_map,
                 memory_bytes_max: release.limits().memory_bytes_max,
+                locales: &package.descriptor.runtime.locales,
             };
             self.inner.sandbox.prepare(source).await.map(Arc::new)
         });

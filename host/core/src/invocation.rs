@@ -83,6 +83,8 @@ pub struct Program {
     pub name: String,
     /// JavaScript.
     pub source: String,
+    /// Locales it may use through `Intl`, canonical; without any there is no `Intl`.
+    pub locales: Vec<String>,
 }
 
 /// How a program is evaluated.

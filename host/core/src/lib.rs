@@ -14,6 +14,7 @@ mod host;
 mod invocation;
 mod recent;
 
+pub use belljar_intl as intl;
 pub use belljar_package as package;
 pub use capability::db::{DatabasesConfig, SQL_BYTES_MAX};
 pub use capability::http::{HttpConfig, HttpConfigError, InvalidTestHost};

@@ -180,7 +180,7 @@ fn overlapping(bench: &Bench) -> Result<()> {
     for _ in 0..10 {
         let rule = HttpRule { host: "localhost".into(), ports: vec![port], methods: vec![], allow_http: true };
         let evaluation = Evaluation {
-            program: Program { kind: ProgramKind::Module, name: "fetch.mjs".into(), source: source.clone() },
+            program: Program { kind: ProgramKind::Module, name: "fetch.mjs".into(), source: source.clone(), locales: Vec::new() },
             grants: Grants { http: vec![rule], ..Default::default() },
             limits: Limits::default(),
             modules: None,

@@ -39,6 +39,7 @@ impl Manifest {
                 entrypoint: self.entrypoint.value.clone(),
                 limits: self.limits,
                 health_check: self.health_check.clone(),
+                locales: self.locales.iter().map(|locale| locale.value.clone()).collect(),
             },
             handlers,
             permissions,

@@ -2,6 +2,7 @@
 // handler does.
 
 import type { Call, Reply } from '../bindings.ts';
+import { beginIntl } from '../intl/intl.ts';
 import { native } from '../native.ts';
 import { apply, hasOwn, indexOf, isArray, jsonParse, push, SavedPromise, slice, toLowerCase } from '../primordials.ts';
 import { startClock } from '../web/performance.ts';
@@ -139,6 +140,7 @@ async function failLater(error: unknown): Promise<Reply> {
 export function runCall(namespace: Record<string, unknown>, call: Call): Reply | Promise<Reply> {
   begin(call);
   startClock();
+  beginIntl(call.caller.locale);
   Batch.retryAsked = false;
   let target = call.export in namespace ? namespace[call.export] : namespace['default'];
   let self: unknown;

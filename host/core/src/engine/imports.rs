@@ -2,11 +2,13 @@
 //! begin as tasks, and `invoke` collects what completes.
 
 mod convert;
+pub(super) mod intl;
 
 use std::collections::HashMap;
 use std::future::Future;
 use std::sync::Arc;
 
+use belljar_intl::Formatters;
 use tokio::task::{AbortHandle, JoinSet};
 use wasmtime::StoreContextMut;
 use wasmtime::component::{HasSelf, Linker};
@@ -53,6 +55,8 @@ pub(crate) struct State {
     operations_max: u32,
     outstanding_max: u32,
     pub(super) host_calls: u64,
+    /// What Intl has made so far.
+    formatters: Formatters,
     /// The clock at the start of this slice, and the fuel left then.
     slice_us: u64,
     slice_fuel: u64,
@@ -72,6 +76,7 @@ impl State {
             operations_max: limits.operations_max,
             outstanding_max: limits.operations_outstanding_max,
             host_calls: 0,
+            formatters: Formatters::default(),
             slice_us: 0,
             slice_fuel: 0,
             fuel_now: 0,
@@ -162,6 +167,7 @@ pub(super) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
         state.fuel_now = fuel_left;
         Ok((state.guest_now_us(),))
     })?;
+    intl::link(linker)?;
     linker.allow_shadowing(false);
     Ok(())
 }

@@ -84,6 +84,7 @@ impl Task {
             name: program.name,
             source: program.source,
             grants: granted.iter().filter(|(_, granted)| *granted).map(|(name, _)| (*name).to_owned()).collect(),
+            locales: program.locales,
         };
         let caller = types::Caller {
             tenant: tenant.to_string(),

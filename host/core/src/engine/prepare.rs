@@ -3,12 +3,13 @@
 
 use std::time::Duration;
 
+use belljar_intl::Formatters;
 use serde::Deserialize;
 use wasmtime::{Caller, Linker, Memory, Module, Store, Trap, TypedFunc};
 
 use super::bindings::AppletPre;
 use super::image;
-use super::imports::State;
+use super::imports::{State, intl};
 use super::limiter::{Abort, Limiter};
 use super::positions::Positions;
 use super::sandbox::{FUEL_YIELD_INTERVAL, Sandbox};
@@ -68,6 +69,8 @@ pub(crate) struct Source<'a> {
     pub(crate) bundle: &'a str,
     pub(crate) source_map: &'a str,
     pub(crate) memory_bytes_max: u64,
+    /// Locales the applet declares; without any it has no `Intl`.
+    pub(crate) locales: &'a [String],
 }
 
 /// Store data while top-level code runs.
@@ -75,6 +78,9 @@ struct Preparing {
     limiter: Limiter,
     memory: Option<Memory>,
     log: Vec<String>,
+    formatters: Formatters,
+    /// The guest's allocator, for answers of `intl`.
+    realloc: Option<TypedFunc<(u32, u32, u32, u32), u32>>,
 }
 
 impl Sandbox {
@@ -84,6 +90,10 @@ impl Sandbox {
     /// A fault: `syntax`, `preparation` (it threw, called a capability, left something waiting, or ran into a limit), `memory`, or
     /// `internal`.
     pub(crate) async fn prepare(&self, source: Source<'_>) -> Result<Prepared, Fault> {
+        if let Some(unknown) = source.locales.iter().find(|locale| !belljar_intl::is_known(locale)) {
+            let message = format!("the applet declares the locale {unknown:?}, for which this host ({}) has no data", belljar_intl::version());
+            return Err(Fault::new(FaultCode::Preparation, message));
+        }
         let positions = Positions::new(BUNDLE_NAME, source.source_map);
         let name = self.image_name(&source);
         if let Some(image) = self.cached_image(&name) {
@@ -110,12 +120,16 @@ impl Sandbox {
     fn image_name(&self, source: &Source<'_>) -> String {
         let mut hasher = blake3::Hasher::new();
         hasher.update(self.digest.as_bytes()).update(source.package.as_bytes()).update(&source.memory_bytes_max.to_le_bytes());
+        // What top-level code has formatted is in the image.
+        if !source.locales.is_empty() {
+            hasher.update(belljar_intl::version().as_bytes());
+        }
         format!("{}-delta", &hasher.finalize().to_hex()[..32])
     }
 
     async fn evaluate_top_level(&self, source: &Source<'_>, positions: &Positions) -> Result<(Vec<u8>, Vec<String>), Fault> {
         let limiter = Limiter::new(source.memory_bytes_max);
-        let mut store = Store::new(&self.engine, Preparing { limiter, memory: None, log: Vec::new() });
+        let mut store = Store::new(&self.engine, Preparing { limiter, memory: None, log: Vec::new(), formatters: Formatters::default(), realloc: None });
         store.limiter(|preparing| &mut preparing.limiter);
         let evaluated = async {
             store.set_fuel(PREPARATION_FUEL_MAX)?;
@@ -156,17 +170,20 @@ impl Sandbox {
         let instance = linker.instantiate_async(&mut *store, &self.code).await?;
 
         let buffer: TypedFunc<u32, u32> = instance.get_typed_func(&mut *store, "belljar_buffer")?;
-        let mut texts = [(0, 0); 2];
-        for (place, text) in texts.iter_mut().zip([BUNDLE_NAME, source.bundle]) {
+        store.data_mut().realloc = Some(instance.get_typed_func(&mut *store, "cabi_realloc")?);
+        let locales = source.locales.join(" ");
+        let mut texts = [(0, 0); 3];
+        for (place, text) in texts.iter_mut().zip([BUNDLE_NAME, source.bundle, &locales]) {
             let bytes = u32::try_from(text.len())?;
             let at = buffer.call_async(&mut *store, bytes).await?;
             memory.write(&mut *store, at as usize, text.as_bytes())?;
             *place = (at, bytes);
         }
-        let [(name_at, name_bytes), (source_at, source_bytes)] = texts;
+        let [(name_at, name_bytes), (source_at, source_bytes), (locales_at, locales_bytes)] = texts;
         let seed = u64::from_le_bytes(source.package.as_bytes()[..8].try_into()?);
-        let prepare: TypedFunc<(u32, u32, u32, u32, u64), u32> = instance.get_typed_func(&mut *store, "belljar_prepare")?;
-        let failed = prepare.call_async(&mut *store, (name_at, name_bytes, source_at, source_bytes, seed)).await?;
+        let prepare: TypedFunc<(u32, u32, u32, u32, u32, u32, u64), u32> = instance.get_typed_func(&mut *store, "belljar_prepare")?;
+        let arguments = (name_at, name_bytes, source_at, source_bytes, locales_at, locales_bytes, seed);
+        let failed = prepare.call_async(&mut *store, arguments).await?;
         if failed == 0 {
             return Ok(None);
         }
@@ -195,8 +212,54 @@ impl Sandbox {
                 }
             },
         )?;
+        link_intl(&mut linker)?;
         Ok(linker)
     }
+}
+
+/// `Intl` is pure, so top-level code may use it. There is no component yet: texts are passed as the canonical ABI has them.
+fn link_intl(linker: &mut Linker<Preparing>) -> wasmtime::Result<()> {
+    let name = "belljar:applet/intl@0.1.0";
+    linker.func_wrap_async(
+        name,
+        "answer",
+        |mut caller: Caller<'_, Preparing>, (question, recipe_at, recipe_bytes, value_at, value_bytes, result): (u32, u32, u32, u32, u32, u32)| {
+            Box::new(async move {
+                let question = *intl::QUESTIONS.get(question as usize).ok_or(Trap::UnreachableCodeReached)?;
+                let (recipe, value) = (text(&caller, recipe_at, recipe_bytes)?, text(&caller, value_at, value_bytes)?);
+                let answer = intl::answer(&mut caller, |preparing| &mut preparing.formatters, question, &recipe, &value)?;
+                let (case, text) = match &answer {
+                    Ok(text) => (0u8, text),
+                    Err(text) => (1, text),
+                };
+                let (memory, realloc) = (caller.data().memory, caller.data().realloc.clone());
+                let (memory, realloc) = memory.zip(realloc).ok_or(Trap::UnreachableCodeReached)?;
+                let bytes = u32::try_from(text.len())?;
+                let at = realloc.call_async(&mut caller, (0, 0, 1, bytes)).await?;
+                memory.write(&mut caller, at as usize, text.as_bytes())?;
+                memory.write(&mut caller, result as usize, &[case])?;
+                memory.write(&mut caller, result as usize + 4, &at.to_le_bytes())?;
+                memory.write(&mut caller, result as usize + 8, &bytes.to_le_bytes())?;
+                Ok(())
+            })
+        },
+    )?;
+    linker.func_wrap(
+        name,
+        "compare",
+        |mut caller: Caller<'_, Preparing>, recipe: u32, recipe_bytes: u32, left: u32, left_bytes: u32, right: u32, right_bytes: u32| {
+            let recipe = text(&caller, recipe, recipe_bytes)?;
+            let (left, right) = (text(&caller, left, left_bytes)?, text(&caller, right, right_bytes)?);
+            intl::compare(&mut caller, |preparing| &mut preparing.formatters, &recipe, &left, &right)
+        },
+    )?;
+    Ok(())
+}
+
+fn text(caller: &Caller<'_, Preparing>, at: u32, bytes: u32) -> wasmtime::Result<String> {
+    let memory = caller.data().memory.ok_or(Trap::UnreachableCodeReached)?;
+    let bytes = memory.data(caller).get(at as usize..).and_then(|m| m.get(..bytes as usize)).ok_or(Trap::MemoryOutOfBounds)?;
+    Ok(String::from_utf8(bytes.to_vec())?)
 }
 
 fn top_level(code: FaultCode, hit: LimitHit) -> Fault {
