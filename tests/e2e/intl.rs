@@ -64,9 +64,15 @@ fn the_callers_locale_is_the_default_when_it_is_declared() {
 
 #[test]
 fn other_applets_have_no_intl() {
-    check(applet::PLAIN, "export default () => [typeof Intl, (1234.5).toLocaleString('de')];", "en", json!(["undefined", "1234.5"]));
+    check(
+        applet::PLAIN,
+        "export default () => [typeof Intl, (1234.5).toLocaleString('de')];",
+        "en",
+        json!(["undefined", "1234.5"]),
+    );
     let host = host::shared();
-    let package = applet::package_of("intl", applet::PLAIN, "export default () => new Intl.NumberFormat('en').format(1);");
+    let package =
+        applet::package_of("intl", applet::PLAIN, "export default () => new Intl.NumberFormat('en').format(1);");
     let release = applet::admit(host, applet::tenant(), &package);
     let outcome = block_on(applet::call(host, &release, "default", "null"));
     let fault = applet::fault(&outcome);
@@ -91,7 +97,17 @@ fn what_is_absurd_is_a_range_error() {
             name(() => new Intl.Segmenter('en')),
         ];";
     let expected = json!([
-        "RangeError", "TypeError", "RangeError", "TypeError", "RangeError", "TypeError", "RangeError", "TypeError", "RangeError", "RangeError", "TypeError",
+        "RangeError",
+        "TypeError",
+        "RangeError",
+        "TypeError",
+        "RangeError",
+        "TypeError",
+        "RangeError",
+        "TypeError",
+        "RangeError",
+        "RangeError",
+        "TypeError",
         "Error"
     ]);
     check(DECLARES, main, "en", expected);
@@ -138,8 +154,17 @@ fn builtins_that_were_replaced_do_not_matter() {
 
 #[test]
 fn eval_takes_locales() {
-    let ran = cli::run(&["eval", "--locale", "DE", "--locale", "en", "console.log((1.5).toLocaleString(), new Intl.NumberFormat('en').format(1.5))"]);
+    let ran = cli::run(&[
+        "eval",
+        "--locale",
+        "DE",
+        "--locale",
+        "en",
+        "console.log((1.5).toLocaleString(), new Intl.NumberFormat('en').format(1.5))",
+    ]);
     assert_eq!((ran.code, ran.stdout.as_str()), (Some(0), "1,5 1.5\n"), "{ran:?}");
+    let ran = cli::run(&["eval", "Intl.NumberFormat"]);
+    assert!(ran.stderr.contains("Intl is not defined") && ran.stderr.contains("--locale en"), "{ran:?}");
     let ran = cli::run(&["eval", "--locale", "klingon", "1"]);
     assert!(ran.code == Some(2) && ran.stderr.contains("klingon"), "{ran:?}");
 }
@@ -159,6 +184,10 @@ fn locales_and_uses_that_cannot_be_served_are_told_with_their_place() {
     check("  locales: [en_US]\n", plain, "is not valid");
     check("  locales: [de-u-nu-latn]\n", plain, "extensions");
     check("  locales: [en, xx]\n", plain, "manifest.yaml:6:");
-    check("  locales: [en]\n", "export default () => new Intl.Segmenter('en');", "Intl.Segmenter is not in the sandbox");
+    check(
+        "  locales: [en]\n",
+        "export default () => new Intl.Segmenter('en');",
+        "Intl.Segmenter is not in the sandbox",
+    );
     check("", "export default () => new Intl.NumberFormat('en').format(1);", "the manifest declares no locales");
 }

@@ -49,7 +49,8 @@ fn first_use(text: &str, used: &str) -> Option<usize> {
         let (before, after) = (&text[..*at], &text[at + used.len()..]);
         let line = before.rsplit('\n').next().unwrap_or_default();
         let comment = line.contains("//") || line.trim_start().starts_with('*') || line.contains("/*");
-        let whole = !before.ends_with(|c: char| name(c) || c == '.') && (used.ends_with('.') || !after.starts_with(name));
+        let whole =
+            !before.ends_with(|c: char| name(c) || c == '.') && (used.ends_with('.') || !after.starts_with(name));
         whole && !comment
     })
 }

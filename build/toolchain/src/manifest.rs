@@ -297,10 +297,20 @@ fn locales(reader: &mut Reader<'_>, node: &Node) -> Vec<At<String>> {
             None => reader.error("manifest.value", message, span, "use a locale such as 'en' or 'pt-BR'"),
             Some(tag) if tag != text.value => reader.error("manifest.value", message, span, &format!("write '{tag}'")),
             Some(tag) if rules::has_extension(tag) => {
-                reader.error("manifest.value", message, span, "write the locale only; extensions (-u-…) go to the Intl constructors");
+                reader.error(
+                    "manifest.value",
+                    message,
+                    span,
+                    "write the locale only; extensions (-u-…) go to the Intl constructors",
+                );
             }
             Some(tag) if !belljar_intl::is_known(tag) => {
-                reader.error("manifest.unknown-locale", format!("locale '{tag}' is not known"), span, "there is no data for this language in CLDR");
+                reader.error(
+                    "manifest.unknown-locale",
+                    format!("locale '{tag}' is not known"),
+                    span,
+                    "there is no data for this language in CLDR",
+                );
             }
             Some(tag) if locales.iter().any(|other| other.value == tag) => {
                 reader.error("manifest.value", format!("locale '{tag}' is there twice"), span, "keep one of the two");

@@ -135,9 +135,9 @@ test('crypto helpers', () => {
 
 test('a program sees what it was granted', () => {
   const box = sandbox();
-  box.driver.shell(['db']);
+  box.driver.shell(['db'], []);
   assert.equal(box.run("[Object.keys(sdk).join(), typeof print, Object.isFrozen(sdk)].join(' ')"), 'db,crypto,SdkError function true');
-  box.driver.shell([]);
+  box.driver.shell([], []);
   assert.equal(box.run('typeof sdk'), 'undefined');
   box.run("print('a', { b: 1 })");
   assert.equal(box.state.logs[0].message, 'a { b: 1 }');

@@ -55,7 +55,7 @@ test('a program does not wait for AbortSignal.timeout, a call does', () => {
   const box = sandbox();
   box.run('AbortSignal.timeout(1000)');
   assert.notEqual(box.driver.nextTimerUs(), undefined);
-  box.driver.shell([]);
+  box.driver.shell([], []);
   assert.equal(box.driver.nextTimerUs(), undefined);
   box.run("fetch('https://h/')");
   assert.notEqual(box.driver.nextTimerUs(), undefined);
@@ -234,7 +234,7 @@ test('performance starts with the call', () => {
   const box = sandbox();
   box.run('performance.now()');
   box.state.nowUs += 5_000_000;
-  box.driver.shell([]);
+  box.driver.shell([], []);
   box.state.nowUs += 1500;
   assert.equal(box.run('performance.now()'), 1.5);
 });

@@ -127,6 +127,12 @@ fn of_host(host: &Host) -> Vec<Finding> {
             value: host.engine_digest().to_hex().into(),
             meaning: "fuel is comparable under this digest only".into(),
         },
+        Finding {
+            name: "intl",
+            state: State::Good,
+            value: host.intl_version().into(),
+            meaning: "what Intl answers belongs to this version".into(),
+        },
         Finding { name: "pagemap-scan", state, value: value.into(), meaning: meaning.into() },
     ];
     findings.extend(host.notes().iter().map(|note| Finding {

@@ -11,6 +11,7 @@ use crate::console::Console;
 use crate::exit_codes;
 use crate::failure::Failure;
 use crate::files::{self, INPUT_BYTES_MAX};
+use crate::hints;
 use crate::modules::{FolderModules, NoModules};
 use crate::run::bounded;
 use crate::sources::Sources;
@@ -55,7 +56,9 @@ pub(crate) fn run(args: &EvalArgs) -> Result<i32, Failure> {
     let outcome = bounded(local::wait_for(host.evaluate(evaluation))?);
     console.finish();
     if let Err(fault) = &outcome.result {
-        let hint = module_hint(kind, fault, &source);
+        let no_intl =
+            || hints::no_intl(fault).then_some("a script has Intl for the locales it is given: add --locale en");
+        let hint = module_hint(kind, fault, &source).or_else(no_intl);
         let shown = if is_uncaught(fault) {
             present::uncaught(fault)
         } else {
@@ -127,7 +130,10 @@ fn locales(args: &EvalArgs) -> Result<Vec<String>, Failure> {
         match canonical {
             Some(tag) if !locales.contains(&tag) => locales.push(tag),
             Some(_) => {}
-            None => return Err(Failure::usage(format!("--locale {tag:?} is not a locale that is known")).hint("such as en, de-AT or zh-Hant")),
+            None => {
+                return Err(Failure::usage(format!("--locale {tag:?} is not a locale that is known"))
+                    .hint("such as en, de-AT or zh-Hant"));
+            }
         }
     }
     Ok(locales)

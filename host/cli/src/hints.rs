@@ -1,9 +1,22 @@
 //! What to do about each fault.
 
-use belljar::FaultCode;
+use belljar::{Fault, FaultCode};
 
-/// The `hint:` line of a fault.
-pub(crate) fn of(code: FaultCode) -> &'static str {
+/// The `hint:` line of a fault: that of its code, or a better one.
+pub(crate) fn of_fault(fault: &Fault) -> &'static str {
+    if no_intl(fault) {
+        return "an applet has Intl for the locales its manifest declares: add `locales: [en, …]` under `runtime:`";
+    }
+    of(fault.code)
+}
+
+/// Whether an applet without locales has used `Intl`.
+pub(crate) fn no_intl(fault: &Fault) -> bool {
+    fault.errors.first().is_some_and(|error| error.name == "ReferenceError" && error.message == "Intl is not defined")
+}
+
+/// The `hint:` line of a fault's code.
+fn of(code: FaultCode) -> &'static str {
     match code {
         FaultCode::Threw => "the handler threw: catch the error, or correct the line above",
         FaultCode::HandlerNotFound => "`belljar inspect` lists the handlers of a package; name one with --handler",

@@ -69,7 +69,7 @@ pub(crate) fn fault(fault: &Fault, sources: &Sources, paint: Paint) -> String {
     if let Some(hit) = &fault.limit {
         let _ = writeln!(text, "limit: {}, allowed {}, used {}", hit.name, grouped(hit.allowed), grouped(hit.used));
     }
-    let _ = writeln!(text, "{} {}", paint.hint("hint:"), hints::of(fault.code));
+    let _ = writeln!(text, "{} {}", paint.hint("hint:"), hints::of_fault(fault));
     text
 }
 

@@ -92,6 +92,7 @@ pub(crate) struct DateFormatter {
     names: Names,
     zone: Zone,
     hour_cycle: Option<&'static str>,
+    hour: Option<&'static str>,
     shows_zone: bool,
     /// For ranges, when ICU4X's own patterns have the widths that were asked for.
     ranges: Option<(DateTimeFormatterPreferences, CompositeFieldSet)>,
@@ -102,7 +103,8 @@ impl DateFormatter {
         let zone = Zone::new(&recipe.time_zone)?;
         let number_locale = locale::with_keywords(&recipe.locale, &[("nu", recipe.numbering_system.as_deref())])?;
         let numbering_system = number::numbering_system(&number_locale)?;
-        let keywords = [("nu", recipe.numbering_system.as_deref()), ("hc", recipe.hour_cycle.as_deref().map(known_cycle))];
+        let keywords =
+            [("nu", recipe.numbering_system.as_deref()), ("hc", recipe.hour_cycle.as_deref().map(known_cycle))];
         let preferences = DateTimeFormatterPreferences::from(&locale::with_keywords(&recipe.locale, &keywords)?);
         let chooser = Chooser { preferences, zone: &zone };
         let fields = fields(&recipe);
@@ -129,9 +131,13 @@ impl DateFormatter {
             Token::Field('k', _) => Some("h24"),
             _ => None,
         });
+        let hour = tokens.iter().find_map(|token| match token {
+            Token::Field('h' | 'H' | 'K' | 'k', length) => Some(if *length == 2 { "2-digit" } else { "numeric" }),
+            _ => None,
+        });
         let shows_zone = fields.zone_style.is_some();
         let ranges = (text == chosen).then_some((preferences, build(fields)?));
-        Ok(Self { numbering_system, pattern, names, zone, hour_cycle, shows_zone, ranges })
+        Ok(Self { numbering_system, pattern, names, zone, hour_cycle, hour, shows_zone, ranges })
     }
 
     pub(crate) fn resolved(&self) -> Result<String, String> {
@@ -141,8 +147,15 @@ impl DateFormatter {
             numbering_system: &'a str,
             time_zone: &'a str,
             hour_cycle: Option<&'a str>,
+            /// The width of hours in the pattern.
+            hour: Option<&'a str>,
         }
-        json(&Resolved { numbering_system: &self.numbering_system, time_zone: &self.zone.name, hour_cycle: self.hour_cycle })
+        json(&Resolved {
+            numbering_system: &self.numbering_system,
+            time_zone: &self.zone.name,
+            hour_cycle: self.hour_cycle,
+            hour: self.hour,
+        })
     }
 
     /// `value` is a time value: milliseconds since 1970, UTC.
@@ -189,7 +202,8 @@ struct Chooser<'a> {
 impl Chooser<'_> {
     fn pattern(&self, fields: &FieldSetBuilder) -> Result<String, String> {
         let formatter =
-            FixedCalendarDateTimeFormatter::<Gregorian, _>::try_new(self.preferences, build(fields.clone())?).map_err(failed)?;
+            FixedCalendarDateTimeFormatter::<Gregorian, _>::try_new(self.preferences, build(fields.clone())?)
+                .map_err(failed)?;
         Ok(formatter.format(&moment(SAMPLE_MS, self.zone)).pattern().to_string())
     }
 
@@ -216,14 +230,21 @@ impl Chooser<'_> {
             return Ok(());
         }
         let mut date = FieldSetBuilder::new();
-        (date.date_fields, date.length, date.year_style) = (fields.date_fields, Some(Length::Medium), fields.year_style);
+        (date.date_fields, date.length, date.year_style) =
+            (fields.date_fields, Some(Length::Medium), fields.year_style);
         let medium = tokens(&self.pattern(&date)?);
         if let [.., Token::Text(before), Token::Field('E' | 'c', _), Token::Text(after)] = medium.as_slice()
             && let (Some(open), ")") = (before.find('('), after.as_str())
             && let Some(at) = pattern.iter().position(|token| matches!(token, Token::Field('E' | 'c', _)))
         {
             // What is before the parenthesis in the one pattern may be a field's own text, which the other has already.
-            let space = if before[..open].ends_with(' ') && !matches!(&pattern[..at], [.., Token::Text(text)] if text.ends_with(' ')) { " " } else { "" };
+            let space = if before[..open].ends_with(' ')
+                && !matches!(&pattern[..at], [.., Token::Text(text)] if text.ends_with(' '))
+            {
+                " "
+            } else {
+                ""
+            };
             let rest = pattern.split_off(at + 1);
             let weekday = pattern.pop();
             pattern.push(Token::Text(format!("{space}(")));
@@ -462,7 +483,13 @@ fn adjust(tokens: &mut Vec<Token>, recipe: &Recipe) {
             Some(Width::Numeric) if matches!(c, 'm' | 's' | 'y') => 1,
             Some(Width::Numeric) if matches!(c, 'h' | 'H' | 'K' | 'k') && two_digits => 1,
             Some(Width::Long) if text => 4,
-            Some(Width::Short) if text => if matches!(c, 'G' | 'B') { 1 } else { 3 },
+            Some(Width::Short) if text => {
+                if matches!(c, 'G' | 'B') {
+                    1
+                } else {
+                    3
+                }
+            }
             Some(Width::Narrow) if text => 5,
             _ => *length,
         };
@@ -472,7 +499,8 @@ fn adjust(tokens: &mut Vec<Token>, recipe: &Recipe) {
 /// Locales whose dates in numbers have no leading zeros when every part is `numeric` (skeletons yMd, Md and yM of CLDR), although their
 /// short dates have them, from which ICU4X makes these patterns: for the day, and for the month.
 const UNPADDED_DAY: &str = " am cs cy da de en-IE en-IN es-MX et gl id ja ka lv my nb nl nn no pl sv-FI sw te vi ";
-const UNPADDED_MONTH: &str = " am be cs cy da de en-IE en-IN es-CO es-MX es-PE et gl id ja ka ms my nb nl nl-BE nn no sl sv-FI sw te vi ";
+const UNPADDED_MONTH: &str =
+    " am be cs cy da de en-IE en-IN es-CO es-MX es-PE et gl id ja ka ms my nb nl nl-BE nn no sl sv-FI sw te vi ";
 
 fn narrow_numbers(tokens: &mut [Token], recipe: &Recipe) {
     let language = recipe.locale.split('-').next().unwrap_or_default();

@@ -108,7 +108,9 @@ impl Formatters {
         within("options", recipe, RECIPE_BYTES_MAX)?;
         within("text to format", value, VALUE_BYTES_MAX)?;
         match question {
-            Question::CanonicalLocale => canonical(value).ok_or_else(|| format!("Incorrect locale information provided: {value:?}")),
+            Question::CanonicalLocale => {
+                canonical(value).ok_or_else(|| format!("Incorrect locale information provided: {value:?}"))
+            }
             Question::Negotiate => locale::negotiate(recipe, value),
             Question::SupportedValues => supported::values(value),
             _ => match self.formatter(kind(question), recipe)? {
@@ -176,7 +178,11 @@ fn within(what: &str, text: &str, max: usize) -> Result<(), String> {
 
 fn kind(question: Question) -> Kind {
     match question {
-        Question::ResolveDate | Question::Date | Question::DateParts | Question::DateRange | Question::DateRangeParts => Kind::Date,
+        Question::ResolveDate
+        | Question::Date
+        | Question::DateParts
+        | Question::DateRange
+        | Question::DateRangeParts => Kind::Date,
         Question::ResolvePlural | Question::Plural | Question::PluralRange => Kind::Plural,
         Question::List | Question::ListParts => Kind::List,
         Question::RelativeTime | Question::RelativeTimeParts => Kind::Relative,

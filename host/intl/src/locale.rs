@@ -79,7 +79,8 @@ pub(crate) fn negotiate(recipe: &str, value: &str) -> Result<String, String> {
             chosen = Some(Chosen { locale: met, requested: Some(tag.clone()), keywords, supported: Vec::new() });
         }
     }
-    let default = || Chosen { locale: declared.default.clone(), requested: None, keywords: Vec::new(), supported: Vec::new() };
+    let default =
+        || Chosen { locale: declared.default.clone(), requested: None, keywords: Vec::new(), supported: Vec::new() };
     json(&Chosen { supported, ..chosen.unwrap_or_else(default) })
 }
 
@@ -108,7 +109,8 @@ fn within(narrow: &str, wide: &str) -> bool {
 
 /// A locale with the keywords that ICU4X reads from it.
 pub(crate) fn with_keywords(tag: &str, keywords: &[(&str, Option<&str>)]) -> Result<Locale, String> {
-    let mut locale = Locale::try_from_str(tag).map_err(|_| format!("Incorrect locale information provided: {tag:?}"))?;
+    let mut locale =
+        Locale::try_from_str(tag).map_err(|_| format!("Incorrect locale information provided: {tag:?}"))?;
     for (key, value) in keywords {
         let Some(value) = value else { continue };
         let key = Key::try_from_str(key).map_err(|error| error.to_string())?;

@@ -117,8 +117,17 @@ enum Grouping {
 enum Around {
     Nothing,
     Percent(DataPayload<DecimalPercentV1>),
-    Symbol { patterns: DataPayload<CurrencyEssentialsV1>, symbol: String, letters: (bool, bool), accounting: bool },
-    Name { pattern: DataPayload<CurrencyPatternsDataV1>, name: Option<DataPayload<CurrencyExtendedDataV1>>, code: String },
+    Symbol {
+        patterns: DataPayload<CurrencyEssentialsV1>,
+        symbol: String,
+        letters: (bool, bool),
+        accounting: bool,
+    },
+    Name {
+        pattern: DataPayload<CurrencyPatternsDataV1>,
+        name: Option<DataPayload<CurrencyExtendedDataV1>>,
+        code: String,
+    },
     Unit(UnitNames),
 }
 
@@ -140,7 +149,8 @@ impl NumberFormatter {
         recipe.digits.check()?;
         let locale = locale::with_keywords(&recipe.locale, &[("nu", recipe.numbering_system.as_deref())])?;
         let formatter = |grouping: GroupingStrategy| {
-            DecimalFormatter::try_new((&locale).into(), DecimalFormatterOptions::from(grouping)).map_err(no_data("numbers"))
+            DecimalFormatter::try_new((&locale).into(), DecimalFormatterOptions::from(grouping))
+                .map_err(no_data("numbers"))
         };
         let decimal = formatter(match recipe.use_grouping {
             Grouping::Always => GroupingStrategy::Always,
@@ -153,10 +163,14 @@ impl NumberFormatter {
         let around = around(&recipe, &locale)?;
         let compact = match (recipe.notation, recipe.compact_display) {
             (Notation::Compact, Some(CompactDisplay::Long)) => Some(
-                numbers::<DecimalCompactLongV1>(&icu_decimal::provider::Baked, &locale, None).map_err(no_data("compact numbers"))?.cast(),
+                numbers::<DecimalCompactLongV1>(&icu_decimal::provider::Baked, &locale, None)
+                    .map_err(no_data("compact numbers"))?
+                    .cast(),
             ),
             (Notation::Compact, _) => Some(
-                numbers::<DecimalCompactShortV1>(&icu_decimal::provider::Baked, &locale, None).map_err(no_data("compact numbers"))?.cast(),
+                numbers::<DecimalCompactShortV1>(&icu_decimal::provider::Baked, &locale, None)
+                    .map_err(no_data("compact numbers"))?
+                    .cast(),
             ),
             _ => None,
         };
@@ -216,7 +230,8 @@ impl NumberFormatter {
     /// Rounds, and answers the exponent that the number is written with: the value is then that of the mantissa.
     fn round(&self, value: &mut Decimal) -> i16 {
         let exact = value.clone();
-        let magnitude = |value: &Decimal| if value.absolute.is_zero() { 0 } else { value.absolute.nonzero_magnitude_start() };
+        let magnitude =
+            |value: &Decimal| if value.absolute.is_zero() { 0 } else { value.absolute.nonzero_magnitude_start() };
         let mut exponent = self.exponent(magnitude(value));
         value.absolute.multiply_pow10(-exponent);
         self.recipe.digits.apply(value);
@@ -237,7 +252,10 @@ impl NumberFormatter {
             Notation::Scientific => magnitude,
             Notation::Engineering => magnitude.div_euclid(3) * 3,
             Notation::Compact => {
-                let entry = self.compact.as_ref().and_then(|compact| compact.get().0.iter().filter(|t| i16::from(t.sized) <= magnitude).last());
+                let entry = self
+                    .compact
+                    .as_ref()
+                    .and_then(|compact| compact.get().0.iter().filter(|t| i16::from(t.sized) <= magnitude).last());
                 entry.map_or(0, |entry| i16::from(entry.sized - entry.variable.get_default().0.get()))
             }
         }
@@ -246,6 +264,13 @@ impl NumberFormatter {
     /// The digits with what belongs to their notation.
     fn digits(&self, absolute: &Decimal, exponent: i16) -> Parts {
         let mut parts = Parts::of(&self.decimal.format(absolute));
+        if self.recipe.style == Style::Currency {
+            for (locale, kind, text) in CURRENCY_SEPARATORS {
+                if self.recipe.locale == locale {
+                    parts.replace(kind, text);
+                }
+            }
+        }
         match self.recipe.notation {
             Notation::Standard => parts,
             Notation::Scientific | Notation::Engineering => {
@@ -259,9 +284,14 @@ impl NumberFormatter {
             }
             Notation::Compact => {
                 let magnitude = exponent + absolute.absolute.nonzero_magnitude_start();
-                let entry = self.compact.as_ref().and_then(|compact| compact.get().0.iter().filter(|t| i16::from(t.sized) <= magnitude).last());
+                let entry = self
+                    .compact
+                    .as_ref()
+                    .and_then(|compact| compact.get().0.iter().filter(|t| i16::from(t.sized) <= magnitude).last());
                 match entry.filter(|_| exponent > 0) {
-                    Some(entry) => fill_one(entry.variable.get(absolute.into(), &self.plurals).1, &parts, symbol("compact")),
+                    Some(entry) => {
+                        fill_one(entry.variable.get(absolute.into(), &self.plurals).1, &parts, symbol("compact"))
+                    }
                     None => parts,
                 }
             }
@@ -269,7 +299,8 @@ impl NumberFormatter {
     }
 
     fn surround(&self, digits: &Parts, absolute: &Decimal, exponent: i16, sign: Sign) -> Parts {
-        let operands = || PluralOperands::from_significand_and_exponent(&absolute.absolute, u8::try_from(exponent).unwrap_or(0));
+        let operands =
+            || PluralOperands::from_significand_and_exponent(&absolute.absolute, u8::try_from(exponent).unwrap_or(0));
         match &self.around {
             Around::Nothing => self.signed(sign, digits),
             Around::Percent(percent) => {
@@ -297,17 +328,25 @@ impl NumberFormatter {
                 if let Some(pattern) = negative {
                     return fill_two(pattern, (digits, &currency), signs);
                 }
-                let positive: &DoublePlaceholderPattern =
-                    if *accounting { patterns.get_positive_accounting(*starts, *ends) } else { patterns.get_positive(*starts, *ends) };
+                let positive: &DoublePlaceholderPattern = if *accounting {
+                    patterns.get_positive_accounting(*starts, *ends)
+                } else {
+                    patterns.get_positive(*starts, *ends)
+                };
                 self.signed(sign, &fill_two(positive, (digits, &currency), literal))
             }
             Around::Name { pattern, name, code } => {
                 let mut currency = Parts::default();
-                currency.push("currency", name.as_ref().map_or(code.as_str(), |name| name.get().get(operands(), &self.plurals)));
+                currency.push(
+                    "currency",
+                    name.as_ref().map_or(code.as_str(), |name| name.get().get(operands(), &self.plurals)),
+                );
                 self.signed(sign, &fill_two(pattern.get().get(operands(), &self.plurals), (digits, &currency), literal))
             }
             // The sign belongs to the number, not to the unit.
-            Around::Unit(names) => fill_one(names.get().get(operands(), &self.plurals), &self.signed(sign, digits), symbol("unit")),
+            Around::Unit(names) => {
+                fill_one(names.get().get(operands(), &self.plurals), &self.signed(sign, digits), symbol("unit"))
+            }
         }
     }
 
@@ -328,10 +367,14 @@ impl NumberFormatter {
     }
 }
 
+/// Separators that amounts of money have and other numbers have not (CLDR: currencyGroup, currencyDecimal), which ICU4X has no data for.
+const CURRENCY_SEPARATORS: [(&str, &str, &str); 2] = [("de-AT", "group", "."), ("fr-CH", "decimal", ".")];
+
 /// A pattern for negative amounts has its sign as text: a minus sign, or parentheses.
 fn signs(parts: &mut Parts, text: &str) {
     for c in text.chars() {
-        let kind = if matches!(c, '-' | '\u{2212}' | '\u{2012}' | '\u{fe63}' | '\u{ff0d}') { "minusSign" } else { LITERAL };
+        let kind =
+            if matches!(c, '-' | '\u{2212}' | '\u{2012}' | '\u{fe63}' | '\u{ff0d}') { "minusSign" } else { LITERAL };
         parts.push(kind, c.encode_utf8(&mut [0; 4]));
     }
 }
@@ -346,7 +389,8 @@ fn around(recipe: &Recipe, locale: &Locale) -> Result<Around, String> {
             let code = recipe.currency.as_deref().unwrap_or("");
             let currency = CurrencyType::try_from_str(code).map_err(|_| format!("Invalid currency code: {code:?}"))?;
             if recipe.currency_display == Some(CurrencyDisplay::Name) {
-                let id = DataMarkerAttributes::try_from_str(code).map_err(|_| format!("Invalid currency code: {code:?}"))?;
+                let id =
+                    DataMarkerAttributes::try_from_str(code).map_err(|_| format!("Invalid currency code: {code:?}"))?;
                 let pattern = numbers(experimental, locale, None).map_err(no_data("currency names"))?;
                 let name = attributed(experimental, locale, id).map_err(no_data("currency names"))?;
                 return Ok(Around::Name { pattern, name, code: code.to_owned() });
@@ -367,7 +411,10 @@ fn around(recipe: &Recipe, locale: &Locale) -> Result<Around, String> {
                 }
             }
             let (symbol, letters) = match &found {
-                Some(symbol) => (symbol.get().as_str().to_owned(), (symbol.get().starts_with_letter(), symbol.get().ends_with_letter())),
+                Some(symbol) => (
+                    symbol.get().as_str().to_owned(),
+                    (symbol.get().starts_with_letter(), symbol.get().ends_with_letter()),
+                ),
                 None => (code.to_owned(), (true, true)),
             };
             let accounting = recipe.currency_sign == Some(CurrencySign::Accounting);
@@ -380,7 +427,8 @@ fn around(recipe: &Recipe, locale: &Locale) -> Result<Around, String> {
 /// Digits after the decimal separator that a currency usually has (ECMA-402, 16.5.1 CurrencyDigits).
 pub(crate) fn currency_digits(code: &str) -> Option<u8> {
     let currency = CurrencyType::try_from_str(code).ok()?;
-    let fractions: DataResponse<CurrencyFractionsV1> = icu_experimental::provider::Baked.load(DataRequest::default()).ok()?;
+    let fractions: DataResponse<CurrencyFractionsV1> =
+        icu_experimental::provider::Baked.load(DataRequest::default()).ok()?;
     Some(fractions.payload.get().resolve(currency).digits)
 }
 
@@ -424,6 +472,7 @@ pub(crate) fn numbering_system(locale: &Locale) -> Result<String, String> {
     {
         return Ok(system.as_str().to_owned());
     }
-    let symbols = numbers::<DecimalSymbolsV1>(&icu_decimal::provider::Baked, locale, None).map_err(no_data("numbers"))?;
+    let symbols =
+        numbers::<DecimalSymbolsV1>(&icu_decimal::provider::Baked, locale, None).map_err(no_data("numbers"))?;
     Ok(symbols.get().strings.numsys().to_owned())
 }

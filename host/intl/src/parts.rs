@@ -55,6 +55,11 @@ impl Parts {
         self
     }
 
+    /// Gives all parts of a kind another text.
+    pub(crate) fn replace(&mut self, kind: &str, text: &str) {
+        self.list.iter_mut().filter(|part| part.0 == kind).for_each(|part| part.1 = text.to_owned());
+    }
+
     pub(crate) fn append(&mut self, other: &Self) {
         for (kind, text) in &other.list {
             self.cut();

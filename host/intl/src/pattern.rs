@@ -5,7 +5,11 @@ use icu_pattern::{DoublePlaceholderKey, DoublePlaceholderPattern, PatternItem, S
 use crate::parts::{LITERAL, Parts};
 
 /// Fills the one placeholder; `text` is called for what stands around it.
-pub(crate) fn fill_one(pattern: &SinglePlaceholderPattern, value: &Parts, mut text: impl FnMut(&mut Parts, &str)) -> Parts {
+pub(crate) fn fill_one(
+    pattern: &SinglePlaceholderPattern,
+    value: &Parts,
+    mut text: impl FnMut(&mut Parts, &str),
+) -> Parts {
     let mut parts = Parts::default();
     for item in pattern.iter() {
         match item {
@@ -17,7 +21,11 @@ pub(crate) fn fill_one(pattern: &SinglePlaceholderPattern, value: &Parts, mut te
 }
 
 /// Fills both placeholders.
-pub(crate) fn fill_two(pattern: &DoublePlaceholderPattern, values: (&Parts, &Parts), mut text: impl FnMut(&mut Parts, &str)) -> Parts {
+pub(crate) fn fill_two(
+    pattern: &DoublePlaceholderPattern,
+    values: (&Parts, &Parts),
+    mut text: impl FnMut(&mut Parts, &str),
+) -> Parts {
     let mut parts = Parts::default();
     for item in pattern.iter() {
         match item {

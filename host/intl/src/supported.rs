@@ -12,11 +12,13 @@ use crate::{json, number, zone};
 
 /// ECMA-402, table 15: systems with ten digits of their own.
 const NUMBERING_SYSTEMS: &[&str] = &[
-    "adlm", "ahom", "arab", "arabext", "bali", "beng", "bhks", "brah", "cakm", "cham", "deva", "diak", "fullwide", "gara", "gong", "gonm", "gujr",
-    "gukh", "guru", "hanidec", "hmng", "hmnp", "java", "kali", "kawi", "khmr", "knda", "krai", "lana", "lanatham", "laoo", "latn", "lepc", "limb",
-    "mathbold", "mathdbl", "mathmono", "mathsanb", "mathsans", "mlym", "modi", "mong", "mroo", "mtei", "mymr", "mymrepka", "mymrpao", "mymrshan",
-    "mymrtlng", "nagm", "newa", "nkoo", "olck", "onao", "orya", "osma", "outlined", "rohg", "saur", "segment", "shrd", "sind", "sinh", "sora", "sund",
-    "sunu", "takr", "talu", "tamldec", "telu", "thai", "tibt", "tirh", "tnsa", "tols", "vaii", "wara", "wcho",
+    "adlm", "ahom", "arab", "arabext", "bali", "beng", "bhks", "brah", "cakm", "cham", "deva", "diak", "fullwide",
+    "gara", "gong", "gonm", "gujr", "gukh", "guru", "hanidec", "hmng", "hmnp", "java", "kali", "kawi", "khmr", "knda",
+    "krai", "lana", "lanatham", "laoo", "latn", "lepc", "limb", "mathbold", "mathdbl", "mathmono", "mathsanb",
+    "mathsans", "mlym", "modi", "mong", "mroo", "mtei", "mymr", "mymrepka", "mymrpao", "mymrshan", "mymrtlng", "nagm",
+    "newa", "nkoo", "olck", "onao", "orya", "osma", "outlined", "rohg", "saur", "segment", "shrd", "sind", "sinh",
+    "sora", "sund", "sunu", "takr", "talu", "tamldec", "telu", "thai", "tibt", "tirh", "tnsa", "tols", "vaii", "wara",
+    "wcho",
 ];
 
 /// Units of ECMA-402, table 2, for which ICU4X has names. Digital sizes, temperatures and angles have none there yet.
@@ -67,7 +69,9 @@ pub(crate) fn values(key: &str) -> Result<String, String> {
         "calendar" => json(&["gregory", "iso8601"]),
         "collation" => json(&COLLATIONS),
         "currency" => json(&CURRENCIES.split_ascii_whitespace().collect::<Vec<_>>()),
-        "numberingSystem" => json(&NUMBERING_SYSTEMS.iter().filter(|name| is_numbering_system(name)).collect::<Vec<_>>()),
+        "numberingSystem" => {
+            json(&NUMBERING_SYSTEMS.iter().filter(|name| is_numbering_system(name)).collect::<Vec<_>>())
+        }
         "timeZone" => json(&zone::names()),
         "unit" => json(&UNITS.iter().map(|(name, _)| name).collect::<Vec<_>>()),
         // Not of ECMA-402: `currencyDigits:EUR`.
@@ -78,8 +82,9 @@ pub(crate) fn values(key: &str) -> Result<String, String> {
     }
 }
 
-const COLLATIONS: [&str; 12] =
-    ["compat", "dict", "emoji", "eor", "phonebk", "pinyin", "searchjl", "sinhala", "stroke", "trad", "zhuyin", "unihan"];
+const COLLATIONS: [&str; 12] = [
+    "compat", "dict", "emoji", "eor", "phonebk", "pinyin", "searchjl", "sinhala", "stroke", "trad", "zhuyin", "unihan",
+];
 
 /// Active currencies of ISO 4217.
 const CURRENCIES: &str = "AED AFN ALL AMD AOA ARS AUD AWG AZN BAM BBD BDT BGN BHD BIF BMD BND BOB BOV BRL BSD BTN BWP BYN BZD CAD CDF CHE CHF CHW \
@@ -102,12 +107,12 @@ pub(crate) fn is_numbering_system(name: &str) -> bool {
 pub(crate) type UnitNames = DataPayload<ErasedMarker<UnitsDisplayNames<'static>>>;
 
 /// The patterns of a unit of ECMA-402.
-pub(crate) fn unit_names(
-    locale: &Locale,
-    unit: &str,
-    width: Option<Width>,
-) -> Result<UnitNames, String> {
-    let missing = || format!("there is no data for unit {unit:?} in the sandbox; an applet that needs it can run on a process engine (engine: node)");
+pub(crate) fn unit_names(locale: &Locale, unit: &str, width: Option<Width>) -> Result<UnitNames, String> {
+    let missing = || {
+        format!(
+            "there is no data for unit {unit:?} in the sandbox; an applet that needs it can run on a process engine (engine: node)"
+        )
+    };
     let (name, category) = UNITS.iter().find(|(name, _)| *name == unit).ok_or_else(missing)?;
     let width = match width {
         Some(Width::Narrow) => "narrow",
@@ -117,16 +122,30 @@ pub(crate) fn unit_names(
     let attributes = format!("{width}-{name}");
     let attributes = DataMarkerAttributes::try_from_str(&attributes).map_err(|_| missing())?;
     let found = match category {
-        Category::Area => tiers::<names::UnitsNamesAreaCoreV1, names::UnitsNamesAreaExtendedV1, names::UnitsNamesAreaOutlierV1>(locale, attributes),
-        Category::Duration => {
-            tiers::<names::UnitsNamesDurationCoreV1, names::UnitsNamesDurationExtendedV1, names::UnitsNamesDurationOutlierV1>(locale, attributes)
+        Category::Area => {
+            tiers::<names::UnitsNamesAreaCoreV1, names::UnitsNamesAreaExtendedV1, names::UnitsNamesAreaOutlierV1>(
+                locale, attributes,
+            )
         }
+        Category::Duration => tiers::<
+            names::UnitsNamesDurationCoreV1,
+            names::UnitsNamesDurationExtendedV1,
+            names::UnitsNamesDurationOutlierV1,
+        >(locale, attributes),
         Category::Length => {
-            tiers::<names::UnitsNamesLengthCoreV1, names::UnitsNamesLengthExtendedV1, names::UnitsNamesLengthOutlierV1>(locale, attributes)
+            tiers::<names::UnitsNamesLengthCoreV1, names::UnitsNamesLengthExtendedV1, names::UnitsNamesLengthOutlierV1>(
+                locale, attributes,
+            )
         }
-        Category::Mass => tiers::<names::UnitsNamesMassCoreV1, names::UnitsNamesMassExtendedV1, names::UnitsNamesMassOutlierV1>(locale, attributes),
+        Category::Mass => {
+            tiers::<names::UnitsNamesMassCoreV1, names::UnitsNamesMassExtendedV1, names::UnitsNamesMassOutlierV1>(
+                locale, attributes,
+            )
+        }
         Category::Volume => {
-            tiers::<names::UnitsNamesVolumeCoreV1, names::UnitsNamesVolumeExtendedV1, names::UnitsNamesVolumeOutlierV1>(locale, attributes)
+            tiers::<names::UnitsNamesVolumeCoreV1, names::UnitsNamesVolumeExtendedV1, names::UnitsNamesVolumeOutlierV1>(
+                locale, attributes,
+            )
         }
     };
     found.ok_or_else(missing)
@@ -142,7 +161,11 @@ where
 {
     // A name of the root locale ("km") counts only when no place has one of the language.
     let mut found = None;
-    for (payload, of_language) in [tier::<A>(locale, attributes), tier::<B>(locale, attributes), tier::<C>(locale, attributes)].into_iter().flatten() {
+    for (payload, of_language) in
+        [tier::<A>(locale, attributes), tier::<B>(locale, attributes), tier::<C>(locale, attributes)]
+            .into_iter()
+            .flatten()
+    {
         if of_language {
             return Some(payload);
         }
@@ -162,5 +185,7 @@ where
     let mut metadata = DataRequestMetadata::default();
     metadata.silent = true;
     let found: Result<DataResponse<M>, _> = icu_experimental::provider::Baked.load(DataRequest { id, metadata });
-    found.ok().map(|response| (response.payload.cast(), response.metadata.locale.is_none_or(|locale| !locale.is_unknown())))
+    found
+        .ok()
+        .map(|response| (response.payload.cast(), response.metadata.locale.is_none_or(|locale| !locale.is_unknown())))
 }

@@ -48,7 +48,13 @@ fn parts_are_flat() {
     let recipe = number(json!({ "style": "currency", "currency": "EUR", "locale": "de" }));
     let parts = formatters.answer(Question::NumberParts, &recipe, "-1234.5").unwrap();
     let expected = json!([
-        ["minusSign", "-"], ["integer", "1"], ["group", "."], ["integer", "234"], ["decimal", ","], ["fraction", "5"], ["literal", "\u{a0}"],
+        ["minusSign", "-"],
+        ["integer", "1"],
+        ["group", "."],
+        ["integer", "234"],
+        ["decimal", ","],
+        ["fraction", "5"],
+        ["literal", "\u{a0}"],
         ["currency", "€"]
     ]);
     assert_eq!(serde_json::from_str::<Value>(&parts).unwrap(), expected);
@@ -145,14 +151,21 @@ fn what_there_is_not_is_refused() {
     ];
     for (question, recipe, value) in cases {
         let answer = formatters.answer(*question, recipe, value);
-        assert!(answer.is_err(), "{question:?} {} {}: {answer:?}", &recipe[..recipe.len().min(80)], &value[..value.len().min(80)]);
+        assert!(
+            answer.is_err(),
+            "{question:?} {} {}: {answer:?}",
+            &recipe[..recipe.len().min(80)],
+            &value[..value.len().min(80)]
+        );
     }
 }
 
 #[test]
 fn the_end_of_time_has_a_date() {
     let mut formatters = Formatters::default();
-    let recipe = json!({ "locale": "en", "timeZone": "Europe/Vienna", "year": "numeric", "month": "short", "day": "numeric" }).to_string();
+    let recipe =
+        json!({ "locale": "en", "timeZone": "Europe/Vienna", "year": "numeric", "month": "short", "day": "numeric" })
+            .to_string();
     assert_eq!(formatters.answer(Question::Date, &recipe, "8640000000000000").as_deref(), Ok("Sep 13, 275760"));
     assert!(formatters.answer(Question::Date, &recipe, "-8640000000000000").is_ok());
 }
@@ -185,8 +198,11 @@ fn formatters_are_kept_and_bounded() {
 #[test]
 fn every_zone_has_rules_and_every_value_a_use() {
     let mut formatters = Formatters::default();
-    let mut values = |key: &str| -> Vec<String> { serde_json::from_str(&formatters.answer(Question::SupportedValues, "", key).unwrap()).unwrap() };
-    let (zones, units, systems, currencies) = (values("timeZone"), values("unit"), values("numberingSystem"), values("currency"));
+    let mut values = |key: &str| -> Vec<String> {
+        serde_json::from_str(&formatters.answer(Question::SupportedValues, "", key).unwrap()).unwrap()
+    };
+    let (zones, units, systems, currencies) =
+        (values("timeZone"), values("unit"), values("numberingSystem"), values("currency"));
     assert!(zones.len() > 400 && zones.contains(&"Europe/Vienna".into()), "{}", zones.len());
     for list in [&zones, &units, &systems, &currencies] {
         assert!(list.is_sorted(), "{list:?}");
@@ -205,7 +221,9 @@ fn every_zone_has_rules_and_every_value_a_use() {
         formatters.answer(Question::Number, &number(json!({ "numberingSystem": system })), "2").unwrap();
     }
     for currency in &currencies {
-        formatters.answer(Question::Number, &number(json!({ "style": "currency", "currency": currency })), "2").unwrap();
+        formatters
+            .answer(Question::Number, &number(json!({ "style": "currency", "currency": currency })), "2")
+            .unwrap();
     }
 }
 

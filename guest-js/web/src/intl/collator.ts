@@ -11,7 +11,8 @@ import { service } from './service.ts';
 import { supportedValuesOf } from './values.ts';
 
 export interface CollatorState {
-  locale: string; usage: string; sensitivity: string; ignorePunctuation: boolean; collation: string; numeric: boolean; caseFirst: string; recipe: string;
+  locale: string; usage: string; sensitivity: string; ignorePunctuation: boolean; collation: string; numeric: boolean; caseFirst: string;
+  recipe: string;
   bound?: (left: unknown, right: unknown) => number;
 }
 

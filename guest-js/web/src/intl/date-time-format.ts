@@ -13,8 +13,8 @@ import { isCalendar, isNumberingSystem } from './values.ts';
 const TEXT = ['narrow', 'short', 'long'];
 const DIGITS = ['2-digit', 'numeric'];
 const FIELDS: readonly (readonly [string, readonly string[]])[] = [
-  ['weekday', TEXT], ['era', TEXT], ['year', DIGITS], ['month', ['2-digit', 'numeric', 'narrow', 'short', 'long']], ['day', DIGITS], ['dayPeriod', TEXT],
-  ['hour', DIGITS], ['minute', DIGITS], ['second', DIGITS], ['fractionalSecondDigits', []],
+  ['weekday', TEXT], ['era', TEXT], ['year', DIGITS], ['month', ['2-digit', 'numeric', 'narrow', 'short', 'long']], ['day', DIGITS],
+  ['dayPeriod', TEXT], ['hour', DIGITS], ['minute', DIGITS], ['second', DIGITS], ['fractionalSecondDigits', []],
   ['timeZoneName', ['short', 'long', 'shortOffset', 'longOffset', 'shortGeneric', 'longGeneric']],
 ];
 const STYLES = ['full', 'long', 'medium', 'short'];
@@ -22,8 +22,8 @@ const CYCLES = ['h11', 'h12', 'h23', 'h24'];
 
 type Fields = Record<string, string | number | undefined>;
 export interface DateState {
-  locale: string; calendar: string; numberingSystem: string; timeZone: string; hourCycle: string | undefined; fields: Fields; dateStyle: string | undefined;
-  timeStyle: string | undefined; recipe: string; bound?: (date: unknown) => string;
+  locale: string; calendar: string; numberingSystem: string; timeZone: string; hourCycle: string | undefined; fields: Fields;
+  dateStyle: string | undefined; timeStyle: string | undefined; recipe: string; bound?: (date: unknown) => string;
 }
 /** Which fields must be there, and which are added when none is. */
 export type Required = 'date' | 'time' | 'any';
@@ -61,7 +61,9 @@ export function createDateTimeFormat(locales: unknown, given: unknown, required:
   if (dateStyle !== undefined || timeStyle !== undefined) {
     for (let i = 0; i < FIELDS.length; i++) {
       const name = (FIELDS[i] as (typeof FIELDS)[number])[0];
-      if (fields[name] !== undefined) throw new TypeError(`Can't set option ${name} when ${dateStyle === undefined ? 'timeStyle' : 'dateStyle'} is used`);
+      if (fields[name] !== undefined) {
+        throw new TypeError(`Can't set option ${name} when ${dateStyle === undefined ? 'timeStyle' : 'dateStyle'} is used`);
+      }
     }
     if (required === 'date' && timeStyle !== undefined) throw new TypeError('Invalid option : timeStyle');
     if (required === 'time' && dateStyle !== undefined) throw new TypeError('Invalid option : dateStyle');
@@ -75,7 +77,9 @@ export function createDateTimeFormat(locales: unknown, given: unknown, required:
   const recipe = jsonStringify({
     locale: resolved.data, numberingSystem: resolved.values['nu'], hourCycle: cycle, timeZone, dateStyle, timeStyle, ...fields,
   });
-  const answer = askJson<{ numberingSystem: string; timeZone: string; hourCycle: string | null }>(RESOLVE_DATE, recipe, '');
+  const answer = askJson<{ numberingSystem: string; timeZone: string; hourCycle: string | null; hour: string | null }>(RESOLVE_DATE, recipe, '');
+  // 11.3.7: widths are told as the locale's pattern has them.
+  if (fields['hour'] !== undefined) fields['hour'] = answer.hour ?? fields['hour'];
   // Beside an hour, minutes and seconds have two digits, whatever was asked.
   if (fields['hour'] !== undefined || (fields['minute'] !== undefined && fields['second'] !== undefined)) {
     if (fields['minute'] !== undefined) fields['minute'] = '2-digit';

@@ -27,7 +27,9 @@ export function readDigits(options: Options, minimumDefault: number, maximumDefa
   const minSignificant = options['minimumSignificantDigits'];
   const maxSignificant = options['maximumSignificantDigits'];
   const roundingIncrement = numberOption(options, 'roundingIncrement', 1, 5000) ?? 1;
-  if (arrayIndexOf(INCREMENTS, roundingIncrement) < 0) throw new RangeError('roundingIncrement value is out of range: use 1, 2, 5, 10, 20, 25, 50, …, 5000');
+  if (arrayIndexOf(INCREMENTS, roundingIncrement) < 0) {
+    throw new RangeError('roundingIncrement value is out of range: use 1, 2, 5, 10, 20, 25, 50, …, 5000');
+  }
   const roundingMode = stringOption(options, 'roundingMode', MODES, 'halfExpand');
   const priority = stringOption(options, 'roundingPriority', ['auto', 'morePrecision', 'lessPrecision'], 'auto');
   const trailingZeroDisplay = stringOption(options, 'trailingZeroDisplay', ['auto', 'stripIfInteger'], 'auto');

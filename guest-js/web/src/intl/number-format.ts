@@ -13,20 +13,24 @@ interface Settings {
   style: string; currency?: string | undefined; currencyDisplay?: string | undefined; currencySign?: string | undefined; unit?: string | undefined;
   unitDisplay?: string | undefined; notation: string; compactDisplay?: string | undefined; useGrouping: string; signDisplay: string;
 }
-export interface NumberState { locale: string; numberingSystem: string; settings: Settings; digits: Digits; recipe: string; bound?: (value: unknown) => string }
+export interface NumberState {
+  locale: string; numberingSystem: string; settings: Settings; digits: Digits; recipe: string; bound?: (value: unknown) => string;
+}
 
 const CURRENCY = /^[a-z]{3}$/i;
 /** ECMA-402, table 2; what there is no data for, the host says. */
-const UNITS = ' acre bit byte celsius centimeter day degree fahrenheit fluid-ounce foot gallon gigabit gigabyte gram hectare hour inch kilobit kilobyte '
-  + 'kilogram kilometer liter megabit megabyte meter microsecond mile mile-scandinavian milliliter millimeter millisecond minute month nanosecond ounce '
-  + 'percent petabyte pound second stone terabit terabyte week yard year ';
+const UNITS = ' acre bit byte celsius centimeter day degree fahrenheit fluid-ounce foot gallon gigabit gigabyte gram hectare hour inch kilobit '
+  + 'kilobyte kilogram kilometer liter megabit megabyte meter microsecond mile mile-scandinavian milliliter millimeter millisecond minute month '
+  + 'nanosecond ounce percent petabyte pound second stone terabit terabyte week yard year ';
 
-const SIMPLE = /^(?!.*-per-)[a-z-]+$/;
+const NAME = /^[a-z-]+$/;
 
+function isSimpleUnit(unit: string): boolean { return matches(NAME, unit) && indexOf(UNITS, ` ${unit} `) >= 0; }
+
+/** 6.6.1 IsWellFormedUnitIdentifier. */
 function isUnit(unit: string): boolean {
-  if (matches(SIMPLE, unit)) return indexOf(UNITS, ` ${unit} `) >= 0;
   const per = indexOf(unit, '-per-');
-  return per > 0 && isUnit(slice(unit, 0, per)) && isUnit(slice(unit, per + 5));
+  return isSimpleUnit(unit) || (per > 0 && isSimpleUnit(slice(unit, 0, per)) && isSimpleUnit(slice(unit, per + 5)));
 }
 
 /** 16.1.2 SetNumberFormatUnitOptions. */

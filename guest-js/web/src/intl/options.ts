@@ -27,7 +27,8 @@ export function stringOption(options: Options, name: string, values: readonly st
   if (value === undefined) return fallback;
   const text = domString(value);
   if (values !== undefined && arrayIndexOf(values, text) < 0) {
-    throw new RangeError(`Value ${text.length > 50 ? `${slice(text, 0, 50)}…` : text} out of range for options property ${name}: use ${arrayJoin(values, ', ')}`);
+    const shown = text.length > 50 ? `${slice(text, 0, 50)}…` : text;
+    throw new RangeError(`Value ${shown} out of range for options property ${name}: use ${arrayJoin(values, ', ')}`);
   }
   return text;
 }

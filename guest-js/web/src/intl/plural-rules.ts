@@ -38,7 +38,8 @@ export const pluralRules = once(() => service<State>({
       const { locale, type, digits, categories } = state(this, 'resolvedOptions');
       const { roundingIncrement, roundingMode, roundingPriority, trailingZeroDisplay, minimumIntegerDigits, ...rest } = digits;
       const own = { minimumIntegerDigits, ...rest };
-      return { locale, type, ...own, pluralCategories: copyArray(categories), roundingIncrement, roundingMode, roundingPriority, trailingZeroDisplay };
+      const rounding = { roundingIncrement, roundingMode, roundingPriority, trailingZeroDisplay };
+      return { locale, type, ...own, pluralCategories: copyArray(categories), ...rounding };
     },
   }),
 }));

@@ -14,8 +14,13 @@ interface State { locale: string; data: string; style: string; numeric: string; 
 
 const UNITS = ['second', 'minute', 'hour', 'day', 'week', 'month', 'quarter', 'year'];
 /** A recipe of a plain number, to learn the locale's numbering system. */
-const PLAIN = { style: 'decimal', notation: 'standard', useGrouping: 'auto', signDisplay: 'auto', digits: { minimumIntegerDigits: 1, minimumFractionDigits: 0,
-  maximumFractionDigits: 3, roundingIncrement: 1, roundingMode: 'halfExpand', roundingPriority: 'auto', trailingZeroDisplay: 'auto' } };
+const PLAIN = {
+  style: 'decimal', notation: 'standard', useGrouping: 'auto', signDisplay: 'auto',
+  digits: {
+    minimumIntegerDigits: 1, minimumFractionDigits: 0, maximumFractionDigits: 3, roundingIncrement: 1, roundingMode: 'halfExpand',
+    roundingPriority: 'auto', trailingZeroDisplay: 'auto',
+  },
+};
 
 function create(locales: unknown, given: unknown): State {
   const tags = canonicalLocales(locales);
@@ -44,7 +49,8 @@ function finite(value: unknown): string {
 }
 
 export const relativeTimeFormat = once(() => {
-  const recipe = ({ data, nu, style, numeric }: State, unit: string): string => jsonStringify({ locale: data, numberingSystem: nu, style, numeric, unit });
+  const recipe = ({ data, nu, style, numeric }: State, unit: string): string =>
+    jsonStringify({ locale: data, numberingSystem: nu, style, numeric, unit });
   return service<State>({
     name: 'RelativeTimeFormat', create,
     members: (state) => ({

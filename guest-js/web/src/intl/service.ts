@@ -43,7 +43,9 @@ export function service<T>({ name, callable = false, create, members }: Definiti
   defineProperty(Constructor, 'name', { value: name, configurable: true });
   defineProperty(Constructor, 'length', { value: 0, configurable: true });
   defineProperty(Constructor, 'prototype', { value: prototype, writable: false });
-  addMembers(Constructor, { supportedLocalesOf(locales: unknown, options: unknown = undefined): string[] { return supportedLocales(locales, options); } });
+  addMembers(Constructor, {
+    supportedLocalesOf(locales: unknown, options: unknown = undefined): string[] { return supportedLocales(locales, options); },
+  });
   addMembers(prototype, members((value, member) => {
     const state = Stamped.state(value);
     if (state === undefined) throw new TypeError(`Method Intl.${name}.prototype.${member} called on incompatible receiver`);
