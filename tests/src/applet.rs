@@ -99,7 +99,7 @@ pub async fn call(host: &Host, release: &Release, handler: &str, json: &str) -> 
 pub fn value(outcome: &Outcome) -> Value {
     match &outcome.result {
         Ok(Response::Value(json)) => serde_json::from_str(json.as_deref().unwrap_or("null")).expect("values are JSON"),
-        Ok(Response::Http(reply)) => panic!("a value was expected, not a response with status {}", reply.status),
+        Ok(answer) => panic!("a value was expected, not {answer:?}"),
         Err(fault) => panic!("a value was expected: {fault} {:#?}", fault.errors),
     }
 }
@@ -111,7 +111,7 @@ pub fn value(outcome: &Outcome) -> Value {
 pub fn response(outcome: &Outcome) -> (u16, Value) {
     match &outcome.result {
         Ok(Response::Http(reply)) => (reply.status, serde_json::from_slice(&reply.body).expect("the body is JSON")),
-        Ok(Response::Value(json)) => panic!("a response was expected, not the value {json:?}"),
+        Ok(answer) => panic!("a whole response was expected, not {answer:?}"),
         Err(fault) => panic!("a response was expected: {fault} {:#?}", fault.errors),
     }
 }

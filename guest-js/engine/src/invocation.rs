@@ -111,7 +111,7 @@ fn begin_call<'js>(
             parts.set("method", request.method)?;
             parts.set("url", request.url)?;
             parts.set("headers", values::flat_headers(ctx, &request.headers)?)?;
-            parts.set("body", values::body_value(ctx, &request.body)?)?;
+            values::set_body(ctx, &parts, &request.body)?;
             object.set("request", parts)?;
         }
     }
@@ -224,6 +224,10 @@ fn done<'js>(ctx: &Ctx<'js>, driver: &Object<'js>, value: Value<'js>) -> Step {
     }
     if let Some(json) = value.as_string() {
         return Step::Done(Reply::Value(Some(values::text(json))));
+    }
+    // Answered by `respond`, and the body is complete.
+    if value.as_bool() == Some(true) {
+        return Step::Done(Reply::Responded);
     }
     let response = value.get::<Object>().and_then(|parts| {
         let headers = values::headers(parts.get("headers")?);

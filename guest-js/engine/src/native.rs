@@ -7,8 +7,8 @@ use hmac::{Hmac, Mac};
 use javy::quickjs::{Ctx, Exception, Object, Result, String as JsString, Value, prelude::Func};
 use sha2::{Digest, Sha256};
 
-use crate::bindings::belljar::applet::{clock, completions, db, http, intl, log, random};
-use crate::values::{self, Bytes, Parameters, Text};
+use crate::bindings::belljar::applet::{bodies, clock, completions, db, http, intl, log, random, types};
+use crate::values::{self, Body, Bytes, Parameters, Text};
 
 /// Bytes of one `random.bytes` call, as in wit/random.wit and in the Web Crypto standard's quota.
 const RANDOM_BYTES_MAX: u32 = 65_536;
@@ -43,6 +43,7 @@ pub(crate) fn object<'js>(ctx: &Ctx<'js>) -> Result<Object<'js>> {
     native.set("log", Func::from(write_log))?;
     set_db(&native)?;
     native.set("httpSend", Func::from(http_send))?;
+    set_bodies(&native)?;
     native.set("cancel", Func::from(completions::cancel))?;
     native.set("intl", Func::from(intl_answer))?;
     native.set("intlCompare", Func::from(|recipe: Text, a: Text, b: Text| intl::compare(&recipe.0, &a.0, &b.0)))?;
@@ -128,6 +129,28 @@ fn set_db(native: &Object<'_>) -> Result<()> {
     native.set("dbRollback", Func::from(db::rollback))
 }
 
+/// Streams come into being inside a handler: while top-level code runs there is none to read, write or close.
+fn set_bodies(native: &Object<'_>) -> Result<()> {
+    native.set(
+        "bodyOpen",
+        Func::from(|ctx: Ctx<'_>| {
+            open(&ctx, "a streamed body")?;
+            Ok::<_, javy::quickjs::Error>(bodies::open())
+        }),
+    )?;
+    native.set("bodyRead", Func::from(bodies::read))?;
+    native.set("bodyWrite", Func::from(|stream: u32, bytes: Bytes| bodies::write(stream, &bytes.0)))?;
+    native.set("bodyClose", Func::from(bodies::close))?;
+    native.set("bodyAbort", Func::from(|stream: u32, reason: Text| bodies::abort(stream, &reason.0)))?;
+    native.set(
+        "respond",
+        Func::from(|status: u16, headers: Vec<Text>, stream: u32| {
+            let headers = values::headers(headers);
+            bodies::respond(&types::Response { status, headers, body: types::Body::Stream(stream) });
+        }),
+    )
+}
+
 fn random_bytes<'js>(ctx: Ctx<'js>, length: u32) -> Result<Value<'js>> {
     open(&ctx, "cryptographic randomness")?;
     if length > RANDOM_BYTES_MAX {
@@ -153,7 +176,7 @@ fn http_send(
     method: Text,
     url: Text,
     headers: Vec<Text>,
-    body: Option<Bytes>,
+    body: Option<Body>,
     redirect: u32,
     timeout_ms: Option<f64>,
 ) -> Result<u32> {

@@ -5,7 +5,8 @@ use javy::quickjs::{
 };
 
 use crate::bindings::belljar::applet::{
-    completions::{Outcome, DbError, DbReply, HttpError, HttpResponse},
+    bodies,
+    completions::{BodyError, BodyReply, DbError, DbReply, HttpError, HttpResponse, Outcome},
     db, http, types,
 };
 
@@ -53,6 +54,18 @@ fn bytes_of(value: &Value<'_>) -> Option<Vec<u8>> {
     object.as_array_buffer()?.as_bytes().map(<[u8]>::to_vec)
 }
 
+/// A body that goes out: bytes, or the number of a stream.
+pub(crate) struct Body(types::Body);
+
+impl<'js> FromJs<'js> for Body {
+    fn from_js(ctx: &Ctx<'js>, value: Value<'js>) -> Result<Self> {
+        match value.as_number() {
+            Some(stream) => Ok(Self(types::Body::Stream(stream as u32))),
+            None => Bytes::from_js(ctx, value).map(|bytes| Self(types::Body::Bytes(bytes.0))),
+        }
+    }
+}
+
 /// A new Uint8Array that owns `bytes`.
 pub(crate) fn uint8_array<'js>(ctx: &Ctx<'js>, bytes: &[u8]) -> Result<Value<'js>> {
     Ok(TypedArray::<u8>::from_arraybuffer(ArrayBuffer::new_copy(ctx.clone(), bytes)?)?.into_value())
@@ -81,14 +94,16 @@ pub(crate) fn flat_headers<'js>(ctx: &Ctx<'js>, headers: &[types::Header]) -> Re
     Ok(flat)
 }
 
-pub(crate) fn body(bytes: Option<Bytes>) -> types::Body {
-    bytes.map_or(types::Body::Empty, |b| types::Body::Bytes(b.0))
+pub(crate) fn body(body: Option<Body>) -> types::Body {
+    body.map_or(types::Body::Empty, |body| body.0)
 }
 
-pub(crate) fn body_value<'js>(ctx: &Ctx<'js>, body: &types::Body) -> Result<Value<'js>> {
+/// Sets `body`, or `stream` when it comes in pieces; neither for none.
+pub(crate) fn set_body<'js>(ctx: &Ctx<'js>, object: &Object<'js>, body: &types::Body) -> Result<()> {
     match body {
-        types::Body::Empty => Ok(Value::new_undefined(ctx.clone())),
-        types::Body::Bytes(bytes) => uint8_array(ctx, bytes),
+        types::Body::Empty => Ok(()),
+        types::Body::Bytes(bytes) => object.set("body", uint8_array(ctx, bytes)?),
+        types::Body::Stream(stream) => object.set("stream", *stream),
     }
 }
 
@@ -187,6 +202,11 @@ pub(crate) fn outcome<'js>(ctx: &Ctx<'js>, outcome: Outcome) -> Result<Object<'j
             let (code, message, limit) = http_error(error);
             error_object(ctx, "http", code, &message, limit)
         }
+        Outcome::Body(Ok(reply)) => body_reply(ctx, reply),
+        Outcome::Body(Err(error)) => {
+            let (code, message, limit) = body_error(error);
+            error_object(ctx, "body", code, &message, limit)
+        }
     }
 }
 
@@ -268,6 +288,34 @@ fn http_error(error: HttpError) -> (&'static str, String, Limit) {
     }
 }
 
+fn body_reply<'js>(ctx: &Ctx<'js>, reply: BodyReply) -> Result<Object<'js>> {
+    let object = Object::new(ctx.clone())?;
+    match reply {
+        BodyReply::Chunk(bytes) => {
+            object.set("kind", "chunk")?;
+            if let Some(bytes) = bytes {
+                object.set("bytes", uint8_array(ctx, &bytes)?)?;
+            }
+        }
+        BodyReply::Written => object.set("kind", "written")?,
+    }
+    Ok(object)
+}
+
+fn body_error(error: BodyError) -> (&'static str, String, Limit) {
+    let limited = |code, hit: bodies::LimitExceeded| {
+        (code, over(&hit.limit, hit.allowed, hit.used), Some((hit.limit, hit.allowed, hit.used)))
+    };
+    match error {
+        BodyError::NotOpen => ("not-open", "the body is not open: it was closed or aborted".into(), None),
+        BodyError::Busy => ("busy", "the body is being read already".into(), None),
+        BodyError::Closed => ("closed", "the other side takes no more of the body".into(), None),
+        BodyError::Broken(message) => ("broken", message, None),
+        BodyError::Timeout(hit) => limited("timeout", hit),
+        BodyError::Limit(hit) => limited("limit", hit),
+    }
+}
+
 fn over(limit: &str, allowed: u64, used: u64) -> String {
     format!("limit {limit} exceeded: {allowed} allowed, {used} used")
 }
@@ -294,10 +342,6 @@ fn http_response<'js>(ctx: &Ctx<'js>, response: &HttpResponse) -> Result<Object<
     object.set("url", response.url.as_str())?;
     object.set("redirected", response.redirected)?;
     object.set("headers", flat_headers(ctx, &response.headers)?)?;
-    let body = match &response.body {
-        types::Body::Empty => uint8_array(ctx, &[])?,
-        types::Body::Bytes(bytes) => uint8_array(ctx, bytes)?,
-    };
-    object.set("body", body)?;
+    set_body(ctx, &object, &response.body)?;
     Ok(object)
 }

@@ -4,6 +4,8 @@
 
 /** Names an operation handed to the host. */
 export type OperationId = number;
+/** Names a body that moves in pieces. */
+export type StreamId = number;
 /** Values SQLite knows. Whole numbers beyond 2^53 come as bigint; booleans are sent as 0 and 1. */
 export type SqlValue = null | number | bigint | string | boolean | Uint8Array;
 /** Positional, or named without the sign. The engine checks and throws TypeError. */
@@ -25,8 +27,21 @@ export interface Native {
   dbBegin(): OperationId;
   dbCommit(transaction: number): OperationId;
   dbRollback(transaction: number): OperationId;
-  /** headers: name, value, name, value, …; redirect: 0 follow, 1 error, 2 manual. */
-  httpSend(method: string, url: string, headers: string[], body: Uint8Array | undefined, redirect: number, timeoutMs: number | undefined): OperationId;
+  /** headers: name, value, name, value, …; body: bytes, or a stream of bodyOpen; redirect: 0 follow, 1 error, 2 manual. */
+  httpSend(
+    method: string, url: string, headers: string[], body: Uint8Array | StreamId | undefined, redirect: number, timeoutMs: number | undefined): OperationId;
+  /** A stream to write, for httpSend or respond. */
+  bodyOpen(): StreamId;
+  /** At most maxBytes, as soon as there are any. One read of a stream at a time. */
+  bodyRead(stream: StreamId, maxBytes: number): OperationId;
+  /** Completes when the other side has taken the bytes. */
+  bodyWrite(stream: StreamId, bytes: Uint8Array): OperationId;
+  /** Ends a body that is written; gives up one that is read. */
+  bodyClose(stream: StreamId): void;
+  /** Breaks a body off that is written; gives up one that is read. */
+  bodyAbort(stream: StreamId, reason: string): void;
+  /** Answers the call, once; the reply is `true` when the stream has been closed. */
+  respond(status: number, headers: string[], stream: StreamId): void;
   /** question: a case of wit/intl.wit, by number. Throws RangeError when there is no answer. Open while an applet is prepared. */
   intl(question: number, recipe: string, value: string): string;
   intlCompare(recipe: string, left: string, right: string): number;
@@ -51,22 +66,26 @@ export type Outcome =
   | { kind: 'batch'; results: { changes: number; lastInsertRowid: number | bigint }[] }
   | { kind: 'transaction'; transaction: number }
   | { kind: 'ended' }
-  | { kind: 'response'; status: number; statusText: string; url: string; redirected: boolean; headers: string[]; body: Uint8Array }
-  /** code: the case of the WIT error variant (`busy`, `denied`, `limit`, …); capability: `db` or `http`. */
+  /** body when it came whole, stream when it is to be read. */
+  | { kind: 'response'; status: number; statusText: string; url: string; redirected: boolean; headers: string[]; body?: Uint8Array; stream?: StreamId }
+  /** bytes: undefined at the end of the body. */
+  | { kind: 'chunk'; bytes?: Uint8Array }
+  | { kind: 'written' }
+  /** code: the case of the WIT error variant (`busy`, `denied`, `limit`, …); capability: `db`, `http` or `body`. */
   | { kind: 'error'; capability: string; code: string; message: string; limit?: string; allowed?: number; used?: number };
 
 /** The caller record of types.wit. */
 export interface Caller {
   tenant: string; applet: string; version: string; user?: string; organisation?: string; permissions: string[]; locale: string;
 }
-export interface RequestParts { method: string; url: string; headers: string[]; body: Uint8Array | undefined }
+export interface RequestParts { method: string; url: string; headers: string[]; body?: Uint8Array; stream?: StreamId }
 export interface Call {
   id: string; deadlineMs: number; caller: Caller; handler: string; export: string; trigger: string;
   /** Exactly one of the two. */
   json: string | undefined; request: RequestParts | undefined;
 }
-/** JSON text (undefined for undefined), or an HTTP response. */
-export type Reply = string | undefined | { status: number; headers: string[]; body: Uint8Array | undefined };
+/** JSON text (undefined for undefined), an HTTP response, or true when it was given to `respond` and its body is closed. */
+export type Reply = string | undefined | true | { status: number; headers: string[]; body: Uint8Array | undefined };
 
 export interface ErrorReport { name: string; message: string; stack: string; code: string | undefined; details: string | undefined }
 /** reason: 0 threw, 1 handler not found, 2 invalid payload, 3 invalid result, 4 stack overflow. */

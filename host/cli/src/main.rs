@@ -24,6 +24,7 @@ mod request_file;
 mod routes;
 mod run;
 mod sources;
+mod streamed;
 mod terminal;
 
 use clap::Parser;

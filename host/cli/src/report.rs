@@ -12,6 +12,8 @@ pub(crate) fn of(outcome: &Outcome, log: &[LogRecord], applet: Option<&serde_jso
     let answer = match &outcome.result {
         Ok(Response::Value(value)) => format!("\"value\":{}", value.as_deref().unwrap_or("null")),
         Ok(Response::Http(reply)) => format!("\"response\":{}", response(reply)),
+        // Only without --json does a response stream.
+        Ok(Response::Streamed(_)) => "\"response\":null".to_owned(),
         // Serialising our own plain data cannot fail.
         Err(fault) => format!("\"fault\":{}", serde_json::to_string(fault).unwrap_or_else(|_| "null".into())),
     };

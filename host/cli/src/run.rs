@@ -14,6 +14,7 @@ use crate::args::RunArgs;
 use crate::exit_codes;
 use crate::failure::{Failure, chain};
 use crate::sources::Sources;
+use crate::streamed::StreamedResponse;
 use crate::{files, local, payload, present, pretty, problems, report, routes, terminal};
 
 /// Lines kept for --json, beyond every limit of an invocation.
@@ -49,9 +50,12 @@ pub(crate) fn run(args: &RunArgs) -> Result<i32, Failure> {
         WriterSink::new(LogFormat::Terminal { colour: paint.on }, io::stderr()).context("the log cannot be written")?;
     let sink = Arc::new(sink);
     let host = builder.log(sink.clone()).build()?;
-    let outcome = bounded(local::wait_for(host.invoke(&release, invocation))?);
+    let mut response = StreamedResponse::default();
+    let outcome = bounded(local::wait_for(host.invoke_streaming(&release, invocation, &mut response))?);
     sink.flush();
+    response.finish()?;
     match &outcome.result {
+        Ok(Response::Streamed(_)) => {}
         Ok(Response::Value(value)) => print_value(value.as_deref())?,
         Ok(Response::Http(reply)) => print_reply(reply)?,
         Err(fault) => {
@@ -119,15 +123,19 @@ fn print_value(value: Option<&str>) -> Result<(), Failure> {
 
 /// Status and headers on stderr, the body on stdout: byte for byte, unless a person looks at it.
 fn print_reply(reply: &HttpReply) -> Result<(), Failure> {
-    let mut head = format!("HTTP {}\n", reply.status);
-    for (name, value) in &reply.headers {
-        head.push_str(&format!("{}: {}\n", terminal::one_line(name), terminal::one_line(value)));
-    }
-    terminal::stderr(&format!("{head}\n"));
+    print_head(reply.status, &reply.headers);
     if terminal::stdout_is_terminal() {
         let text = terminal::lines(&String::from_utf8_lossy(&reply.body));
         let end = if text.is_empty() || text.ends_with('\n') { "" } else { "\n" };
         return terminal::stdout(format!("{text}{end}").as_bytes());
     }
     terminal::stdout(&reply.body)
+}
+
+pub(crate) fn print_head(status: u16, headers: &[(String, String)]) {
+    let mut head = format!("HTTP {status}\n");
+    for (name, value) in headers {
+        head.push_str(&format!("{}: {}\n", terminal::one_line(name), terminal::one_line(value)));
+    }
+    terminal::stderr(&format!("{head}\n"));
 }

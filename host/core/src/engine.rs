@@ -2,7 +2,7 @@
 //! only part that knows Wasmtime.
 //!
 //! In the order of use: `artifact` (what was built), `sandbox` (compiled once), `prepare` (an applet becomes an image), `invoke`
-//! (an instance starts, waits and ends), `imports` (what the guest calls).
+//! (an instance starts, waits and ends), `imports` (what the guest calls), `respond` (a response that goes out while it does).
 
 pub(crate) mod artifact;
 mod bindings;
@@ -14,4 +14,5 @@ pub(crate) mod invoke;
 mod limiter;
 pub(crate) mod positions;
 pub(crate) mod prepare;
+mod respond;
 pub(crate) mod sandbox;

@@ -21,7 +21,7 @@ use crate::floor::grants::Grants;
 use crate::floor::ids::{AppletId, Digest, InvocationId, TenantId};
 use crate::floor::limits::Limits;
 use crate::floor::usage::Usage;
-use crate::invocation::{Invocation, Modules, Outcome, Program};
+use crate::invocation::{Collected, Invocation, Modules, Outcome, Program, Response, ResponseSink};
 use crate::recent::Recent;
 
 /// Instances that can exist at the same time, unless the builder says otherwise.
@@ -308,8 +308,52 @@ impl Host {
         prepared.await.cloned()
     }
 
-    /// Calls one handler of a release, in a fresh sandbox. Preparing it, if it is not prepared, is not billed to the call.
+    /// Calls one handler of a release, in a fresh sandbox. Preparing it, if it is not prepared, is not billed to the call. A response
+    /// that the handler streams is collected.
     pub async fn invoke(&self, release: &Release, invocation: Invocation) -> Outcome {
+        let mut collected = Collected::default();
+        let outcome = self.call(release, invocation, &mut collected).await;
+        match (&outcome.result, collected.into_reply()) {
+            (Ok(Response::Streamed(_)), Some(whole)) => Outcome { result: Ok(Response::Http(whole)), ..outcome },
+            _ => outcome,
+        }
+    }
+
+    /// As [`Host::invoke`], but a response that the handler streams goes to `sink` as it comes, head first, while the invocation goes
+    /// on; the outcome is [`Response::Streamed`] then. Everything else, a response with a whole body
+    /// too, is in the outcome as ever, and `sink` is not called.
+    ///
+    /// Dropping the future ends the invocation, as it does for [`Host::invoke`].
+    ///
+    /// ```no_run
+    /// use belljar::{Bytes, Host, Invocation, Outcome, Release, ResponseHead, ResponseSink, SinkClosed, Taking};
+    /// use tokio::sync::mpsc::Sender;
+    ///
+    /// /// Chunks go through a channel: the applet waits while it is full.
+    /// struct Channel(Sender<Bytes>);
+    ///
+    /// impl ResponseSink for Channel {
+    ///     fn head(&mut self, head: ResponseHead) -> Taking<'_> {
+    ///         println!("{}", head.status);
+    ///         Box::pin(async { Ok(()) })
+    ///     }
+    ///     fn chunk(&mut self, bytes: Bytes) -> Taking<'_> {
+    ///         Box::pin(async { self.0.send(bytes).await.map_err(|_| SinkClosed) })
+    ///     }
+    ///     fn end(&mut self) -> Taking<'_> {
+    ///         Box::pin(async { Ok(()) })
+    ///     }
+    /// }
+    ///
+    /// async fn stream(host: &Host, release: &Release, invocation: Invocation, chunks: Sender<Bytes>) -> Outcome {
+    ///     host.invoke_streaming(release, invocation, &mut Channel(chunks)).await
+    /// }
+    /// ```
+    pub async fn invoke_streaming(&self, release: &Release, invocation: Invocation, sink: &mut dyn ResponseSink) -> Outcome {
+        self.call(release, invocation, sink).await
+    }
+
+    async fn call(&self, release: &Release, invocation: Invocation, sink: &mut dyn ResponseSink) -> Outcome {
         let id = self.new_id();
         let Some(handler) = release.package().descriptor.handlers.iter().find(|h| h.name == invocation.handler) else {
             let names: Vec<_> = release.package().descriptor.handlers.iter().map(|h| h.name.as_str()).collect();
@@ -339,6 +383,7 @@ impl Host {
             capabilities,
             host_bytes,
             task,
+            sink,
             begun,
         };
         let (result, usage) = self.inner.sandbox.invoke(run).await;
@@ -392,6 +437,8 @@ impl Host {
             capabilities,
             host_bytes,
             task,
+            // A program answers nobody.
+            sink: &mut Collected::default(),
             begun,
         };
         let (result, usage) = self.inner.sandbox.invoke(run).await;

@@ -1,8 +1,14 @@
 //! What goes into an invocation and what comes out of it.
 
+use std::fmt::Display;
+use std::future::Future;
+use std::pin::Pin;
+
 use bytes::Bytes;
+use futures_util::Stream;
 use serde::{Deserialize, Serialize};
 
+use crate::capability::bodies::BodyReader;
 use crate::floor::fault::Fault;
 use crate::floor::ids::InvocationId;
 use crate::floor::usage::Usage;
@@ -15,7 +21,7 @@ use crate::floor::usage::Usage;
 /// let invocation = Invocation::new("default", Payload::Json(r#"{"sku": "A-1"}"#.into()));
 /// assert_eq!(invocation.trigger, "one-off");
 /// ```
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Invocation {
     /// The handler's name in the manifest.
     pub handler: String,
@@ -53,7 +59,7 @@ impl Invocation {
 }
 
 /// What a handler is called with.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 pub enum Payload {
     /// JSON text.
     Json(String),
@@ -62,7 +68,7 @@ pub enum Payload {
 }
 
 /// An HTTP request as a handler sees it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Request {
     /// For example `POST`.
     pub method: String,
@@ -71,7 +77,52 @@ pub struct Request {
     /// Lower-case names; each character of a value is a byte.
     pub headers: Vec<(String, String)>,
     /// Raw bytes.
-    pub body: Bytes,
+    pub body: Body,
+}
+
+/// The body of a request.
+#[derive(Debug)]
+pub enum Body {
+    /// All of it; empty for none.
+    Bytes(Bytes),
+    /// As it comes: see [`Body::stream`].
+    Stream(BodyReader),
+}
+
+impl Body {
+    /// A body that is read from `source` as the applet reads it, and no faster; what has not been read when the invocation ends is
+    /// dropped. An error of the source ends the body, and its text is told to the applet.
+    ///
+    /// ```
+    /// use belljar::Body;
+    /// use futures_util::stream;
+    ///
+    /// let pieces = [Ok("one, "), Ok("two"), Err("the client has gone")];
+    /// let body = Body::stream(stream::iter(pieces.map(|piece| piece.map(Into::into))));
+    /// ```
+    pub fn stream<E: Display>(source: impl Stream<Item = Result<Bytes, E>> + Send + 'static) -> Self {
+        Self::Stream(BodyReader::from_outside(source))
+    }
+
+    /// All bytes, unless it is a stream.
+    pub fn as_bytes(&self) -> Option<&Bytes> {
+        match self {
+            Self::Bytes(bytes) => Some(bytes),
+            Self::Stream(_) => None,
+        }
+    }
+}
+
+impl Default for Body {
+    fn default() -> Self {
+        Self::Bytes(Bytes::new())
+    }
+}
+
+impl<T: Into<Bytes>> From<T> for Body {
+    fn from(bytes: T) -> Self {
+        Self::Bytes(bytes.into())
+    }
 }
 
 /// A program given as text: no package, no applet.
@@ -124,6 +175,8 @@ pub enum Response {
     Value(Option<String>),
     /// An HTTP response.
     Http(HttpReply),
+    /// An HTTP response that has gone to the [`ResponseSink`] of [`Host::invoke_streaming`](crate::Host::invoke_streaming).
+    Streamed(StreamedReply),
 }
 
 /// An HTTP response of a handler: names and values are valid, framing and hop-by-hop headers are not in it.
@@ -135,4 +188,83 @@ pub struct HttpReply {
     pub headers: Vec<(String, String)>,
     /// Raw bytes.
     pub body: Bytes,
+}
+
+/// An HTTP response that was handed over as it came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StreamedReply {
+    /// 200 to 599.
+    pub status: u16,
+    /// Bytes of the body that the sink has taken.
+    pub body_bytes: u64,
+    /// Whether the sink has taken all of it: `false` when it took no more.
+    pub is_complete: bool,
+}
+
+/// Status and headers of a response: names and values are valid, framing and hop-by-hop headers are not in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ResponseHead {
+    /// 200 to 599.
+    pub status: u16,
+    /// Lower-case names; each character of a value is a byte.
+    pub headers: Vec<(String, String)>,
+}
+
+impl ResponseHead {
+    /// Bytes of names and values.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.headers.iter().map(|(name, value)| (name.len() + value.len()) as u64).sum()
+    }
+}
+
+/// Takes a response as the handler makes it: its head, its body in chunks, its end. The applet writes no faster than the sink
+/// takes; while it waits for the sink its time goes on. When the invocation ends in a fault, `end` is not called: the embedder
+/// breaks the response off, so that its receiver does not take it for a whole one.
+///
+/// Futures are dropped before they are done when the invocation's deadline passes.
+pub trait ResponseSink: Send {
+    /// The response begins; once, and before anything else.
+    fn head(&mut self, head: ResponseHead) -> Taking<'_>;
+    /// The next bytes of the body.
+    fn chunk(&mut self, bytes: Bytes) -> Taking<'_>;
+    /// The body is complete. The invocation may go on, with what was given to `waitUntil`.
+    fn end(&mut self) -> Taking<'_>;
+}
+
+/// Resolves when the sink is ready for more.
+pub type Taking<'a> = Pin<Box<dyn Future<Output = Result<(), SinkClosed>> + Send + 'a>>;
+
+/// The sink takes no more: whoever asked has gone. The applet's stream is cancelled, and the invocation goes on to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the receiver of the response has gone")]
+pub struct SinkClosed;
+
+/// A sink that keeps everything, for callers who want the response whole.
+#[derive(Debug, Default)]
+pub(crate) struct Collected {
+    head: Option<ResponseHead>,
+    body: Vec<u8>,
+}
+
+impl Collected {
+    /// The whole response.
+    pub(crate) fn into_reply(self) -> Option<HttpReply> {
+        self.head.map(|ResponseHead { status, headers }| HttpReply { status, headers, body: self.body.into() })
+    }
+}
+
+impl ResponseSink for Collected {
+    fn head(&mut self, head: ResponseHead) -> Taking<'_> {
+        self.head = Some(head);
+        Box::pin(async { Ok(()) })
+    }
+
+    fn chunk(&mut self, bytes: Bytes) -> Taking<'_> {
+        self.body.extend_from_slice(&bytes);
+        Box::pin(async { Ok(()) })
+    }
+
+    fn end(&mut self) -> Taking<'_> {
+        Box::pin(async { Ok(()) })
+    }
 }

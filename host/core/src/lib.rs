@@ -16,6 +16,8 @@ mod recent;
 
 pub use belljar_intl as intl;
 pub use belljar_package as package;
+pub use bytes::Bytes;
+pub use capability::bodies::BodyReader;
 pub use capability::db::{DatabasesConfig, SQL_BYTES_MAX};
 pub use capability::http::{HttpConfig, HttpConfigError, InvalidTestHost};
 pub use capability::log::{LogContext, LogFormat, LogLevel, LogOrigin, LogRecord, LogSink, MemorySink, WriterSink};
@@ -30,4 +32,7 @@ pub use floor::ids::{AppletId, Digest, InvalidId, InvocationId, TenantId};
 pub use floor::limits::{DbLimits, HttpLimits, LimitHit, Limits, MEMORY_SLOT_BYTES};
 pub use floor::usage::{DbUsage, HttpUsage, LogUsage, Usage};
 pub use host::{Evaluation, Host, HostBuilder, HostError};
-pub use invocation::{HttpReply, Invocation, Modules, Outcome, Payload, Program, ProgramKind, Request, Response};
+pub use invocation::{
+    Body, HttpReply, Invocation, Modules, Outcome, Payload, Program, ProgramKind, Request, Response, ResponseHead, ResponseSink, SinkClosed,
+    StreamedReply, Taking,
+};

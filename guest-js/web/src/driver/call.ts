@@ -1,15 +1,16 @@
 // Finds the handler of a call, gives it the arguments of its shape, and turns its answer into a reply. Stays synchronous when the
 // handler does.
 
-import type { Call, Reply } from '../bindings.ts';
+import type { Call, Reply, StreamId } from '../bindings.ts';
 import { beginIntl } from '../intl/intl.ts';
 import { native } from '../native.ts';
 import { apply, hasOwn, indexOf, isArray, jsonParse, push, SavedPromise, slice, toLowerCase } from '../primordials.ts';
+import { hostSource, readAll } from '../web/body-stream.ts';
 import { startClock } from '../web/performance.ts';
 import { context, env } from './context.ts';
 import { HANDLER_NOT_FOUND, HandlerFailure, INVALID_PAYLOAD } from './failure.ts';
 import { begin, currentRequest, isWaiting, settleWaits } from './invocation.ts';
-import { toReply } from './reply.ts';
+import { respond, streamed, toReply } from './reply.ts';
 
 type Handler = (this: unknown, ...args: unknown[]) => unknown;
 
@@ -125,6 +126,9 @@ async function finish(value: unknown, mustRespond: boolean): Promise<Reply> {
   let result: unknown;
   try {
     result = await value;
+    const response = streamed(result);
+    // The caller has it before what was given to waitUntil is done.
+    if (response !== undefined && !Batch.retryAsked) return await respond(response);
   } finally {
     await settleWaits();
   }
@@ -135,6 +139,15 @@ async function finish(value: unknown, mustRespond: boolean): Promise<Reply> {
 async function failLater(error: unknown): Promise<Reply> {
   await settleWaits();
   throw error;
+}
+
+/** A handler with one parameter reads `context.request` as it comes; for others the body is read before they are called. */
+async function applyToStream(handler: Handler, self: unknown, call: Call, stream: StreamId): Promise<unknown> {
+  if (handler.length === 1) return apply(handler, self, [context]);
+  const request = call.request as NonNullable<Call['request']>;
+  request.body = await readAll(hostSource(stream, undefined));
+  request.stream = undefined;
+  return apply(handler, self, [context, payloadOf(call, handler.length >= 2)]);
 }
 
 export function runCall(namespace: Record<string, unknown>, call: Call): Reply | Promise<Reply> {
@@ -157,7 +170,9 @@ export function runCall(namespace: Record<string, unknown>, call: Call): Reply |
   try {
     if (typeof target === 'function') {
       const handler = target as Handler;
-      value = apply(handler, self, [context, payloadOf(call, handler.length >= 2)]);
+      value = call.request?.stream === undefined
+        ? apply(handler, self, [context, payloadOf(call, handler.length >= 2)])
+        : applyToStream(handler, self, call, call.request.stream);
     } else if (typeof target === 'object' && target !== null) {
       mustRespond = call.request !== undefined;
       value = callObject(target, call);
@@ -168,6 +183,6 @@ export function runCall(namespace: Record<string, unknown>, call: Call): Reply |
     if (isWaiting()) return failLater(error);
     throw error;
   }
-  if (isWaiting() || isThenable(value)) return finish(value, mustRespond);
+  if (isWaiting() || isThenable(value) || streamed(value) !== undefined) return finish(value, mustRespond);
   return answer(value, mustRespond);
 }

@@ -2,7 +2,9 @@
 
 import type { Reply } from '../bindings.ts';
 import { arrayIndexOf, copyArray, isArray, jsonStringify, matches, objectKeys, push } from '../primordials.ts';
+import { native } from '../native.ts';
 import { bodyBytes } from '../web/body.ts';
+import { type ChunkSource, pump } from '../web/body-stream.ts';
 import { isResponseObject, type Response, responseParts } from '../web/response.ts';
 import { HandlerFailure, INVALID_RESULT } from './failure.ts';
 
@@ -49,13 +51,34 @@ function toJson(value: unknown): string {
   return text;
 }
 
-function toResponse(response: Response): Reply {
-  const { status, list, body } = responseParts(response);
+function check(response: Response): void {
+  const { status, body } = responseParts(response);
   if (status < 200 || status > 599) throw new HandlerFailure(INVALID_RESULT, `a handler cannot answer with status ${status} (Response.error() is for fetch)`);
   if (body.used) throw new HandlerFailure(INVALID_RESULT, 'the body of the Response has already been read: return response.clone() or a new Response');
+}
+
+function toResponse(response: Response): Reply {
+  const { status, list, body } = responseParts(response);
+  check(response);
   // Names and values were checked when they were put in: the list cannot be reached but through Headers.
   // Without a prototype: a promise resolved with it must not ask the applet's Object.prototype for `then`.
   return { __proto__: null, status, headers: copyArray(list), body: bodyBytes(body) } as Reply;
+}
+
+/** A response whose body is read in pieces, or undefined. */
+export function streamed(value: unknown): Response | undefined {
+  return typeof value === 'object' && value !== null && isResponseObject(value) && responseParts(value).body.stream !== undefined ? value : undefined;
+}
+
+/** Answers with such a response: its head at once, its body as the caller takes it. */
+export async function respond(response: Response): Promise<Reply> {
+  const { status, list, body } = responseParts(response);
+  check(response);
+  body.used = true;
+  const stream = native.bodyOpen();
+  native.respond(status, copyArray(list), stream);
+  await pump(body.stream as ChunkSource, stream);
+  return true;
 }
 
 /** `mustRespond` for fetch(request), which has no other kind of answer. */

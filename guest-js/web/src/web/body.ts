@@ -1,19 +1,25 @@
-// Bodies of requests and responses: buffered, text kept as text until bytes are asked for. Reads once, as the standard says.
+// Bodies of requests and responses: whole (text kept as text until bytes are asked for), or read in pieces. Read once, as the standard
+// says.
 
 import { native } from '../native.ts';
-import { bytesSlice, jsonParse, objectKeys, promiseReject, promiseResolve, push } from '../primordials.ts';
+import { bytesSlice, jsonParse, objectKeys, promiseReject, promiseResolve, promiseThen, push } from '../primordials.ts';
 import { copyOf, usvString } from '../webidl.ts';
 import { isSearchParams, URLSearchParams } from '../url/search-params.ts';
 import { blobs, blobState } from './blob.ts';
+import { type ChunkSource, iterableSource, readAll, tee } from './body-stream.ts';
 import { type FormEntry, forms } from './form-data.ts';
 import { isToken, valueIn } from './headers.ts';
 import { parseForm, parseMimeType, serializeForm } from './multipart.ts';
 
+/** Of `source` and `stream` one at most; neither when there is no body at all. */
 export interface Body {
-  /** Undefined when there is no body at all. */
   source: string | Uint8Array | undefined;
+  stream?: ChunkSource | undefined;
   used: boolean;
 }
+
+/** Whether there is a body, be it an empty one. */
+export function hasBody(body: Body): boolean { return body.source !== undefined || body.stream !== undefined; }
 
 export function noBody(): Body { return { source: undefined, used: false }; }
 
@@ -30,6 +36,8 @@ export function extract(value: unknown): { body: Body; type: string | undefined 
   }
   const bytes = copyOf(value);
   if (bytes !== undefined) return { body: { source: bytes, used: false }, type: undefined };
+  const stream = iterableSource(value);
+  if (stream !== undefined) return { body: { source: undefined, stream, used: false }, type: undefined };
   return { body: { source: usvString(value), used: false }, type: 'text/plain;charset=UTF-8' };
 }
 
@@ -57,7 +65,9 @@ function ownBytes(body: Body): Uint8Array<ArrayBuffer> {
 /** Reads the body with `read`, once; errors become rejections. */
 function consume<T>(body: Body, read: (body: Body) => T): Promise<Awaited<T>> {
   if (body.used) return promiseReject(new TypeError('the body has already been read'));
-  if (body.source !== undefined) body.used = true;
+  if (hasBody(body)) body.used = true;
+  const { stream } = body;
+  if (stream !== undefined) return promiseThen(readAll(stream), (bytes) => read({ source: bytes, used: false })) as Promise<Awaited<T>>;
   let value: T;
   try {
     value = read(body);
@@ -115,5 +125,15 @@ export function readForm(body: Body, list: readonly string[]): Promise<FormObjec
 /** Both share the bytes, which are never changed. */
 export function cloneBody(body: Body): Body {
   if (body.used) throw new TypeError('a body that has been read cannot be cloned');
-  return { source: body.source, used: false };
+  if (body.stream === undefined) return { source: body.source, used: false };
+  const [own, other] = tee(body.stream);
+  body.stream = own;
+  return { source: undefined, stream: other, used: false };
+}
+
+/** The body for a request made of another one, which has none left then. */
+export function takeBody(body: Body): Body {
+  if (body.used) throw new TypeError('a body that has been read cannot be sent');
+  body.used = hasBody(body);
+  return { source: body.source, stream: body.stream, used: false };
 }

@@ -1,13 +1,14 @@
-// fetch over the http capability: buffered request and response, cancellation by AbortSignal.
+// fetch over the http capability: bodies whole or in pieces both ways, cancellation by AbortSignal.
 
 import type { Outcome } from '../bindings.ts';
 import { native } from '../native.ts';
 import { abandon, type ErrorOutcome, register, sdkFailure, unexpected } from '../operations.ts';
-import { indexOf, promiseReject, SavedPromise, slice } from '../primordials.ts';
+import { indexOf, promiseReject, promiseThen, SavedPromise, slice } from '../primordials.ts';
 import { stackHere } from '../sdk-error.ts';
 import { isObject } from '../webidl.ts';
 import { abortReason, addAlgorithm, removeAlgorithm } from './abort.ts';
 import { bodyBytes } from './body.ts';
+import { hostSource, pump } from './body-stream.ts';
 import { stateFor } from './request.ts';
 import { type Response, responseFromHost } from './response.ts';
 
@@ -30,13 +31,17 @@ function send(input: unknown, init: unknown, fail: Fail): Promise<Response> {
   if (signal !== undefined && signal.aborted) return promiseReject(abortReason(signal));
   const hash = indexOf(state.url, '#');
   const url = hash < 0 ? state.url : slice(state.url, 0, hash);
-  const operation = native.httpSend(state.method, url, state.list, bodyBytes(state.body), redirectNumber(state.redirect), timeoutOf(init));
+  const { stream } = state.body;
+  const timeoutMs = timeoutOf(init);
+  const outgoing = stream === undefined ? undefined : native.bodyOpen();
+  const operation = native.httpSend(state.method, url, state.list, outgoing ?? bodyBytes(state.body), redirectNumber(state.redirect), timeoutMs);
   const stack = stackHere();
   return new SavedPromise<Response>((resolve, reject) => {
     let cancel: (() => void) | undefined;
     if (signal !== undefined) {
       cancel = () => {
         abandon(operation);
+        stream?.cancel(abortReason(signal));
         reject(abortReason(signal));
       };
       addAlgorithm(signal, cancel);
@@ -48,12 +53,20 @@ function send(input: unknown, init: unknown, fail: Fail): Promise<Response> {
       resolve: resolve as (value: unknown) => void, reject, stack,
       convert: (outcome: Outcome) => {
         done();
-        return outcome.kind === 'response' ? responseFromHost(outcome) : unexpected(outcome);
+        if (outcome.kind !== 'response') return unexpected(outcome);
+        return responseFromHost(outcome, outcome.stream === undefined ? undefined : hostSource(outcome.stream, signal, fail));
       },
       fail: (outcome: ErrorOutcome, at: string) => {
         done();
         return fail(outcome, at);
       },
+    });
+    if (stream === undefined || outgoing === undefined) return;
+    void promiseThen(pump(stream, outgoing), undefined, (error) => {
+      // The body's own error says more than what the host makes of a body that breaks off.
+      done();
+      abandon(operation);
+      reject(error);
     });
   });
 }

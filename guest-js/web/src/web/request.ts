@@ -5,7 +5,10 @@ import { toUpperCase } from '../primordials.ts';
 import { hasCredentials, hrefOf } from '../url/url.ts';
 import { byteString, dictionary, finishInterface } from '../webidl.ts';
 import { type AbortSignal, AbortController, isSignal } from './abort.ts';
-import { type BlobObject, type Body, cloneBody, extract, type FormObject, noBody, readBlob, readBuffer, readBytes, readForm, readJson, readText } from './body.ts';
+import {
+  type BlobObject, type Body, cloneBody, extract, type FormObject, hasBody, noBody, readBlob, readBuffer, readBytes, readForm, readJson, readText, takeBody,
+} from './body.ts';
+import { hostSource } from './body-stream.ts';
 import { copyList, Headers, headersOver, isToken, newList, setIn, valueIn } from './headers.ts';
 
 export interface RequestState {
@@ -75,10 +78,9 @@ export function stateFor(input: unknown, init: unknown): RequestState {
     state.body = body;
     if (type !== undefined && valueIn(state.list, 'content-type') === null) setIn(state.list, 'content-type', type);
   } else if (from !== undefined && options['body'] === undefined) {
-    state.body = cloneBody(from.body);
-    if (from.body.source !== undefined) from.body.used = true;
+    state.body = takeBody(from.body);
   }
-  if (state.body.source !== undefined && (state.method === 'GET' || state.method === 'HEAD')) throw new TypeError(`a ${state.method} request cannot have a body`);
+  if (hasBody(state.body) && (state.method === 'GET' || state.method === 'HEAD')) throw new TypeError(`a ${state.method} request cannot have a body`);
   return state;
 }
 
@@ -125,7 +127,9 @@ finishInterface(Request, 'Request');
 /** The request of the call, from what the host gave. */
 export function requestFromParts(parts: RequestParts): Request {
   const source = parts.body !== undefined && parts.body.length > 0 ? parts.body : undefined;
+  const stream = parts.stream === undefined ? undefined : hostSource(parts.stream, undefined);
   return fromState({
-    method: parts.method, url: parts.url, list: parts.headers, headers: undefined, body: { source, used: false }, redirect: 'follow', signal: undefined, extra: NO_EXTRA,
+    method: parts.method, url: parts.url, list: parts.headers, headers: undefined, body: { source, stream, used: false }, redirect: 'follow', signal: undefined,
+    extra: NO_EXTRA,
   });
 }

@@ -4,7 +4,8 @@ import type { Outcome } from '../bindings.ts';
 import { jsonStringify, matches } from '../primordials.ts';
 import { hrefOf } from '../url/url.ts';
 import { byteString, dictionary, finishInterface } from '../webidl.ts';
-import { type BlobObject, type Body, cloneBody, extract, type FormObject, noBody, readBlob, readBuffer, readBytes, readForm, readJson, readText } from './body.ts';
+import { type BlobObject, type Body, cloneBody, extract, type FormObject, hasBody, noBody, readBlob, readBuffer, readBytes, readForm, readJson, readText } from './body.ts';
+import type { ChunkSource } from './body-stream.ts';
 import { copyList, type Headers, headersOver, isFieldValue, newList, setIn, valueIn } from './headers.ts';
 
 interface ResponseState {
@@ -45,7 +46,7 @@ function build(content: { body: Body; type: string | undefined }, init: unknown)
     }
     if (options['headers'] !== undefined) state.list = newList(options['headers']);
   }
-  if (content.body.source !== undefined && isNullBody(state.status)) throw new TypeError(`a response with status ${state.status} cannot have a body`);
+  if (hasBody(content.body) && isNullBody(state.status)) throw new TypeError(`a response with status ${state.status} cannot have a body`);
   if (content.type !== undefined && valueIn(state.list, 'content-type') === null) setIn(state.list, 'content-type', content.type);
   return state;
 }
@@ -107,9 +108,11 @@ export function isResponseObject(value: object): value is Response { return isRe
 
 export function responseParts(response: Response): Readonly<ResponseState> { return stateOf(response); }
 
-/** The response that an http operation brought. */
-export function responseFromHost(outcome: Extract<Outcome, { kind: 'response' }>): Response {
-  const body: Body = { source: isNullBody(outcome.status) ? undefined : outcome.body, used: false };
+/** The response that an http operation brought, and its body if that is read in pieces. */
+export function responseFromHost(outcome: Extract<Outcome, { kind: 'response' }>, stream: ChunkSource | undefined): Response {
+  const isNull = isNullBody(outcome.status);
+  if (isNull) stream?.cancel(undefined);
+  const body: Body = { source: isNull ? undefined : outcome.body, stream: isNull ? undefined : stream, used: false };
   const state = blank(outcome.status, outcome.headers, body, 'basic');
   state.statusText = outcome.statusText;
   state.url = outcome.url;

@@ -1,5 +1,5 @@
-//! Outgoing http, as in `wit/http.wit`: requests with buffered bodies to hosts that the manifest names and the tenant granted,
-//! at public addresses only.
+//! Outgoing http, as in `wit/http.wit`: requests to hosts that the manifest names and the tenant granted, at public addresses
+//! only. Small answers come whole, others as they arrive; requests go out whole or as the guest writes them.
 //!
 //! One [`HttpClient`] per host of applets, one [`HttpSession`] per invocation. A request passes, in this order: the shape of its
 //! URL, method and headers; the granted rules (`policy.rs`); the address in the URL, if there is one; the number of requests;
@@ -12,6 +12,7 @@
 //! went wrong (name, connection, TLS) keeps its type.
 
 mod address;
+mod body;
 mod client;
 mod dial;
 mod error;
@@ -25,8 +26,7 @@ mod zone;
 #[cfg(test)]
 mod tests;
 
-use bytes::Bytes;
-
+pub use body::{RequestBody, ResponseBody};
 pub use client::{HttpClient, HttpConfig, HttpConfigError};
 pub use error::HttpError;
 pub use held::{Held, HostBytes};
@@ -46,7 +46,7 @@ pub struct Header {
 }
 
 /// A request.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Default)]
 pub struct HttpRequest {
     /// Any method but CONNECT, TRACE and TRACK.
     pub method: String,
@@ -54,8 +54,8 @@ pub struct HttpRequest {
     pub url: String,
     /// Those that frame the message or belong to the connection are left out: the host sets them.
     pub headers: Vec<Header>,
-    /// Empty for none.
-    pub body: Bytes,
+    /// The body.
+    pub body: RequestBody,
 }
 
 /// What to do with a redirect.
@@ -80,7 +80,7 @@ pub struct HttpOptions {
 }
 
 /// A response.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct HttpResponse {
     /// 200 to 999; informational responses are not handed over.
     pub status: u16,
@@ -93,5 +93,5 @@ pub struct HttpResponse {
     /// In the order they came.
     pub headers: Vec<Header>,
     /// As it came: a `content-encoding` is not undone.
-    pub body: Bytes,
+    pub body: ResponseBody,
 }

@@ -1,29 +1,35 @@
 //! What the guest calls: each function of `wit/`, counted, bounded, and handed to its capability. Operations never block: they
 //! begin as tasks, and `invoke` collects what completes.
 
-mod convert;
+pub(super) mod convert;
 pub(super) mod intl;
+mod streams;
 
 use std::collections::HashMap;
 use std::future::Future;
 use std::sync::Arc;
 
 use belljar_intl::Formatters;
+use bytes::Bytes;
 use tokio::task::{AbortHandle, JoinSet};
 use wasmtime::StoreContextMut;
 use wasmtime::component::{HasSelf, Linker};
 
 use super::bindings::Applet;
-use super::bindings::belljar::applet::completions::Outcome;
+use super::bindings::belljar::applet::completions::{Completion, Outcome};
 use super::bindings::belljar::applet::{clock, completions, db, http, log, modules, random, types};
 use super::limiter::{Abort, Limiter};
+use crate::capability::bodies::BodyReader;
 use crate::capability::db::{DbOperation, DbSession};
-use crate::capability::http::{Held, HostBytes, HttpSession};
+use crate::capability::http::{Held, HostBytes, HttpSession, RequestBody};
 use crate::capability::log::LogSession;
 use crate::floor::clock::Source;
 use crate::floor::fault::{Fault, FaultCode};
 use crate::floor::limits::{LimitHit, Limits};
 use crate::invocation::Modules;
+
+pub(super) use self::streams::Responding;
+use self::streams::{Answer, Streams};
 
 /// Bytes of one `random.bytes` call (wit/random.wit).
 const RANDOM_BYTES_MAX: u32 = 65_536;
@@ -32,8 +38,15 @@ const FUEL_PER_US: u64 = 1_000;
 /// What one queued operation costs the host besides its bytes.
 const OPERATION_BYTES: u64 = 512;
 
-/// One outstanding operation that has completed: its number, what came of it, and the bytes held until it is delivered.
-pub(super) type Completed = (u32, Outcome, Held);
+/// One outstanding operation that has completed.
+pub(super) struct Completed {
+    operation: u32,
+    outcome: Outcome,
+    /// A stream that came with the outcome; it is open once the guest has the outcome, and has the operation's number.
+    stream: Option<BodyReader>,
+    /// Held until it is delivered.
+    _held: Held,
+}
 
 /// Capabilities of one invocation. What was not granted is not there.
 pub(crate) struct Capabilities {
@@ -51,6 +64,11 @@ pub(crate) struct State {
     pub(super) host_bytes: HostBytes,
     pub(super) tasks: JoinSet<Completed>,
     aborts: HashMap<u32, AbortHandle>,
+    streams: Streams,
+    answer: Answer,
+    response_bytes_max: u64,
+    /// The last number given to an operation or a stream.
+    numbers: u32,
     operations: u32,
     operations_max: u32,
     outstanding_max: u32,
@@ -72,6 +90,10 @@ impl State {
             host_bytes,
             tasks: JoinSet::new(),
             aborts: HashMap::new(),
+            streams: Streams::default(),
+            answer: Answer::default(),
+            response_bytes_max: limits.response_bytes_max,
+            numbers: 0,
             operations: 0,
             operations_max: limits.operations_max,
             outstanding_max: limits.operations_outstanding_max,
@@ -103,31 +125,59 @@ impl State {
         u64::from(self.operations)
     }
 
-    /// An operation has been delivered.
-    pub(super) fn delivered(&mut self, operation: u32) {
-        self.aborts.remove(&operation);
+    /// An operation is being delivered: it is outstanding no longer, and a stream that came with it is open.
+    pub(super) fn deliver(&mut self, completed: Completed) -> Completion {
+        let Completed { operation, outcome, stream, _held } = completed;
+        // Cancelled when it had completed already: nobody will read the stream.
+        let is_wanted = self.aborts.remove(&operation).is_some();
+        if let Some(reader) = stream.filter(|_| is_wanted) {
+            self.streams.insert(operation, reader);
+        }
+        Completion { operation, outcome }
     }
 
-    /// Begins an operation as a task of its own. `bytes` are held until the guest has the outcome.
-    fn submit(&mut self, bytes: u64, work: impl Future<Output = Outcome> + Send + 'static) -> wasmtime::Result<u32> {
-        self.host_calls += 1;
+    /// Opens a stream that the guest does not know yet.
+    pub(super) fn open_stream(&mut self, reader: BodyReader) -> u32 {
+        self.numbers += 1;
+        self.streams.insert(self.numbers, reader);
+        self.numbers
+    }
+
+    /// The next number; operations and streams that are written count together.
+    fn next_number(&mut self) -> wasmtime::Result<u32> {
+        self.numbers += 1;
         self.operations += 1;
         if self.operations > self.operations_max {
             return Err(over("operations_max", self.operations_max.into(), self.operations.into()));
         }
+        Ok(self.numbers)
+    }
+
+    fn submit(&mut self, bytes: u64, work: impl Future<Output = Outcome> + Send + 'static) -> wasmtime::Result<u32> {
+        self.submit_with_stream(bytes, |_| async { (work.await, None) })
+    }
+
+    /// Begins an operation as a task of its own. `bytes` are held until the guest has the outcome. What `work` makes is told the
+    /// operation's number, which is also that of the stream it may answer.
+    fn submit_with_stream<F>(&mut self, bytes: u64, work: impl FnOnce(u32) -> F) -> wasmtime::Result<u32>
+    where
+        F: Future<Output = (Outcome, Option<BodyReader>)> + Send + 'static,
+    {
+        self.host_calls += 1;
+        let operation = self.next_number()?;
         if self.tasks.len() >= self.outstanding_max as usize {
             let used = self.tasks.len() as u64 + 1;
             return Err(over("operations_outstanding_max", self.outstanding_max.into(), used));
         }
         let held = self.host_bytes.hold(bytes + OPERATION_BYTES).map_err(|hit| abort(Fault::limit(FaultCode::Operations, hit)))?;
-        let operation = self.operations;
+        let work = work(operation);
         let task = async move {
-            let outcome = work.await;
+            let (outcome, stream) = work.await;
             let mut held = held;
             // What the host holds until the guest takes it. One too large for what is left becomes an error instead.
             match held.grow(convert::outcome_bytes(&outcome)) {
-                Ok(()) => (operation, outcome, held),
-                Err(hit) => (operation, convert::too_large(&outcome, &hit), held),
+                Ok(()) => Completed { operation, outcome, stream, _held: held },
+                Err(hit) => Completed { operation, outcome: convert::too_large(&outcome, &hit), stream: None, _held: held },
             }
         };
         self.aborts.insert(operation, self.tasks.spawn(task));
@@ -240,13 +290,24 @@ impl db::Host for State {
 }
 
 impl http::Host for State {
-    fn send(&mut self, request: types::Request, options: http::Options) -> wasmtime::Result<u32> {
+    fn send(&mut self, mut request: types::Request, options: http::Options) -> wasmtime::Result<u32> {
         let Some(session) = &self.capabilities.http else {
             return self.submit(0, async { Outcome::Http(Err(http::Error::NotGranted)) });
         };
-        let (request, bytes) = convert::request(request);
+        let body = match request.body {
+            types::Body::Empty => RequestBody::default(),
+            types::Body::Bytes(ref mut bytes) => Bytes::from(std::mem::take(bytes)).into(),
+            types::Body::Stream(number) => match self.streams.claim(number) {
+                Some(pieces) => RequestBody::Pieces(pieces),
+                None => {
+                    let text = "the body's stream is not open, or has another use".to_owned();
+                    return self.submit(0, async { Outcome::Http(Err(http::Error::Invalid(text))) });
+                }
+            },
+        };
+        let (request, bytes) = convert::request(request, body);
         let work = session.send(request, convert::options(options));
-        self.submit(bytes, async move { convert::http_outcome(work.await) })
+        self.submit_with_stream(bytes, |number| async move { convert::http_outcome(work.await, number) })
     }
 }
 

@@ -11,11 +11,13 @@ use wasmtime::{Store, Trap};
 use super::bindings::Applet;
 use super::bindings::belljar::applet::completions::Completion;
 use super::bindings::belljar::applet::types;
-use super::imports::{Capabilities, State};
+use super::imports::{Capabilities, State, convert};
 use super::limiter::Abort;
 use super::positions::Positions;
 use super::prepare::Prepared;
+use super::respond::Forwarding;
 use super::sandbox::{FUEL_YIELD_INTERVAL, Sandbox};
+use crate::capability::bodies::BodyReader;
 use crate::capability::http::HostBytes;
 use crate::catalog::Release;
 use crate::floor::clock::Source;
@@ -24,7 +26,7 @@ use crate::floor::grants::Grants;
 use crate::floor::ids::{AppletId, InvocationId, TenantId};
 use crate::floor::limits::{LimitHit, Limits};
 use crate::floor::usage::Usage;
-use crate::invocation::{HttpReply, Invocation, Payload, Program, ProgramKind, Response};
+use crate::invocation::{Body, HttpReply, Invocation, Payload, Program, ProgramKind, Response, ResponseHead, ResponseSink, StreamedReply};
 
 /// Completions delivered in one `resume`.
 const COMPLETIONS_MAX: usize = 256;
@@ -37,22 +39,32 @@ pub(crate) struct Run<'a> {
     pub(crate) capabilities: Capabilities,
     pub(crate) host_bytes: HostBytes,
     pub(crate) task: Task,
+    /// Takes a response that the guest writes in pieces.
+    pub(crate) sink: &'a mut dyn ResponseSink,
     pub(crate) begun: Instant,
 }
 
-/// What the instance is started with.
-pub(crate) struct Task(types::Invocation);
+/// What the instance is started with, and the body of its request if that is read in pieces.
+pub(crate) struct Task(types::Invocation, Option<BodyReader>);
 
 impl Task {
     /// One call of one handler.
     pub(crate) fn call(id: &InvocationId, release: &Release, handler: &Handler, version: String, invocation: Invocation) -> Self {
+        let mut reader = None;
         let payload = match invocation.payload {
             Payload::Json(json) => types::Payload::Json(json),
             Payload::Request(request) => types::Payload::Request(types::Request {
                 method: request.method,
                 url: request.url,
                 headers: request.headers.into_iter().map(|(name, value)| types::Header { name, value }).collect(),
-                body: types::Body::Bytes(request.body.into()),
+                body: match request.body {
+                    Body::Bytes(bytes) => types::Body::Bytes(bytes.into()),
+                    Body::Stream(body) => {
+                        reader = Some(body);
+                        // The number is filled in when the stream is opened.
+                        types::Body::Stream(0)
+                    }
+                },
             }),
         };
         let call = types::Call {
@@ -70,7 +82,7 @@ impl Task {
             permissions: invocation.permissions,
             locale: invocation.locale,
         };
-        Self(types::Invocation { id: id.to_string(), deadline_ms: 0, caller, task: types::Task::Call(call) })
+        Self(types::Invocation { id: id.to_string(), deadline_ms: 0, caller, task: types::Task::Call(call) }, reader)
     }
 
     /// A program given as text.
@@ -95,26 +107,34 @@ impl Task {
             permissions: Vec::new(),
             locale: "en".into(),
         };
-        Self(types::Invocation { id: id.to_string(), deadline_ms: 0, caller, task: types::Task::Program(program) })
+        Self(types::Invocation { id: id.to_string(), deadline_ms: 0, caller, task: types::Task::Program(program) }, None)
     }
 }
 
 impl Sandbox {
     /// Runs one invocation to its end.
     pub(crate) async fn invoke(&self, run: Run<'_>) -> (Result<Response, Fault>, Usage) {
-        let Run { prepared, limits, source, capabilities, host_bytes, task: Task(mut invocation), begun } = run;
+        let Run { prepared, limits, source, capabilities, host_bytes, task: Task(mut invocation, body), sink, begun } = run;
         invocation.deadline_ms = source.now_us() / 1_000 + limits.deadline_ms;
         let deadline = Moment::from_std(begun) + std::time::Duration::from_millis(limits.deadline_ms);
         let mut store = Store::new(&self.engine, State::new(limits, source, host_bytes, capabilities));
         store.limiter(|state| &mut state.limiter);
+        if let (Some(reader), types::Task::Call(call)) = (body, &mut invocation.task)
+            && let types::Payload::Request(request) = &mut call.payload
+        {
+            request.body = types::Body::Stream(store.data_mut().open_stream(reader));
+        }
+        let forwarding = Forwarding::Idle(sink);
         let ended = match fuel(&mut store, limits.fuel_max) {
-            Ok(()) => tokio::time::timeout_at(deadline, drive(&mut store, prepared, &invocation, deadline)).await,
+            Ok(()) => tokio::time::timeout_at(deadline, drive(&mut store, prepared, &invocation, forwarding, deadline)).await,
             Err(error) => Ok(Err(Stop::Wasmtime(error))),
         };
         let wall_us = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
         let fuel = limits.fuel_max.saturating_sub(store.get_fuel().unwrap_or(0));
         let result = match ended {
-            Ok(Ok(step)) => finished(step, limits, &prepared.positions),
+            Ok(Ok(Ended::Step(step))) => finished(step, limits, &prepared.positions),
+            // Its head was checked when it was given, its bytes when they were written.
+            Ok(Ok(Ended::Responded(reply))) => Ok(Response::Streamed(reply)),
             Ok(Err(Stop::Fault(fault))) => Err(fault),
             Ok(Err(Stop::Wasmtime(error))) => Err(trapped(&error, limits, fuel)),
             Ok(Err(Stop::Deadline)) | Err(_) => {
@@ -143,6 +163,13 @@ fn fuel(store: &mut Store<State>, fuel_max: u64) -> wasmtime::Result<()> {
     store.fuel_async_yield_interval(Some(FUEL_YIELD_INTERVAL))
 }
 
+/// How an invocation came to its end.
+enum Ended {
+    Step(types::Step),
+    /// The response went out in pieces.
+    Responded(StreamedReply),
+}
+
 /// Why an invocation ended without a last step.
 enum Stop {
     Deadline,
@@ -160,21 +187,32 @@ async fn drive(
     store: &mut Store<State>,
     prepared: &Prepared,
     invocation: &types::Invocation,
+    mut forwarding: Forwarding<'_>,
     deadline: Moment,
-) -> Result<types::Step, Stop> {
+) -> Result<Ended, Stop> {
     begin_slice(store, 0);
     let applet: Applet = prepared.linked.instantiate_async(&mut *store).await?;
     let mut step = applet.call_start(&mut *store, invocation).await?;
-    while let types::Step::Pending(wait) = step {
-        let (completions, due_us) = wait_for(store.data_mut(), wait).await?;
+    loop {
+        if let Some(responding) = store.data_mut().take_responding() {
+            forwarding.begin(responding);
+        }
+        let types::Step::Pending(wait) = step else { break };
+        let (completions, due_us) = forwarding.alongside(wait_for(store.data_mut(), wait)).await?;
         // Capabilities end what they do at the same moment: the applet must not be asked what it makes of that.
         if Moment::now() >= deadline {
             return Err(Stop::Deadline);
         }
         begin_slice(store, due_us);
-        step = applet.call_resume(&mut *store, &completions).await?;
+        step = forwarding.alongside(applet.call_resume(&mut *store, &completions)).await?;
     }
-    Ok(step)
+    match (step, store.data().has_responded()) {
+        (types::Step::Done(types::Reply::Responded), true) => Ok(Ended::Responded(forwarding.finish().await.map_err(Stop::Fault)?)),
+        (types::Step::Done(_), true) | (types::Step::Done(types::Reply::Responded), false) => {
+            Err(Stop::Fault(Fault::new(FaultCode::InvalidResult, "the last step does not agree with the response that was given")))
+        }
+        (step, _) => Ok(Ended::Step(step)),
+    }
 }
 
 fn begin_slice(store: &mut Store<State>, due_us: u64) {
@@ -206,11 +244,7 @@ async fn wait_for(state: &mut State, wait: types::Wait) -> Result<(Vec<Completio
     let mut next = first;
     while let Some(joined) = next {
         match joined {
-            Ok((operation, outcome, held)) => {
-                state.delivered(operation);
-                drop(held);
-                completions.push(Completion { operation, outcome });
-            }
+            Ok(completed) => completions.push(state.deliver(completed)),
             // Cancelled by the guest: nothing is delivered.
             Err(error) if error.is_cancelled() => {}
             Err(_) => return Err(Stop::Fault(Fault::new(FaultCode::Internal, "a capability failed"))),
@@ -239,38 +273,24 @@ fn finished(step: types::Step, limits: &Limits, positions: &Positions) -> Result
             bounded(reply.body.len() + reply.headers.iter().map(|(n, v)| n.len() + v.len()).sum::<usize>())?;
             Ok(Response::Http(reply))
         }
+        // `drive` lets it through with a response only.
+        types::Step::Done(types::Reply::Responded) => Err(Fault::new(FaultCode::InvalidResult, "nothing was responded")),
         types::Step::Failed(failure) => Err(failed(failure, positions)),
         types::Step::Pending(_) => Err(Fault::new(FaultCode::Cancelled, "cancelled")),
     }
 }
 
-/// Headers that belong to the connection or to framing, which are the host's (RFC 9110, 7.6.1; RFC 9112, 6).
-const HOST_HEADERS: [&str; 9] =
-    ["connection", "content-length", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade", "http2-settings"];
-
-/// Checks a handler's response: the guest has done so too, but guest data is input.
+/// Checks a handler's response.
 fn reply(response: types::Response) -> Result<HttpReply, Fault> {
-    let invalid = |what: String| Fault::new(FaultCode::InvalidResult, format!("the response is not valid: {what}"));
-    if !(200..=599).contains(&response.status) {
-        return Err(invalid(format!("status {} is not within 200 to 599", response.status)));
-    }
-    let mut headers = Vec::with_capacity(response.headers.len());
-    for header in response.headers {
-        let name = http::HeaderName::from_bytes(header.name.as_bytes())
-            .map_err(|_| invalid(format!("{:?} is no header name", header.name)))?;
-        let bytes: Option<Vec<u8>> = header.value.chars().map(|c| u8::try_from(u32::from(c)).ok()).collect();
-        if bytes.and_then(|bytes| http::HeaderValue::from_bytes(&bytes).ok()).is_none() {
-            return Err(invalid(format!("the value of header {name} has characters that HTTP does not allow")));
-        }
-        if !HOST_HEADERS.contains(&name.as_str()) {
-            headers.push((name.as_str().to_owned(), header.value));
-        }
-    }
+    let ResponseHead { status, headers } = convert::response_head(response.status, response.headers)?;
     let body = match response.body {
         types::Body::Empty => bytes::Bytes::new(),
         types::Body::Bytes(bytes) => bytes.into(),
+        types::Body::Stream(_) => {
+            return Err(Fault::new(FaultCode::InvalidResult, "the response is not valid: a body that streams is given by `respond`"));
+        }
     };
-    Ok(HttpReply { status: response.status, headers, body })
+    Ok(HttpReply { status, headers, body })
 }
 
 fn failed(failure: types::Failure, positions: &Positions) -> Fault {

@@ -9,14 +9,13 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
-use http_body_util::Full;
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use tokio::sync::Semaphore;
 
+use super::body::Outgoing;
 use super::dial::{Connector, Dialler};
 use super::policy::HttpRules;
 use super::resolve::{Resolver, SystemResolver};
@@ -83,7 +82,7 @@ pub(super) struct Shared {
 }
 
 /// hyper's client with its pool of connections.
-pub(super) type Pool = Client<Connector, Full<Bytes>>;
+pub(super) type Pool = Client<Connector, Outgoing>;
 
 /// Limits that belong to a connection rather than to a request.
 #[derive(Clone, Copy, PartialEq, Eq)]

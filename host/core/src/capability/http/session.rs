@@ -8,11 +8,12 @@ use std::time::{Duration, Instant};
 use bytes::{Bytes, BytesMut};
 use http::header::{self, HeaderMap, HeaderValue};
 use http::{Method, Uri, Version};
-use http_body_util::{BodyExt, Full};
+use http_body_util::BodyExt;
 use hyper::body::{Body, Incoming};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant as Moment;
 
+use super::body::{Ahead, Outgoing, READ_AHEAD_BYTES, RequestBody, ResponseBody, read_ahead};
 use super::client::{Pool, Shared};
 use super::dial::DialError;
 use super::error::HttpError;
@@ -20,8 +21,12 @@ use super::headers::{self, isomorphic};
 use super::held::{Held, HostBytes};
 use super::policy::{HttpRules, Target};
 use super::{HttpOptions, HttpRequest, HttpResponse};
+use crate::capability::bodies::{BodyError, Pieces};
 use crate::floor::limits::{HttpLimits, LimitHit, Limits};
 use crate::floor::usage::HttpUsage;
+
+/// A body that is announced to have no more bytes than this is taken in at once: most answers are, and one step is enough then.
+const WHOLE_BYTES_MAX: u64 = 64 << 10;
 
 /// The http of one invocation. Its requests may outlive it, but not its deadline.
 pub struct HttpSession {
@@ -35,7 +40,7 @@ struct Invocation {
     limits: HttpLimits,
     opened: Moment,
     deadline: Moment,
-    concurrent: Semaphore,
+    concurrent: Arc<Semaphore>,
     requests: AtomicU32,
     bytes_sent: AtomicU64,
     bytes_received: AtomicU64,
@@ -48,7 +53,7 @@ impl HttpSession {
             rules,
             opened: Moment::now(),
             deadline: Moment::from_std(deadline),
-            concurrent: Semaphore::new(limits.concurrent_max.max(1) as usize),
+            concurrent: Arc::new(Semaphore::new(limits.concurrent_max.max(1) as usize)),
             limits,
             requests: AtomicU32::new(0),
             bytes_sent: AtomicU64::new(0),
@@ -63,10 +68,10 @@ impl HttpSession {
         Self { host_bytes: gauge, ..self }
     }
 
-    /// Sends a request and takes in the whole answer. Dropping the future aborts the request: its connection is closed, or, in
-    /// HTTP/2, its stream reset.
+    /// Sends a request and takes in the answer: all of it when it is small and says so, else its head, and a reader of its body.
+    /// Dropping the future, or the reader, aborts the request: its connection is closed, or, in HTTP/2, its stream reset.
     ///
-    /// The body's bytes are held from this call on, not from the first poll.
+    /// A whole body's bytes are held from this call on, not from the first poll.
     ///
     /// # Errors
     /// [`HttpError`], by case as in `wit/http.wit`.
@@ -75,9 +80,10 @@ impl HttpSession {
         request: HttpRequest,
         options: HttpOptions,
     ) -> impl Future<Output = Result<HttpResponse, HttpError>> + Send + use<> {
-        let (invocation, called) = (self.shared.clone(), Moment::now());
-        let held = self.host_bytes.hold(request.body.len() as u64).map_err(HttpError::Limit);
-        async move { invocation.send(request, options, called, held?).await }
+        let (invocation, called, gauge) = (self.shared.clone(), Moment::now(), self.host_bytes.clone());
+        let bytes = if let RequestBody::Bytes(bytes) = &request.body { bytes.len() } else { 0 };
+        let held = gauge.hold(bytes as u64).map_err(HttpError::Limit);
+        async move { invocation.send(request, options, called, held?, &gauge).await }
     }
 
     /// What was used so far.
@@ -130,16 +136,25 @@ struct Hop {
     method: Method,
     target: Target,
     headers: HeaderMap,
-    body: Bytes,
+    body: HopBody,
+}
+
+/// The body, for as many hops as it can be sent in.
+enum HopBody {
+    Bytes(Bytes),
+    Pieces(Pieces),
+    /// It was in pieces, and they have gone to a hop before.
+    Spent,
 }
 
 impl Invocation {
     async fn send(
-        &self,
+        self: Arc<Self>,
         request: HttpRequest,
         options: HttpOptions,
         called: Moment,
         held: Held,
+        gauge: &HostBytes,
     ) -> Result<HttpResponse, HttpError> {
         let hop = self.prepare(request)?;
         let mut until = Until { at: self.deadline, since: self.opened, name: "deadline_ms" };
@@ -148,11 +163,31 @@ impl Invocation {
         }
         // Closed never; waiting its turn is not yet the request's own time.
         let turn = async {
-            self.concurrent.acquire().await.map_err(|_| HttpError::Protocol("the session has ended".to_owned()))
+            let turn = self.concurrent.clone().acquire_owned().await;
+            turn.map_err(|_| HttpError::Protocol("the session has ended".to_owned()))
         };
-        let _turn = until.run(turn).await?;
+        let turn = until.run(turn).await?;
         let until = until.sooner(Until::after("http.request_ms_max", Moment::now(), self.limits.request_ms_max));
-        until.run(self.follow(hop, options, held)).await
+        let (target, redirected, response) = until.run(self.follow(hop, options)).await?;
+        let (head, incoming) = response.into_parts();
+        let headers = headers::response(&head.headers, &self.limits)?;
+        let status_text = match (head.version, head.extensions.get::<hyper::ext::ReasonPhrase>()) {
+            (Version::HTTP_2, _) => String::new(),
+            (_, Some(reason)) => isomorphic(reason.as_bytes()),
+            (_, None) => head.status.canonical_reason().unwrap_or_default().to_owned(),
+        };
+        let announced = incoming.size_hint();
+        let receiving = Receiving { incoming, used: 0, invocation: self };
+        receiving.check(announced.lower())?;
+        let body = if announced.exact().is_some_and(|bytes| bytes <= WHOLE_BYTES_MAX) {
+            ResponseBody::Bytes(until.run(receiving.whole(held)).await?)
+        } else {
+            // The request's own body is not needed any more.
+            drop(held);
+            let held = gauge.hold(READ_AHEAD_BYTES).map_err(HttpError::Limit)?;
+            ResponseBody::Stream(read_ahead(held, move |ahead| until.run(receiving.into(ahead, turn))))
+        };
+        Ok(HttpResponse { status: head.status.as_u16(), status_text, url: target.url.into(), redirected, headers, body })
     }
 
     /// Everything that can be refused without the network.
@@ -163,7 +198,10 @@ impl Invocation {
         let method = headers::method(&request.method)?;
         let target = Target::parse(&request.url, self.limits.url_bytes_max)?;
         let headers = headers::request(&request.headers, &self.limits)?;
-        let (used, allowed) = (request.body.len() as u64, self.limits.request_bytes_max);
+        let (used, allowed) = match &request.body {
+            RequestBody::Bytes(bytes) => (bytes.len() as u64, self.limits.request_bytes_max),
+            RequestBody::Pieces(_) => (1, u64::MAX),
+        };
         if used > allowed {
             return Err(HttpError::Limit(LimitHit { name: "http.request_bytes_max", allowed, used }));
         }
@@ -171,16 +209,21 @@ impl Invocation {
             return Err(HttpError::Invalid(format!("a {method} request has no body")));
         }
         self.rules.check(&target, method.as_str(), self.client.test_hosts())?;
-        Ok(Hop { method, target, headers, body: request.body })
+        let body = match request.body {
+            RequestBody::Bytes(bytes) => HopBody::Bytes(bytes),
+            RequestBody::Pieces(pieces) => HopBody::Pieces(pieces),
+        };
+        Ok(Hop { method, target, headers, body })
     }
 
-    async fn follow(&self, mut hop: Hop, options: HttpOptions, mut held: Held) -> Result<HttpResponse, HttpError> {
+    /// Sends the request and follows redirects. Answers whom it has asked last, whether that was another, and what came.
+    async fn follow(self: &Arc<Self>, mut hop: Hop, options: HttpOptions) -> Result<(Target, bool, http::Response<Incoming>), HttpError> {
         let pool = self.client.pool(&self.limits);
         let mut redirects = 0;
         loop {
-            let response = self.ask(&pool, &hop).await?;
+            let response = self.ask(&pool, &mut hop).await?;
             let Some(location) = headers::location(response.status(), response.headers(), options.redirect)? else {
-                return self.take_in(hop.target, redirects > 0, response, &mut held).await;
+                return Ok((hop.target, redirects > 0, response));
             };
             let allowed = self.limits.redirects_max;
             if redirects >= allowed {
@@ -191,7 +234,7 @@ impl Invocation {
             let next = hop.target.join(&location, self.limits.url_bytes_max)?;
             let same_origin = next.same_origin(&hop.target);
             if !headers::redirect(response.status(), &mut hop.method, &mut hop.headers, same_origin) {
-                hop.body = Bytes::new();
+                hop.body = HopBody::Bytes(Bytes::new());
             }
             self.rules.check(&next, hop.method.as_str(), self.client.test_hosts())?;
             hop.target = next;
@@ -199,16 +242,27 @@ impl Invocation {
     }
 
     /// Sends one hop and waits for the head of its answer.
-    async fn ask(&self, pool: &Pool, hop: &Hop) -> Result<http::Response<Incoming>, HttpError> {
+    async fn ask(self: &Arc<Self>, pool: &Pool, hop: &mut Hop) -> Result<http::Response<Incoming>, HttpError> {
         let allowed = self.limits.subrequests_max;
         let one_more = |count: u32| (count < allowed).then_some(count + 1);
         if self.requests.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).is_err() {
             let (allowed, used) = (u64::from(allowed), u64::from(allowed) + 1);
             return Err(HttpError::Limit(LimitHit { name: "http.subrequests_max", allowed, used }));
         }
-        self.bytes_sent.fetch_add(hop.body.len() as u64, Ordering::Relaxed);
-
-        let mut request = http::Request::new(Full::new(hop.body.clone()));
+        let body = match std::mem::replace(&mut hop.body, HopBody::Spent) {
+            HopBody::Bytes(bytes) => {
+                self.bytes_sent.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+                hop.body = HopBody::Bytes(bytes.clone());
+                Outgoing::Bytes(bytes)
+            }
+            HopBody::Pieces(pieces) => Outgoing::Pieces { pieces, count: self.clone().count_sent() },
+            // Fetch, "HTTP-redirect fetch": a body without a source cannot be sent again.
+            HopBody::Spent => {
+                let text = "the answer is a redirect that wants the body again, and a streamed body is sent once: send bytes, or follow it yourself";
+                return Err(HttpError::Redirected(text.to_owned()));
+            }
+        };
+        let mut request = http::Request::new(body);
         *request.method_mut() = hop.method.clone();
         *request.uri_mut() = uri(&hop.target)?;
         *request.headers_mut() = hop.headers.clone();
@@ -222,41 +276,18 @@ impl Invocation {
         Ok(response)
     }
 
-    /// Takes in the answer, as far as the limits allow.
-    async fn take_in(
-        &self,
-        target: Target,
-        redirected: bool,
-        response: http::Response<Incoming>,
-        held: &mut Held,
-    ) -> Result<HttpResponse, HttpError> {
-        let (head, mut incoming) = response.into_parts();
-        let headers = headers::response(&head.headers, &self.limits)?;
-        let allowed = self.limits.response_bytes_max;
-        let too_long = |used| HttpError::Limit(LimitHit { name: "http.response_bytes_max", allowed, used });
-        let announced = incoming.size_hint().lower();
-        if announced > allowed {
-            return Err(too_long(announced));
-        }
-        let mut body = BytesMut::new();
-        while let Some(frame) = incoming.frame().await {
-            // Trailers are not handed over.
-            let Ok(chunk) = frame.map_err(|error| self.failed(&error))?.into_data() else { continue };
-            let used = body.len() as u64 + chunk.len() as u64;
-            self.bytes_received.fetch_add(chunk.len() as u64, Ordering::Relaxed);
+    /// Counts the bytes of one body that is sent in pieces, and refuses what is too much.
+    fn count_sent(self: Arc<Self>) -> Box<dyn FnMut(u64) -> Result<(), BodyError> + Send> {
+        let mut used = 0;
+        Box::new(move |bytes| {
+            used += bytes;
+            let allowed = self.limits.request_bytes_max;
             if used > allowed {
-                return Err(too_long(used));
+                return Err(BodyError::Limit(LimitHit { name: "http.request_bytes_max", allowed, used }));
             }
-            held.grow(chunk.len() as u64).map_err(HttpError::Limit)?;
-            body.extend_from_slice(&chunk);
-        }
-        let status_text = match (head.version, head.extensions.get::<hyper::ext::ReasonPhrase>()) {
-            (Version::HTTP_2, _) => String::new(),
-            (_, Some(reason)) => isomorphic(reason.as_bytes()),
-            (_, None) => head.status.canonical_reason().unwrap_or_default().to_owned(),
-        };
-        let (status, url) = (head.status.as_u16(), target.url.into());
-        Ok(HttpResponse { status, status_text, url, redirected, headers, body: body.freeze() })
+            self.bytes_sent.fetch_add(bytes, Ordering::Relaxed);
+            Ok(())
+        })
     }
 
     /// Finds what went wrong in hyper's chain of causes.
@@ -266,6 +297,11 @@ impl Invocation {
         while let Some(error) = cause {
             if let Some(dial) = error.downcast_ref::<DialError>() {
                 return dialled(dial);
+            }
+            match error.downcast_ref::<BodyError>() {
+                Some(BodyError::Limit(hit)) => return HttpError::Limit(hit.clone()),
+                Some(error) => return HttpError::Protocol(format!("the request's body broke off: {error}")),
+                None => {}
             }
             if let Some(hyper) = error.downcast_ref::<hyper::Error>() {
                 if hyper.is_parse_too_large() {
@@ -283,6 +319,52 @@ impl Invocation {
         }
         let text = text.unwrap_or_else(|| "the connection broke".to_owned());
         HttpError::Protocol(format!("the other side broke off or did not speak HTTP: {text}"))
+    }
+}
+
+/// A body on its way in: counted, and bounded.
+struct Receiving {
+    incoming: Incoming,
+    used: u64,
+    invocation: Arc<Invocation>,
+}
+
+impl Receiving {
+    fn check(&self, used: u64) -> Result<(), HttpError> {
+        let allowed = self.invocation.limits.response_bytes_max;
+        if used > allowed {
+            return Err(HttpError::Limit(LimitHit { name: "http.response_bytes_max", allowed, used }));
+        }
+        Ok(())
+    }
+
+    async fn next(&mut self) -> Result<Option<Bytes>, HttpError> {
+        while let Some(frame) = self.incoming.frame().await {
+            // Trailers are not handed over.
+            let Ok(chunk) = frame.map_err(|error| self.invocation.failed(&error))?.into_data() else { continue };
+            self.used += chunk.len() as u64;
+            self.invocation.bytes_received.fetch_add(chunk.len() as u64, Ordering::Relaxed);
+            self.check(self.used)?;
+            return Ok(Some(chunk));
+        }
+        Ok(None)
+    }
+
+    async fn whole(mut self, mut held: Held) -> Result<Bytes, HttpError> {
+        let mut body = BytesMut::new();
+        while let Some(chunk) = self.next().await? {
+            held.grow(chunk.len() as u64).map_err(HttpError::Limit)?;
+            body.extend_from_slice(&chunk);
+        }
+        Ok(body.freeze())
+    }
+
+    /// Puts the body into `ahead`. It is the request's turn until all has come.
+    async fn into(mut self, ahead: Ahead, _turn: OwnedSemaphorePermit) -> Result<(), HttpError> {
+        while let Some(chunk) = self.next().await? {
+            ahead.put(chunk).await;
+        }
+        Ok(())
     }
 }
 

@@ -11,8 +11,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use belljar_package::HttpRule;
+use bytes::{Bytes, BytesMut};
 
 use super::*;
+use crate::capability::bodies::BodyError;
 use crate::floor::limits::HttpLimits;
 
 /// Grants everything: what is refused then is refused by the address rules.
@@ -39,7 +41,47 @@ pub(super) fn get(url: impl Into<String>) -> HttpRequest {
     HttpRequest { method: "GET".to_owned(), url: url.into(), ..HttpRequest::default() }
 }
 
-pub(super) fn header<'a>(response: &'a HttpResponse, name: &str) -> Option<&'a str> {
+/// A response with all of its body.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Whole {
+    pub(super) status: u16,
+    pub(super) status_text: String,
+    pub(super) url: String,
+    pub(super) redirected: bool,
+    pub(super) headers: Vec<Header>,
+    pub(super) body: Bytes,
+}
+
+impl HttpSession {
+    /// Sends a request and reads the answer to its end, as an applet does.
+    pub(super) fn send_whole(
+        &self,
+        request: HttpRequest,
+        options: HttpOptions,
+    ) -> impl Future<Output = Result<Whole, HttpError>> + Send + use<> {
+        let sent = self.send(request, options);
+        async {
+            let HttpResponse { status, status_text, url, redirected, headers, body } = sent.await?;
+            let body = match body {
+                ResponseBody::Bytes(bytes) => bytes,
+                ResponseBody::Stream(mut reader) => {
+                    let mut body = BytesMut::new();
+                    while let Some(chunk) = reader.read(64 << 10).await.map_err(|error| match error {
+                        BodyError::Limit(hit) => HttpError::Limit(hit),
+                        BodyError::Timeout(hit) => HttpError::Timeout(hit),
+                        other => HttpError::Protocol(other.to_string()),
+                    })? {
+                        body.extend_from_slice(&chunk);
+                    }
+                    body.freeze()
+                }
+            };
+            Ok(Whole { status, status_text, url, redirected, headers, body })
+        }
+    }
+}
+
+pub(super) fn header<'a>(response: &'a Whole, name: &str) -> Option<&'a str> {
     response.headers.iter().find(|header| header.name == name).map(|header| header.value.as_str())
 }
 

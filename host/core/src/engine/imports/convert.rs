@@ -1,13 +1,16 @@
 //! Between the types Wasmtime's macro makes from `wit/` and the capabilities' own.
 
 use super::super::bindings::belljar::applet::completions::Outcome;
-use super::super::bindings::belljar::applet::{db, http, log, types};
+use super::super::bindings::belljar::applet::{bodies, db, http, log, types};
+use crate::capability::bodies::{BodyError, BodyReader};
 use crate::capability::db::{Changes, DbError, DbReply, Parameters, Statement, Value};
 use crate::capability::http::{
-    Header, HttpError, HttpOptions, HttpRequest, HttpResponse, Redirect,
+    Header, HttpError, HttpOptions, HttpRequest, HttpResponse, Redirect, RequestBody, ResponseBody,
 };
 use crate::capability::log::{LogLevel, LogOrigin};
+use crate::floor::fault::{Fault, FaultCode};
 use crate::floor::limits::LimitHit;
+use crate::invocation::ResponseHead;
 
 pub(super) fn origin(origin: log::Origin) -> LogOrigin {
     match origin {
@@ -77,11 +80,12 @@ pub(super) fn outcome_bytes(outcome: &Outcome) -> u64 {
         Outcome::Db(Ok(db::Reply::Rows(rows))) => rows.rows.iter().map(|row| row.iter().map(value_bytes).sum::<usize>()).sum(),
         Outcome::Http(Ok(response)) => {
             let body = match &response.body {
-                types::Body::Empty => 0,
+                types::Body::Empty | types::Body::Stream(_) => 0,
                 types::Body::Bytes(bytes) => bytes.len(),
             };
             body + response.headers.iter().map(|h| h.name.len() + h.value.len()).sum::<usize>()
         }
+        Outcome::Body(Ok(bodies::Reply::Chunk(Some(bytes)))) => bytes.len(),
         _ => 0,
     };
     bytes as u64
@@ -102,6 +106,7 @@ pub(super) fn too_large(outcome: &Outcome, hit: &LimitHit) -> Outcome {
     match outcome {
         Outcome::Db(_) => Outcome::Db(Err(db::Error::Limit(db::LimitExceeded { limit, allowed, used }))),
         Outcome::Http(_) => Outcome::Http(Err(http::Error::Limit(http::LimitExceeded { limit, allowed, used }))),
+        Outcome::Body(_) => Outcome::Body(Err(bodies::Error::Limit(bodies::LimitExceeded { limit, allowed, used }))),
     }
 }
 
@@ -119,19 +124,11 @@ fn db_error(error: DbError) -> db::Error {
     }
 }
 
-pub(super) fn body(body: types::Body) -> bytes::Bytes {
-    match body {
-        types::Body::Empty => bytes::Bytes::new(),
-        types::Body::Bytes(bytes) => bytes.into(),
-    }
-}
-
 /// The request, and the bytes of what is not its body (the session counts that).
-pub(super) fn request(request: types::Request) -> (HttpRequest, u64) {
+pub(super) fn request(request: types::Request, body: RequestBody) -> (HttpRequest, u64) {
     let headers: Vec<_> = request.headers.into_iter().map(|h| Header { name: h.name, value: h.value }).collect();
     let bytes = request.url.len() + headers.iter().map(|h| h.name.len() + h.value.len()).sum::<usize>();
-    let request = HttpRequest { method: request.method, url: request.url, headers, body: body(request.body) };
-    (request, bytes as u64)
+    (HttpRequest { method: request.method, url: request.url, headers, body }, bytes as u64)
 }
 
 pub(super) fn options(options: http::Options) -> HttpOptions {
@@ -143,18 +140,65 @@ pub(super) fn options(options: http::Options) -> HttpOptions {
     HttpOptions { redirect, timeout_ms: options.timeout_ms }
 }
 
-pub(super) fn http_outcome(result: Result<HttpResponse, HttpError>) -> Outcome {
-    Outcome::Http(match result {
-        Ok(response) => Ok(http::Response {
-            status: response.status,
-            status_text: response.status_text,
-            url: response.url,
-            redirected: response.redirected,
-            headers: response.headers.into_iter().map(|h| types::Header { name: h.name, value: h.value }).collect(),
-            body: types::Body::Bytes(response.body.into()),
-        }),
-        Err(error) => Err(http_error(error)),
-    })
+/// The outcome, and the reader of a body that streams: `number` names it.
+pub(super) fn http_outcome(result: Result<HttpResponse, HttpError>, number: u32) -> (Outcome, Option<BodyReader>) {
+    let response = match result {
+        Ok(response) => response,
+        Err(error) => return (Outcome::Http(Err(http_error(error))), None),
+    };
+    let (body, reader) = match response.body {
+        ResponseBody::Bytes(bytes) => (types::Body::Bytes(bytes.into()), None),
+        ResponseBody::Stream(reader) => (types::Body::Stream(number), Some(reader)),
+    };
+    let response = http::Response {
+        status: response.status,
+        status_text: response.status_text,
+        url: response.url,
+        redirected: response.redirected,
+        headers: response.headers.into_iter().map(|h| types::Header { name: h.name, value: h.value }).collect(),
+        body,
+    };
+    (Outcome::Http(Ok(response)), reader)
+}
+
+pub(super) fn body_outcome(result: Result<bodies::Reply, BodyError>) -> Outcome {
+    let limit = |hit: LimitHit| bodies::LimitExceeded { limit: hit.name.into(), allowed: hit.allowed, used: hit.used };
+    Outcome::Body(result.map_err(|error| match error {
+        BodyError::NotOpen => bodies::Error::NotOpen,
+        BodyError::Busy => bodies::Error::Busy,
+        BodyError::Closed => bodies::Error::Closed,
+        BodyError::Broken(text) => bodies::Error::Broken(text),
+        BodyError::Timeout(hit) => bodies::Error::Timeout(limit(hit)),
+        BodyError::Limit(hit) => bodies::Error::Limit(limit(hit)),
+    }))
+}
+
+/// Headers that belong to the connection or to framing, which are the host's (RFC 9110, 7.6.1; RFC 9112, 6).
+const HOST_HEADERS: [&str; 9] =
+    ["connection", "content-length", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade", "http2-settings"];
+
+/// Checks the head of a handler's response: the guest has done so too, but guest data is input.
+///
+/// # Errors
+/// The fault `invalid-result`.
+pub(in super::super) fn response_head(status: u16, given: Vec<types::Header>) -> Result<ResponseHead, Fault> {
+    let invalid = |what: String| Fault::new(FaultCode::InvalidResult, format!("the response is not valid: {what}"));
+    if !(200..=599).contains(&status) {
+        return Err(invalid(format!("status {status} is not within 200 to 599")));
+    }
+    let mut headers = Vec::with_capacity(given.len());
+    for header in given {
+        let name = ::http::HeaderName::from_bytes(header.name.as_bytes())
+            .map_err(|_| invalid(format!("{:?} is no header name", header.name)))?;
+        let bytes: Option<Vec<u8>> = header.value.chars().map(|c| u8::try_from(u32::from(c)).ok()).collect();
+        if bytes.and_then(|bytes| ::http::HeaderValue::from_bytes(&bytes).ok()).is_none() {
+            return Err(invalid(format!("the value of header {name} has characters that HTTP does not allow")));
+        }
+        if !HOST_HEADERS.contains(&name.as_str()) {
+            headers.push((name.as_str().to_owned(), header.value));
+        }
+    }
+    Ok(ResponseHead { status, headers })
 }
 
 fn http_error(error: HttpError) -> http::Error {

@@ -22,9 +22,9 @@ async fn a_request_and_its_answer_arrive_as_they_were_written() {
         Header { name: "X-Key".to_owned(), value: "v".to_owned() },
         Header { name: "host".to_owned(), value: "evil".to_owned() },
     ];
-    let body = Bytes::from_static(b"body");
+    let body = Bytes::from_static(b"body").into();
     let request = HttpRequest { method: "post".to_owned(), url: server.url("/a|b?c={d}#frag"), headers, body };
-    let response = session.send(request, HttpOptions::default()).await.expect("an answer");
+    let response = session.send_whole(request, HttpOptions::default()).await.expect("an answer");
     assert_eq!((response.status, response.status_text.as_str(), &response.body[..]), (299, "So So", &b"hi"[..]));
     assert_eq!(response.url, server.url("/a|b?c={d}"));
     assert!(!response.redirected);
@@ -47,7 +47,7 @@ async fn connections_are_kept_and_shared_by_sessions_but_rules_are_not() {
     let client = client(&[server.port()]);
     for _ in 0..3 {
         let session = client.session(everything(), HttpLimits::default(), in_a_minute());
-        session.send(get(server.url("/")), HttpOptions::default()).await.expect("an answer");
+        session.send_whole(get(server.url("/")), HttpOptions::default()).await.expect("an answer");
         // hyper gives a connection back on a task of its own.
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
@@ -57,10 +57,10 @@ async fn connections_are_kept_and_shared_by_sessions_but_rules_are_not() {
     let other =
         vec![HttpRule { host: "api.example.com".to_owned(), ports: Vec::new(), methods: Vec::new(), allow_http: true }];
     let session = client.session(other, HttpLimits::default(), in_a_minute());
-    let error = session.send(get(server.url("/")), HttpOptions::default()).await.expect_err("not granted");
+    let error = session.send_whole(get(server.url("/")), HttpOptions::default()).await.expect_err("not granted");
     assert_eq!(error.to_string(), "host 127.0.0.1 is not in permissions.http of the manifest, or not granted");
     let none = client.session(Vec::new(), HttpLimits::default(), in_a_minute());
-    assert_eq!(none.send(get(server.url("/")), HttpOptions::default()).await, Err(HttpError::NotGranted));
+    assert_eq!(none.send_whole(get(server.url("/")), HttpOptions::default()).await, Err(HttpError::NotGranted));
     assert_eq!((server.seen().len(), none.usage()), (3, HttpUsage::default()));
 }
 
@@ -80,14 +80,14 @@ async fn a_name_with_loopback_addresses_is_refused() {
     let send = async |client: &HttpClient| {
         client
             .session(rules.clone(), HttpLimits::default(), in_a_minute())
-            .send(get(&url), HttpOptions::default())
+            .send_whole(get(&url), HttpOptions::default())
             .await
     };
     // A connection to the same port is open in the pool, under the test host's name.
     let warm =
         vec![HttpRule { host: "127.0.0.1".to_owned(), ports: Vec::new(), methods: Vec::new(), allow_http: false }];
     let warm = rebinding.session(warm, HttpLimits::default(), in_a_minute());
-    warm.send(get(server.url("/")), HttpOptions::default()).await.expect("a test host");
+    warm.send_whole(get(server.url("/")), HttpOptions::default()).await.expect("a test host");
     assert_eq!(send(&rebinding).await, Err(HttpError::Denied("host api.example.com has no public address".to_owned())));
     assert_eq!(server.count(), 1);
 
@@ -130,14 +130,14 @@ async fn redirects_are_followed_and_each_hop_is_checked() {
         method: "POST".to_owned(),
         url: server.url(path),
         headers: vec![Header { name: "authorization".to_owned(), value: "secret".to_owned() }],
-        body: Bytes::from_static(b"payload"),
+        body: Bytes::from_static(b"payload").into(),
     };
-    let response = session.send(post("/relative"), HttpOptions::default()).await.expect("an answer");
+    let response = session.send_whole(post("/relative"), HttpOptions::default()).await.expect("an answer");
     let text = String::from_utf8_lossy(&response.body).into_owned();
     assert!(text.starts_with("POST /end ") && text.contains("secret") && text.ends_with("payload"), "{text}");
     assert_eq!((response.url, response.redirected), (server.url("/end"), true));
 
-    let response = session.send(post("/other"), HttpOptions::default()).await.expect("an answer");
+    let response = session.send_whole(post("/other"), HttpOptions::default()).await.expect("an answer");
     let text = String::from_utf8_lossy(&response.body).into_owned();
     assert!(text.starts_with("GET /end ") && !text.contains("secret") && !text.contains("payload"), "{text}");
 
@@ -151,23 +151,23 @@ async fn redirects_are_followed_and_each_hop_is_checked() {
         ("/two", "protocol"),
         ("/loop", "too-many-redirects"),
     ] {
-        let error = session.send(get(server.url(path)), HttpOptions::default()).await.expect_err(path);
+        let error = session.send_whole(get(server.url(path)), HttpOptions::default()).await.expect_err(path);
         assert_eq!(error.code(), code, "{path}: {error}");
     }
-    let response = session.send(get(server.url("/none")), HttpOptions::default()).await.expect("an answer");
+    let response = session.send_whole(get(server.url("/none")), HttpOptions::default()).await.expect("an answer");
     assert_eq!((response.status, &response.body[..]), (302, &b"x"[..]));
     let manual = HttpOptions { redirect: Redirect::Manual, timeout_ms: None };
-    let response = session.send(get(server.url("/meta")), manual).await.expect("an answer");
+    let response = session.send_whole(get(server.url("/meta")), manual).await.expect("an answer");
     assert_eq!((response.status, header(&response, "location")), (302, Some("http://169.254.169.254/latest")));
     let error = HttpOptions { redirect: Redirect::Error, timeout_ms: None };
-    assert_eq!(session.send(get(server.url("/loop")), error).await.expect_err("a redirect").code(), "redirected");
+    assert_eq!(session.send_whole(get(server.url("/loop")), error).await.expect_err("a redirect").code(), "redirected");
 
     // A hop to a host that was not granted.
     let only =
         vec![HttpRule { host: "localhost".to_owned(), ports: Vec::new(), methods: Vec::new(), allow_http: false }];
     let session = client.session(only, HttpLimits::default(), in_a_minute());
     let url = format!("http://localhost:{}/other", server.port());
-    let error = session.send(get(url), HttpOptions::default()).await.expect_err("not granted");
+    let error = session.send_whole(get(url), HttpOptions::default()).await.expect_err("not granted");
     assert_eq!(error.to_string(), "host 127.0.0.1 is not in permissions.http of the manifest, or not granted");
 }
 
@@ -176,7 +176,7 @@ async fn hops_count_as_requests() {
     let server = Server::answering(|_| redirect(302, "/again")).await;
     let limits = HttpLimits { subrequests_max: 3, ..HttpLimits::default() };
     let session = session(&[server.port()], limits);
-    let error = session.send(get(server.url("/")), HttpOptions::default()).await.expect_err("a limit");
+    let error = session.send_whole(get(server.url("/")), HttpOptions::default()).await.expect_err("a limit");
     let hit = error.limit().expect("a limit");
     assert_eq!((error.code(), hit.name, hit.allowed, hit.used), ("limit", "http.subrequests_max", 3, 4));
     assert_eq!((server.seen().len(), session.usage().requests), (3, 3));
@@ -197,7 +197,7 @@ async fn fifty_requests_overlap() {
     })
     .await;
     let session = session(&[server.port()], HttpLimits::default());
-    let all = join_all((0..50).map(|_| session.send(get(server.url("/")), HttpOptions::default()))).await;
+    let all = join_all((0..50).map(|_| session.send_whole(get(server.url("/")), HttpOptions::default()))).await;
     assert!(all.iter().all(Result::is_ok), "{all:?}");
     assert_eq!(session.usage().requests, 50);
 }
@@ -220,7 +220,7 @@ async fn no_more_requests_run_at_once_than_allowed() {
     .await;
     let limits = HttpLimits { concurrent_max: 3, ..HttpLimits::default() };
     let session = session(&[server.port()], limits);
-    let all = join_all((0..20).map(|_| session.send(get(server.url("/")), HttpOptions::default()))).await;
+    let all = join_all((0..20).map(|_| session.send_whole(get(server.url("/")), HttpOptions::default()))).await;
     assert!(all.iter().all(Result::is_ok), "{all:?}");
     assert_eq!(seen.load(Ordering::SeqCst), 3);
 }
@@ -237,7 +237,7 @@ async fn idle_connections_to_many_hosts_leave_room_for_more() {
     let session =
         client.session(everything(), HttpLimits { connect_ms_max: 5_000, ..HttpLimits::default() }, in_a_minute());
     for server in &servers {
-        let done = session.send(get(server.url("/")), HttpOptions::default()).await;
+        let done = session.send_whole(get(server.url("/")), HttpOptions::default()).await;
         assert_eq!(done.map(|response| response.status), Ok(200));
     }
 }
@@ -247,7 +247,7 @@ async fn dropping_the_future_closes_the_connection() {
     let server =
         Server::new(|mut stream, server| async move { while server.read(&mut stream).await.is_some() {} }).await;
     let session = session(&[server.port()], HttpLimits::default());
-    let request = tokio::spawn(session.send(get(server.url("/never")), HttpOptions::default()));
+    let request = tokio::spawn(session.send_whole(get(server.url("/never")), HttpOptions::default()));
     while server.seen().is_empty() {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }

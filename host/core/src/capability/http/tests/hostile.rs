@@ -71,10 +71,10 @@ async fn serve(stream: &mut tokio::net::TcpStream, path: &str) -> io::Result<()>
 async fn check(limits: HttpLimits, path: &str, expected: &str) {
     let server = evil().await;
     let session = session(&[server.port()], limits);
-    let error = session.send(get(server.url(path)), HttpOptions::default()).await.expect_err(path);
+    let error = session.send_whole(get(server.url(path)), HttpOptions::default()).await.expect_err(path);
     assert_eq!(error.limit().map_or(error.code(), |hit| hit.name), expected, "{path}: {error}");
     assert!(error.limit().is_none_or(|hit| hit.used >= hit.allowed), "{path}: {error}");
-    let fine = session.send(get(server.url("/fine")), HttpOptions::default()).await;
+    let fine = session.send_whole(get(server.url("/fine")), HttpOptions::default()).await;
     assert_eq!(fine.map(|response| response.status), Ok(200), "after {path}");
 }
 
@@ -96,7 +96,7 @@ async fn an_endless_body_is_cut_off_at_the_limit() {
     let max = limits.response_bytes_max;
     let gauge = HostBytes::new(50_000);
     let session = session(&[server.port()], limits);
-    let error = session.send(get(server.url("/endless")), HttpOptions::default()).await.expect_err("a limit");
+    let error = session.send_whole(get(server.url("/endless")), HttpOptions::default()).await.expect_err("a limit");
     assert_eq!(error.code(), "limit");
     // One read buffer past it, at most.
     assert!(session.usage().bytes_received <= max + (128 << 10), "{:?}", session.usage());
@@ -106,12 +106,15 @@ async fn an_endless_body_is_cut_off_at_the_limit() {
     );
 
     let session = session.with_host_bytes(gauge.clone());
-    let error = session.send(get(server.url("/endless")), HttpOptions::default()).await.expect_err("a limit");
+    let error = session.send_whole(get(server.url("/endless")), HttpOptions::default()).await.expect_err("a limit");
     assert_eq!((error.limit().map(|hit| hit.name), gauge.held()), (Some("host_bytes_max"), 0));
-    let big = HttpRequest { method: "POST".to_owned(), body: Bytes::from(vec![0; 30_000]), ..get(server.url("/fine")) };
-    let first = session.send(big.clone(), HttpOptions::default());
+    let big = || {
+        let body = Bytes::from(vec![0; 30_000]).into();
+        HttpRequest { method: "POST".to_owned(), body, ..get(server.url("/fine")) }
+    };
+    let first = session.send_whole(big(), HttpOptions::default());
     assert_eq!(gauge.held(), 30_000);
-    let error = session.send(big, HttpOptions::default()).await.expect_err("60,000 are too many");
+    let error = session.send_whole(big(), HttpOptions::default()).await.expect_err("60,000 are too many");
     assert_eq!(error.limit().map(|hit| (hit.name, hit.used)), Some(("host_bytes_max", 60_000)));
     drop(first);
     assert_eq!(gauge.held(), 0);
@@ -135,7 +138,7 @@ async fn the_shortest_time_counts_and_is_named() {
     {
         let session = client.session(everything(), HttpLimits::default(), deadline);
         let options = HttpOptions { timeout_ms, ..HttpOptions::default() };
-        let error = session.send(get(server.url("/never")), options).await.expect_err("time is up");
+        let error = session.send_whole(get(server.url("/never")), options).await.expect_err("time is up");
         assert_eq!((error.code(), error.limit().map(|hit| hit.name)), ("timeout", Some(expected)));
     }
 }
@@ -152,7 +155,7 @@ async fn what_cannot_be_sent_is_refused_before_anything_is() {
     let server = evil().await;
     let limits = HttpLimits { request_bytes_max: 4, ..HttpLimits::default() };
     let session = session(&[server.port()], limits);
-    let (body, too_much) = (Bytes::from_static(b"x"), Bytes::from_static(b"xxxxx"));
+    let (body, too_much) = (Bytes::from_static(b"x").into(), Bytes::from_static(b"xxxxx").into());
     let header = |name: &str, value: &str| vec![Header { name: name.to_owned(), value: value.to_owned() }];
     for (request, code) in [
         (HttpRequest { body, ..get(server.url("/")) }, "invalid"),
@@ -163,13 +166,14 @@ async fn what_cannot_be_sent_is_refused_before_anything_is() {
         (HttpRequest { headers: header("x\r\ny", "z"), ..get(server.url("/")) }, "invalid"),
         (get("http://127.0.0.1:1/"), "denied"),
     ] {
-        let error = session.send(request.clone(), HttpOptions::default()).await.expect_err("refused");
-        assert_eq!(error.code(), code, "{request:?}: {error}");
+        let what = format!("{request:?}");
+        let error = session.send_whole(request, HttpOptions::default()).await.expect_err("refused");
+        assert_eq!(error.code(), code, "{what}: {error}");
     }
     assert_eq!((server.count(), session.usage().requests), (0, 0));
     // Line breaks in a URL are taken away by the URL standard: nothing is injected.
     session
-        .send(get(format!("{}\r\nX-Evil: 1", server.url("/fine b"))), HttpOptions::default())
+        .send_whole(get(format!("{}\r\nX-Evil: 1", server.url("/fine b"))), HttpOptions::default())
         .await
         .expect("an answer");
     assert!(!server.seen()[0].to_lowercase().contains("\r\nx-evil"), "{:?}", server.seen());
@@ -180,7 +184,7 @@ async fn a_refused_connection_names_no_more_than_the_applet_did() {
     let free = std::net::TcpListener::bind("127.0.0.1:0").expect("loopback").local_addr().expect("bound").port();
     let closed = session(&[free], HttpLimits::default());
     let error = closed
-        .send(get(format!("http://localhost:{free}/")), HttpOptions::default())
+        .send_whole(get(format!("http://localhost:{free}/")), HttpOptions::default())
         .await
         .expect_err("nobody listens");
     assert_eq!(error, HttpError::Connect(format!("connecting to localhost:{free} failed: connection refused")));
@@ -192,7 +196,7 @@ async fn a_refused_connection_names_no_more_than_the_applet_did() {
     .await;
     let plain = session(&[server.port()], HttpLimits::default());
     let error =
-        plain.send(get(format!("https://{}/", server.at)), HttpOptions::default()).await.expect_err("no TLS there");
+        plain.send_whole(get(format!("https://{}/", server.at)), HttpOptions::default()).await.expect_err("no TLS there");
     assert_eq!(error.code(), "tls", "{error}");
     assert!(error.to_string().starts_with("no secure connection to 127.0.0.1: "), "{error}");
 }

@@ -90,7 +90,7 @@ async fn certificates_are_checked() {
         (Vec::new(), "localhost", Err("tls")),
     ] {
         let session = trusting(&server, roots).session(everything(), HttpLimits::default(), in_a_minute());
-        let done = session.send(get(format!("https://{host}:{}/", server.port())), HttpOptions::default()).await;
+        let done = session.send_whole(get(format!("https://{host}:{}/", server.port())), HttpOptions::default()).await;
         let done = done.as_ref().map(|response| &response.body[..]).map_err(HttpError::code);
         assert_eq!(done, expected, "{host}");
     }
@@ -112,19 +112,19 @@ async fn http_2_shares_a_connection_and_keeps_the_same_bounds() {
     let limits = HttpLimits { response_bytes_max: 100_000, ..HttpLimits::default() };
     let session = client.session(everything(), limits, in_a_minute());
     let url = |path: &str| format!("https://localhost:{}{path}", server.port());
-    let first = session.send(get(url("/")), HttpOptions::default()).await.expect("an answer");
+    let first = session.send_whole(get(url("/")), HttpOptions::default()).await.expect("an answer");
     assert_eq!((&first.body[..], first.status_text.as_str()), (&b"HTTP/2.0"[..], ""));
-    let all = join_all((0..30).map(|_| session.send(get(url("/")), HttpOptions::default()))).await;
+    let all = join_all((0..30).map(|_| session.send_whole(get(url("/")), HttpOptions::default()))).await;
     assert!(all.iter().all(Result::is_ok), "{all:?}");
     assert_eq!(server.count(), 1);
 
-    let error = session.send(get(url("/big")), HttpOptions::default()).await.expect_err("a limit");
+    let error = session.send_whole(get(url("/big")), HttpOptions::default()).await.expect_err("a limit");
     assert_eq!(error.limit().map(|hit| hit.name), Some("http.response_bytes_max"));
     // h2 resets the stream without saying why.
-    let error = session.send(get(url("/hdr-big")), HttpOptions::default()).await.expect_err("200 KB of headers");
+    let error = session.send_whole(get(url("/hdr-big")), HttpOptions::default()).await.expect_err("200 KB of headers");
     assert!(matches!(error, HttpError::Protocol(_) | HttpError::Limit(_)), "{error}");
 
-    let request = tokio::spawn(session.send(get(url("/never")), HttpOptions::default()));
+    let request = tokio::spawn(session.send_whole(get(url("/never")), HttpOptions::default()));
     while server.seen().len() < 34 {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
@@ -133,5 +133,5 @@ async fn http_2_shares_a_connection_and_keeps_the_same_bounds() {
         tokio::time::timeout(Duration::from_secs(20), server.closed.notified()).await.is_ok(),
         "the stream is still open"
     );
-    assert_eq!(session.send(get(url("/")), HttpOptions::default()).await.map(|response| response.status), Ok(200));
+    assert_eq!(session.send_whole(get(url("/")), HttpOptions::default()).await.map(|response| response.status), Ok(200));
 }
