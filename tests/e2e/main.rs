@@ -10,4 +10,5 @@ mod intl;
 mod isolation;
 mod json;
 mod preparation;
+mod streaming;
 mod waiting;
