@@ -1,7 +1,8 @@
 // The web platform of the sandbox, for projects without TypeScript's DOM library.
 
 type HeadersInit = Headers | Record<string, string> | readonly (readonly [string, string])[];
-type BodyInit = string | ArrayBuffer | ArrayBufferView | URLSearchParams;
+/** An async iterable is sent chunk by chunk, no faster than the other side takes it. */
+type BodyInit = string | ArrayBuffer | ArrayBufferView | URLSearchParams | AsyncIterable<Uint8Array>;
 
 interface Headers extends Iterable<[string, string]> {
   append(name: string, value: string): void;
@@ -33,6 +34,8 @@ interface RequestInit {
   body?: BodyInit | null;
   redirect?: 'follow' | 'error' | 'manual';
   signal?: AbortSignal | null;
+  /** For a body that is sent chunk by chunk; the answer may come before it has been sent. */
+  duplex?: 'half';
 }
 interface Request extends Body {
   readonly method: string;

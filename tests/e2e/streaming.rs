@@ -9,8 +9,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use belljar::{
-    Body, Bytes, FaultCode, Host, HttpLimits, Invocation, Limits, LogRecord, LogSink, Outcome, Payload, Release, Request, Response,
-    ResponseHead, ResponseSink, SinkClosed, StreamedReply, Taking,
+    Body, Bytes, FaultCode, Host, HttpLimits, Invocation, Limits, LogRecord, LogSink, Outcome, Payload, Release,
+    Request, Response, ResponseHead, ResponseSink, SinkClosed, StreamedReply, Taking,
 };
 use belljar_tests::{PATIENCE, applet, cli, eventually, host};
 use serde_json::json;
@@ -19,7 +19,8 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{Notify, mpsc};
 
 const MIB: usize = 1 << 20;
-const MANIFEST: &str = "runtime: { entrypoint: src/main.ts, limits: { max_memory_mb: 16 } }\npermissions: { http: [127.0.0.1] }\n";
+const MANIFEST: &str =
+    "runtime: { entrypoint: src/main.ts, limits: { max_memory_mb: 16 } }\npermissions: { http: [127.0.0.1] }\n";
 /// A body of `n` pieces of 64 KiB, made as it is asked for; `made` counts, `ended` says that it was closed or ran to its end.
 const PIECES: &str = "let made = 0, ended = false;
 async function* pieces(n: number) {
@@ -67,7 +68,9 @@ where
             let (seen, serve) = (all.clone(), serve.clone());
             tokio::spawn(async move {
                 let mut bytes = Vec::new();
-                while !bytes.windows(4).any(|four| four == b"\r\n\r\n") && stream.read_buf(&mut bytes).await.is_ok_and(|n| n > 0) {}
+                while !bytes.windows(4).any(|four| four == b"\r\n\r\n")
+                    && stream.read_buf(&mut bytes).await.is_ok_and(|n| n > 0)
+                {}
                 let _ = serve(stream, bytes, seen.clone()).await;
                 seen.closed.fetch_add(1, Ordering::SeqCst);
             });
@@ -121,7 +124,11 @@ impl ResponseSink for Sink {
 }
 
 /// Starts a call whose response is taken event by event.
-fn start(host: &Host, release: &Release, invocation: Invocation) -> (tokio::task::JoinHandle<Outcome>, mpsc::Receiver<Event>) {
+fn start(
+    host: &Host,
+    release: &Release,
+    invocation: Invocation,
+) -> (tokio::task::JoinHandle<Outcome>, mpsc::Receiver<Event>) {
     let (sender, events) = mpsc::channel(1);
     let (host, release) = (host.clone(), release.clone());
     let call = tokio::spawn(async move { host.invoke_streaming(&release, invocation, &mut Sink(sender)).await });
@@ -183,7 +190,10 @@ async fn more_than_the_memory_passes_through() {
         bytes += chunk.len();
     }
     let outcome = call.await.unwrap();
-    assert_eq!(outcome.result, Ok(Response::Streamed(StreamedReply { status: 200, body_bytes: 20 << 20, is_complete: true })));
+    assert_eq!(
+        outcome.result,
+        Ok(Response::Streamed(StreamedReply { status: 200, body_bytes: 20 << 20, is_complete: true }))
+    );
     assert_eq!((bytes, seen.bytes()), (20 * MIB, 20 * MIB));
     assert!(outcome.usage.memory_bytes_peak <= 16 << 20, "{:?}", outcome.usage);
     assert_eq!(outcome.usage.http.bytes_received, 20 << 20);
@@ -329,7 +339,9 @@ async fn what_is_given_to_wait_until_outlasts_the_response() {
         stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await
     })
     .await;
-    let main = format!("{PIECES}export default (c, url) => {{ c.waitUntil(fetch(url)); return new Response(pieces(1) as never); }};");
+    let main = format!(
+        "{PIECES}export default (c, url) => {{ c.waitUntil(fetch(url)); return new Response(pieces(1) as never); }};"
+    );
     let host = host::shared();
     let (call, mut events) = start(host, &release(host, "outlasts", &main), json_call(&json!(url)));
     while next(&mut events).await != Some(Event::End) {}
@@ -452,17 +464,28 @@ async fn caps_hold_over_the_whole_body() {
           }} catch (error) {{ return [error.name, error.cause.code, error.cause.limit, error.cause.allowed, error.cause.used]; }}
         }};"
     );
-    let http = HttpLimits { request_bytes_max: 200_000, response_bytes_max: 300_000, request_ms_max: 500, ..HttpLimits::default() };
+    let http = HttpLimits {
+        request_bytes_max: 200_000,
+        response_bytes_max: 300_000,
+        request_ms_max: 500,
+        ..HttpLimits::default()
+    };
     let host = host::build(host::builder().limits(Limits { http, ..large() }));
     let release = release(&host, "caps", &main);
-    let call = async |url: &str, upload: bool| applet::value(&applet::call(&host, &release, "default", &json!([url, upload]).to_string()).await);
+    let call = async |url: &str, upload: bool| {
+        applet::value(&applet::call(&host, &release, "default", &json!([url, upload]).to_string()).await)
+    };
 
     let (url, seen) = sending(None).await;
     let told = call(&url, false).await;
-    assert_eq!((&told[0], &told[1], &told[2], &told[3]), (&json!("TypeError"), &json!("limit"), &json!("http.response_bytes_max"), &json!(300_000)));
+    assert_eq!(
+        (&told[0], &told[1], &told[2], &told[3]),
+        (&json!("TypeError"), &json!("limit"), &json!("http.response_bytes_max"), &json!(300_000))
+    );
     eventually("its connection is closed", || seen.is_closed()).await;
 
-    let (url, seen) = server(|mut stream, bytes, seen| async move { take_chunked(&mut stream, bytes, &seen).await }).await;
+    let (url, seen) =
+        server(|mut stream, bytes, seen| async move { take_chunked(&mut stream, bytes, &seen).await }).await;
     let told = call(&url, true).await;
     assert_eq!(told, json!(["TypeError", "limit", "http.request_bytes_max", 200_000, 4 * 65_536]));
     eventually("its connection is closed", || seen.is_closed()).await;
@@ -479,7 +502,9 @@ async fn caps_hold_over_the_whole_body() {
 /// A request's body that the test gives piece by piece.
 fn given() -> (mpsc::Sender<Result<Bytes, &'static str>>, Body) {
     let (sender, receiver) = mpsc::channel(1);
-    let pieces = futures_util::stream::unfold(receiver, |mut receiver| async { receiver.recv().await.map(|piece| (piece, receiver)) });
+    let pieces = futures_util::stream::unfold(receiver, |mut receiver| async {
+        receiver.recv().await.map(|piece| (piece, receiver))
+    });
     (sender, Body::stream(pieces))
 }
 
@@ -502,7 +527,11 @@ async fn a_request_streams_in() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_handler_with_a_payload_gets_all_of_a_streamed_request() {
     let host = host::shared();
-    let release = release(host, "payload-in", "export default async (context, payload) => [payload, await context.request.json()];");
+    let release = release(
+        host,
+        "payload-in",
+        "export default async (context, payload) => [payload, await context.request.json()];",
+    );
     let (pieces, body) = given();
     let (call, _events) = start(host, &release, post(body, &[("content-type", "application/json")]));
     pieces.send(Ok("{\"a\":".into())).await.unwrap();
@@ -536,7 +565,12 @@ async fn a_streamed_body_is_not_sent_twice() {
     let (url, _) = server(|mut stream, bytes, _| async move {
         let path = String::from_utf8_lossy(&bytes).split(' ').nth(1).unwrap_or_default().to_owned();
         let status = path.trim_start_matches('/');
-        stream.write_all(format!("HTTP/1.1 {status} X\r\nlocation: /200\r\ncontent-length: 0\r\nconnection: close\r\n\r\n").as_bytes()).await
+        stream
+            .write_all(
+                format!("HTTP/1.1 {status} X\r\nlocation: /200\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
+                    .as_bytes(),
+            )
+            .await
     })
     .await;
     let main = "export default async ({ sdk }, url) => {
@@ -554,7 +588,11 @@ async fn a_streamed_body_is_not_sent_twice() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn small_answers_take_one_step() {
     let host = host::shared();
-    let release = release(host, "one-step", "export default async (c, url) => (await (await fetch(url)).arrayBuffer()).byteLength;");
+    let release = release(
+        host,
+        "one-step",
+        "export default async (c, url) => (await (await fetch(url)).arrayBuffer()).byteLength;",
+    );
     for (bytes, operations) in [(64 << 10, 1..=1), ((64 << 10) + 1, 3..=70)] {
         let (url, _) = sending(Some(bytes)).await;
         let outcome = applet::call(host, &release, "default", &json!(url).to_string()).await;
@@ -577,7 +615,8 @@ async fn many_answers_that_nobody_has_read_do_not_keep_others_waiting() {
 }
 
 async fn sending_small() -> (String, Arc<Seen>) {
-    server(|mut stream, _, _| async move { stream.write_all(b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\nabc").await }).await
+    server(|mut stream, _, _| async move { stream.write_all(b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\nabc").await })
+        .await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -613,7 +652,8 @@ async fn the_command_prints_a_body_as_it_arrives() {
         stdout.read_exact(&mut first).map(|()| (first, stdout))
     });
     // Were it printed at the end only, it would not come: the end waits for what comes next here.
-    let (first, mut stdout) = tokio::time::timeout(PATIENCE, first).await.expect("it comes before the end").unwrap().unwrap();
+    let (first, mut stdout) =
+        tokio::time::timeout(PATIENCE, first).await.expect("it comes before the end").unwrap().unwrap();
     assert_eq!(&first, b"first\n");
     seen.go_on.notify_one();
     let (rest, output) = tokio::task::spawn_blocking(move || {
@@ -623,6 +663,11 @@ async fn the_command_prints_a_body_as_it_arrives() {
     })
     .await
     .unwrap();
-    assert_eq!((&rest[..], output.status.code()), (&b"late"[..], Some(0)), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(
+        (&rest[..], output.status.code()),
+        (&b"late"[..], Some(0)),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     assert!(output.stderr.starts_with(b"HTTP 200\n"));
 }

@@ -39,6 +39,8 @@ export function sandbox() {
     log: (origin, level, message, fields) => void state.logs.push({ origin, level, message, fields: Object.assign(new Array(fields.length), fields) }),
     dbQuery: op('dbQuery'), dbQueryOne: op('dbQueryOne'), dbExecute: op('dbExecute'), dbBatch: op('dbBatch'),
     dbBegin: op('dbBegin'), dbCommit: op('dbCommit'), dbRollback: op('dbRollback'), httpSend: op('httpSend'),
+    bodyOpen: op('bodyOpen'), bodyRead: op('bodyRead'), bodyWrite: op('bodyWrite'),
+    bodyClose: op('bodyClose'), bodyAbort: op('bodyAbort'), respond: op('respond'),
     cancel: (operation) => void state.cancelled.push(operation),
     utf8Encode: (text) => new Uint8Array(Buffer.from(text, 'utf8')),
     utf8Decode: (bytes, fatal, keepBom) => new TextDecoder('utf-8', { fatal, ignoreBOM: keepBom }).decode(bytes),

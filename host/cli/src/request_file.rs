@@ -143,7 +143,11 @@ mod tests {
             ("PUT /x\ncontent-length: 2\n\n\n\n", "http://localhost/x", "\n\n"),
         ] {
             let request = parse(file.as_bytes()).unwrap_or_else(|error| panic!("{file:?}: {error}"));
-            assert_eq!((request.url.as_str(), &request.body.as_bytes().expect("bytes")[..]), (url, body.as_bytes()), "{file:?}");
+            assert_eq!(
+                (request.url.as_str(), &request.body.as_bytes().expect("bytes")[..]),
+                (url, body.as_bytes()),
+                "{file:?}"
+            );
         }
     }
 

@@ -89,7 +89,9 @@ mod tests {
     #[test]
     fn characters_are_not_torn_by_chunks() {
         let mut unfinished = Vec::new();
-        let shown: Vec<_> = [&b"a\xc3"[..], b"\xb6\xff\xe2\x82", b"\xac", b"\xff"].map(|bytes| characters(&mut unfinished, bytes)).into();
+        let shown: Vec<_> = [&b"a\xc3"[..], b"\xb6\xff\xe2\x82", b"\xac", b"\xff"]
+            .map(|bytes| characters(&mut unfinished, bytes))
+            .into();
         assert_eq!(shown, ["a", "\u{f6}\u{fffd}", "\u{20ac}", "\u{fffd}"]);
         assert!(unfinished.is_empty());
     }

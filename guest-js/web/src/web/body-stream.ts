@@ -28,6 +28,7 @@ type Fail = (outcome: ErrorOutcome, stack: string) => unknown;
 export function hostSource(stream: StreamId, signal: AbortSignal | undefined, fail: Fail = sdkFailure): ChunkSource {
   let hasEnded = false;
   let failure: { reason: unknown } | undefined;
+  let stack: string | undefined;
   let waiting: { operation: number; reject: (reason: unknown) => void } | undefined;
   const end = (): void => {
     if (hasEnded) return;
@@ -51,18 +52,19 @@ export function hostSource(stream: StreamId, signal: AbortSignal | undefined, fa
       if (failure !== undefined) return promiseReject(failure.reason);
       if (hasEnded) return promiseResolve(undefined);
       const operation = native.bodyRead(stream, READ_BYTES_MAX);
-      const stack = stackHere();
+      // Of the first read: later ones have no frame of the applet's.
+      const at = (stack ??= stackHere());
       return new SavedPromise<Uint8Array | undefined>((resolve, reject) => {
         waiting = { operation, reject };
         register(operation, {
-          resolve: resolve as (value: unknown) => void, reject, stack,
+          resolve: resolve as (value: unknown) => void, reject, stack: at,
           convert: (outcome: Outcome) => {
             waiting = undefined;
             if (outcome.kind !== 'chunk') return unexpected(outcome);
             if (outcome.bytes === undefined) end();
             return outcome.bytes;
           },
-          fail: (outcome: ErrorOutcome, at: string) => {
+          fail: (outcome: ErrorOutcome) => {
             waiting = undefined;
             failure = { reason: fail(outcome, at) };
             end();

@@ -134,7 +134,11 @@ impl BodyWriter {
     ///
     /// # Errors
     /// [`BodyError::Closed`] when it takes no more, or what it says.
-    pub(crate) fn write(&mut self, bytes: Bytes, held: Held) -> impl Future<Output = Result<(), BodyError>> + Send + use<> {
+    pub(crate) fn write(
+        &mut self,
+        bytes: Bytes,
+        held: Held,
+    ) -> impl Future<Output = Result<(), BodyError>> + Send + use<> {
         self.bytes += bytes.len() as u64;
         let (taken, was_taken) = oneshot::channel();
         // When the other end is gone, so is `taken`.
@@ -194,7 +198,10 @@ impl Pieces {
     }
 
     /// As [`Self::next`].
-    pub(crate) fn poll_next(&mut self, cx: &mut std::task::Context<'_>) -> std::task::Poll<Result<Option<Chunk>, BodyError>> {
+    pub(crate) fn poll_next(
+        &mut self,
+        cx: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Result<Option<Chunk>, BodyError>> {
         self.receiver.poll_recv(cx).map(|piece| match piece {
             Some(Piece::Bytes(chunk)) => Ok(Some(chunk)),
             Some(Piece::End) => Ok(None),
@@ -272,7 +279,11 @@ mod tests {
         assert_eq!(gauge.held(), 0);
         for (broken, expected) in [(true, "why"), (false, "the invocation ended before the body did")] {
             let (writer, mut pieces) = pipe();
-            if broken { writer.abort("why".into()) } else { drop(writer) }
+            if broken {
+                writer.abort("why".into())
+            } else {
+                drop(writer)
+            }
             assert_eq!(pieces.next().await.map(|_| ()), Err(BodyError::Broken(expected.into())));
         }
     }

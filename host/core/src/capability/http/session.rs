@@ -187,7 +187,14 @@ impl Invocation {
             let held = gauge.hold(READ_AHEAD_BYTES).map_err(HttpError::Limit)?;
             ResponseBody::Stream(read_ahead(held, move |ahead| until.run(receiving.into(ahead, turn))))
         };
-        Ok(HttpResponse { status: head.status.as_u16(), status_text, url: target.url.into(), redirected, headers, body })
+        Ok(HttpResponse {
+            status: head.status.as_u16(),
+            status_text,
+            url: target.url.into(),
+            redirected,
+            headers,
+            body,
+        })
     }
 
     /// Everything that can be refused without the network.
@@ -217,7 +224,11 @@ impl Invocation {
     }
 
     /// Sends the request and follows redirects. Answers whom it has asked last, whether that was another, and what came.
-    async fn follow(self: &Arc<Self>, mut hop: Hop, options: HttpOptions) -> Result<(Target, bool, http::Response<Incoming>), HttpError> {
+    async fn follow(
+        self: &Arc<Self>,
+        mut hop: Hop,
+        options: HttpOptions,
+    ) -> Result<(Target, bool, http::Response<Incoming>), HttpError> {
         let pool = self.client.pool(&self.limits);
         let mut redirects = 0;
         loop {

@@ -151,12 +151,15 @@ impl bodies::Host for State {
 
     fn respond(&mut self, response: types::Response) -> wasmtime::Result<()> {
         self.host_calls += 1;
-        let invalid = |what: &str| abort(Fault::new(FaultCode::InvalidResult, format!("the response is not valid: {what}")));
+        let invalid =
+            |what: &str| abort(Fault::new(FaultCode::InvalidResult, format!("the response is not valid: {what}")));
         if self.has_responded() {
             return Err(invalid("the call has been answered already"));
         }
         let types::Body::Stream(number) = response.body else { return Err(invalid("it has no stream")) };
-        let Some(body) = self.streams.claim(number) else { return Err(invalid("its stream is not open, or has another use")) };
+        let Some(body) = self.streams.claim(number) else {
+            return Err(invalid("its stream is not open, or has another use"));
+        };
         let head = convert::response_head(response.status, response.headers).map_err(abort)?;
         let head_bytes = head.bytes();
         self.answer = Answer::Begun { body: number, head_bytes, responding: Some(Responding { head, body }) };

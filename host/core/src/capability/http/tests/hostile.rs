@@ -195,8 +195,10 @@ async fn a_refused_connection_names_no_more_than_the_applet_did() {
     })
     .await;
     let plain = session(&[server.port()], HttpLimits::default());
-    let error =
-        plain.send_whole(get(format!("https://{}/", server.at)), HttpOptions::default()).await.expect_err("no TLS there");
+    let error = plain
+        .send_whole(get(format!("https://{}/", server.at)), HttpOptions::default())
+        .await
+        .expect_err("no TLS there");
     assert_eq!(error.code(), "tls", "{error}");
     assert!(error.to_string().starts_with("no secure connection to 127.0.0.1: "), "{error}");
 }

@@ -133,5 +133,8 @@ async fn http_2_shares_a_connection_and_keeps_the_same_bounds() {
         tokio::time::timeout(Duration::from_secs(20), server.closed.notified()).await.is_ok(),
         "the stream is still open"
     );
-    assert_eq!(session.send_whole(get(url("/")), HttpOptions::default()).await.map(|response| response.status), Ok(200));
+    assert_eq!(
+        session.send_whole(get(url("/")), HttpOptions::default()).await.map(|response| response.status),
+        Ok(200)
+    );
 }
