@@ -3,6 +3,7 @@
 import { freeze, jsonStringify, objectKeys } from '../primordials.ts';
 import { sdkFailure } from '../operations.ts';
 import { dictionary, bytesOf } from '../webidl.ts';
+import { iterableSource } from '../web/body-stream.ts';
 import { fetchWith } from '../web/fetch.ts';
 import { listOf, newHeaders, setIn, valueIn } from '../web/headers.ts';
 import { Response } from '../web/response.ts';
@@ -19,7 +20,9 @@ function address(url: unknown, query: unknown): unknown {
   return target;
 }
 
-function isRaw(body: unknown): boolean { return body === undefined || typeof body === 'string' || isSearchParams(body) || bytesOf(body) !== undefined; }
+function isRaw(body: unknown): boolean {
+  return body === undefined || typeof body === 'string' || isSearchParams(body) || bytesOf(body) !== undefined || iterableSource(body) !== undefined;
+}
 
 async function send(method: string, url: unknown, body: unknown, options: unknown): Promise<Response> {
   const given = dictionary(options, `sdk.http.${method}`);

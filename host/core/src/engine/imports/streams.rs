@@ -11,6 +11,9 @@ use crate::floor::fault::{Fault, FaultCode};
 use crate::floor::limits::LimitHit;
 use crate::invocation::ResponseHead;
 
+/// Bytes of one read, whatever the guest asks for: an embedder's source may have any number of them ready.
+const READ_BYTES_MAX: u32 = 1 << 20;
+
 /// Streams that are open, by number.
 #[derive(Default)]
 pub(super) struct Streams {
@@ -106,7 +109,7 @@ impl bodies::Host for State {
         let turn = self.streams.reader(stream).and_then(SharedReader::take_turn);
         self.submit(0, async move {
             let read = match turn {
-                Ok(mut reader) => reader.read(max_bytes as usize).await,
+                Ok(mut reader) => reader.read(max_bytes.min(READ_BYTES_MAX) as usize).await,
                 Err(error) => Err(error),
             };
             convert::body_outcome(read.map(|chunk| bodies::Reply::Chunk(chunk.map(Into::into))))
