@@ -9,6 +9,7 @@ mod faults;
 mod intl;
 mod isolation;
 mod json;
+mod killed;
 mod preparation;
 mod streaming;
 mod waiting;

@@ -80,6 +80,7 @@ fn write(dir: &Path, wasm: &[u8], web: &[u8]) -> Result<()> {
         "format": 1,
         "digest": hasher.finalize().to_hex().to_string(),
         "stack_bytes": split.stack_bytes,
+        "frames_at": split.frames_at,
         "memory_import": split::MEMORY_IMPORT,
         "code_import": glue::CODE_IMPORT,
         "image_import": glue::IMAGE_IMPORT,

@@ -63,6 +63,11 @@ pub(crate) unsafe fn boot(web_platform: &'static [u8]) {
     context.runtime().set_host_promise_rejection_tracker(Some(Box::new(track_rejection)));
     let (resolver, loader) = crate::imports::host_modules();
     context.runtime().set_loader(resolver, loader);
+    // Asked every ten thousand calls and turns of loops: a deadline that has passed ends the instance here, where its stack is known.
+    context.runtime().set_interrupt_handler(Some(Box::new(|| {
+        crate::bindings::belljar::applet::clock::checkpoint();
+        false
+    })));
     let driver = context.with(|ctx| {
         // SAFETY: the caller's promise. Functions go on pointing into the bytecode, which lives as long as they do.
         let install = unsafe { install(&ctx, web_platform) }.unwrap_or_else(|e| bug(&ctx, e));

@@ -5,6 +5,7 @@
 
 mod allocator;
 mod engine;
+mod frames;
 mod imports;
 mod invocation;
 mod native;

@@ -66,6 +66,14 @@ pub(crate) fn fault(fault: &Fault, sources: &Sources, paint: Paint) -> String {
             let _ = writeln!(text, "details: {}", terminal::json(&details.to_string()));
         }
     }
+    let mut marked = false;
+    for (index, frame) in fault.frames.iter().take(FRAMES_SHOWN).enumerate() {
+        let recorded = if index == 0 { ", the last position recorded" } else { "" };
+        let _ = writeln!(text, "  at {}{}{recorded}", place(frame), function(frame));
+        if frame.in_author_file && !std::mem::replace(&mut marked, true) {
+            text.push_str(&paint.dim(&sources.snippet(frame).unwrap_or_default()));
+        }
+    }
     if let Some(hit) = &fault.limit {
         let _ = writeln!(text, "limit: {}, allowed {}, used {}", hit.name, grouped(hit.allowed), grouped(hit.used));
     }
@@ -75,10 +83,14 @@ pub(crate) fn fault(fault: &Fault, sources: &Sources, paint: Paint) -> String {
 
 /// An uncaught error as a shell shows it: `Name: message` on a line of its own, then the stack, innermost first.
 pub(crate) fn uncaught(fault: &Fault) -> String {
-    if fault.errors.is_empty() {
-        return format!("{}\n", lines(&fault.message));
-    }
     let mut text = String::new();
+    if fault.errors.is_empty() {
+        let _ = writeln!(text, "{}", lines(&fault.message));
+        for frame in &fault.frames {
+            let _ = writeln!(text, "    at {}{}", place(frame), function(frame));
+        }
+        return text;
+    }
     for (index, error) in fault.errors.iter().enumerate() {
         // Further lines of a message are indented: none of them passes for a line of ours.
         let title = lines(&title(error)).replace('\n', "\n    ");
@@ -183,7 +195,7 @@ mod tests {
     }
 
     fn example(errors: Vec<ThrownError>) -> Fault {
-        Fault { code: FaultCode::Threw, message: "TypeError: no\u{1b}[2J".into(), limit: None, errors }
+        Fault { code: FaultCode::Threw, message: "TypeError: no\u{1b}[2J".into(), limit: None, errors, frames: Vec::new() }
     }
 
     #[test]
@@ -198,7 +210,7 @@ mod tests {
     #[test]
     fn a_limit_tells_its_numbers() {
         let hit = LimitHit { name: "fuel_max", allowed: 1_000, used: 1_234_567 };
-        let limited = Fault { code: FaultCode::Fuel, message: hit.to_string(), limit: Some(hit), errors: Vec::new() };
+        let limited = Fault { code: FaultCode::Fuel, message: hit.to_string(), limit: Some(hit), errors: Vec::new(), frames: Vec::new() };
         let shown = fault(&limited, &Sources::default(), PLAIN);
         assert!(shown.contains("\nlimit: fuel_max, allowed 1,000, used 1,234,567\n"), "{shown}");
     }

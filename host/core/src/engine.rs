@@ -8,6 +8,7 @@ pub(crate) mod artifact;
 mod bindings;
 mod boot;
 pub(crate) mod cache;
+mod frames;
 mod image;
 pub(crate) mod imports;
 pub(crate) mod invoke;

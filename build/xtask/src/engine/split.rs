@@ -10,6 +10,9 @@ pub(crate) const PAGE_BYTES: usize = 64 << 10;
 /// The memory import of the code module.
 pub(crate) const MEMORY_IMPORT: (&str, &str) = ("belljar", "memory");
 
+/// The global that holds the address of the table of frames.
+const FRAMES_EXPORT: &str = "BELLJAR_FRAMES";
+
 pub(crate) struct Split {
     /// The module without data, importing its memory.
     pub(crate) code: Vec<u8>,
@@ -17,6 +20,8 @@ pub(crate) struct Split {
     pub(crate) memory: Vec<u8>,
     /// Size of the machine stack, which lies at the start of memory (`--stack-first`).
     pub(crate) stack_bytes: usize,
+    /// Where the table lies that says how to find the JavaScript stack (guest-js/engine/src/frames.rs).
+    pub(crate) frames_at: usize,
     /// For the module type in the glue component.
     pub(crate) imports: Vec<(String, String, FuncType)>,
     pub(crate) exports: Vec<(String, Export)>,
@@ -41,7 +46,8 @@ pub(crate) fn split(wasm: &[u8]) -> Result<Split> {
     let mut types: Vec<FuncType> = Vec::new();
     let mut function_types: Vec<u32> = Vec::new();
     let (mut imports, mut exports) = (Vec::new(), Vec::new());
-    let (mut memory, mut stack_bytes) = (Vec::new(), None);
+    let (mut memory, mut stack_bytes, mut frames_at) = (Vec::new(), None, None);
+    let mut globals: Vec<Option<i32>> = Vec::new();
     for payload in Parser::new(0).parse_all(wasm) {
         let payload = payload?;
         match &payload {
@@ -82,16 +88,23 @@ pub(crate) fn split(wasm: &[u8]) -> Result<Split> {
                 continue;
             }
             Payload::GlobalSection(section) => {
+                for global in section.clone() {
+                    globals.push(match global?.init_expr.get_operators_reader().read()? {
+                        Operator::I32Const { value } => Some(value),
+                        _ => None,
+                    });
+                }
                 // The linker puts the stack pointer first; it starts at the end of the stack.
-                let first = section.clone().into_iter().next().context("the engine has no stack pointer")??;
-                let Operator::I32Const { value } = first.init_expr.get_operators_reader().read()? else {
-                    bail!("the stack pointer has no constant start")
-                };
-                stack_bytes = Some(usize::try_from(value)?);
+                let first = globals.first().context("the engine has no stack pointer")?.context("the stack pointer has no constant start")?;
+                stack_bytes = Some(usize::try_from(first)?);
             }
             Payload::ExportSection(section) => {
                 for export in section.clone() {
                     let export = export?;
+                    if (export.kind, export.name) == (ExternalKind::Global, FRAMES_EXPORT) {
+                        let at = globals.get(export.index as usize).copied().flatten();
+                        frames_at = Some(at.context("the table of frames has no constant address")? as u32 as usize);
+                    }
                     let kind = match export.kind {
                         ExternalKind::Func => {
                             Export::Function(types[function_types[export.index as usize] as usize].clone())
@@ -126,7 +139,8 @@ pub(crate) fn split(wasm: &[u8]) -> Result<Split> {
     }
     let stack_bytes = stack_bytes.context("the engine has no globals")?;
     ensure!(memory[..stack_bytes].iter().all(|b| *b == 0), "there is data where the stack is: link with --stack-first");
-    Ok(Split { code: module.finish(), memory, stack_bytes, imports, exports })
+    let frames_at = frames_at.with_context(|| format!("the engine exports no {FRAMES_EXPORT}"))?;
+    Ok(Split { code: module.finish(), memory, stack_bytes, frames_at, imports, exports })
 }
 
 #[cfg(test)]

@@ -30,6 +30,8 @@ pub(crate) struct Record {
     digest: String,
     /// The machine stack, at the start of memory; it holds nothing between two calls.
     pub(crate) stack_bytes: usize,
+    /// Where in memory the table lies that says how to find the JavaScript stack.
+    pub(crate) frames_at: usize,
     /// Module and name under which the code imports its memory.
     pub(crate) memory_import: (String, String),
     /// Names under which the glue imports code and image.

@@ -49,6 +49,7 @@ impl Booting {
         let (module, name) = &artifact.record.memory_import;
         linker.define(&store, module, name, memory)?;
         linker.func_wrap("belljar:applet/clock@0.1.0", "now-us", || 0u64)?;
+        linker.func_wrap("belljar:applet/clock@0.1.0", "checkpoint", || {})?;
         linker.func_wrap(
             "belljar:applet/log@0.1.0",
             "write",

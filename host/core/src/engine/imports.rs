@@ -8,6 +8,7 @@ mod streams;
 use std::collections::HashMap;
 use std::future::Future;
 use std::sync::Arc;
+use std::time::Instant;
 
 use belljar_intl::Formatters;
 use bytes::Bytes;
@@ -75,6 +76,8 @@ pub(crate) struct State {
     pub(super) host_calls: u64,
     /// What Intl has made so far.
     formatters: Formatters,
+    begun: Instant,
+    deadline_ms: u64,
     /// The clock at the start of this slice, and the fuel left then.
     slice_us: u64,
     slice_fuel: u64,
@@ -82,8 +85,10 @@ pub(crate) struct State {
 }
 
 impl State {
-    pub(super) fn new(limits: &Limits, source: Arc<dyn Source>, host_bytes: HostBytes, capabilities: Capabilities) -> Self {
+    pub(super) fn new(limits: &Limits, source: Arc<dyn Source>, host_bytes: HostBytes, capabilities: Capabilities, begun: Instant) -> Self {
         Self {
+            begun,
+            deadline_ms: limits.deadline_ms,
             limiter: Limiter::new(limits.memory_bytes_max),
             capabilities,
             source,
@@ -225,6 +230,15 @@ pub(super) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
 impl clock::Host for State {
     fn now_us(&mut self) -> wasmtime::Result<u64> {
         Ok(self.guest_now_us())
+    }
+
+    fn checkpoint(&mut self) -> wasmtime::Result<()> {
+        let used = u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+        if used < self.deadline_ms {
+            return Ok(());
+        }
+        let hit = LimitHit { name: "deadline_ms", allowed: self.deadline_ms, used };
+        Err(abort(Fault::limit(FaultCode::Deadline, hit)))
     }
 }
 

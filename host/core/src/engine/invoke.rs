@@ -6,11 +6,12 @@ use std::time::Instant;
 
 use belljar_package::Handler;
 use tokio::time::Instant as Moment;
-use wasmtime::{Store, Trap};
+use wasmtime::{Store, Trap, WasmCoreDump};
 
 use super::bindings::Applet;
 use super::bindings::belljar::applet::completions::Completion;
 use super::bindings::belljar::applet::types;
+use super::frames;
 use super::imports::{Capabilities, State, convert};
 use super::limiter::Abort;
 use super::positions::Positions;
@@ -21,7 +22,7 @@ use crate::capability::bodies::BodyReader;
 use crate::capability::http::HostBytes;
 use crate::catalog::Release;
 use crate::floor::clock::Source;
-use crate::floor::fault::{Fault, FaultCode, ThrownError};
+use crate::floor::fault::{Fault, FaultCode, Frame, ThrownError};
 use crate::floor::grants::Grants;
 use crate::floor::ids::{AppletId, InvocationId, TenantId};
 use crate::floor::limits::{LimitHit, Limits};
@@ -117,7 +118,7 @@ impl Sandbox {
         let Run { prepared, limits, source, capabilities, host_bytes, task: Task(mut invocation, body), sink, begun } = run;
         invocation.deadline_ms = source.now_us() / 1_000 + limits.deadline_ms;
         let deadline = Moment::from_std(begun) + std::time::Duration::from_millis(limits.deadline_ms);
-        let mut store = Store::new(&self.engine, State::new(limits, source, host_bytes, capabilities));
+        let mut store = Store::new(&self.engine, State::new(limits, source, host_bytes, capabilities, begun));
         store.limiter(|state| &mut state.limiter);
         if let (Some(reader), types::Task::Call(call)) = (body, &mut invocation.task)
             && let types::Payload::Request(request) = &mut call.payload
@@ -136,7 +137,10 @@ impl Sandbox {
             // Its head was checked when it was given, its bytes when they were written.
             Ok(Ok(Ended::Responded(reply))) => Ok(Response::Streamed(reply)),
             Ok(Err(Stop::Fault(fault))) => Err(fault),
-            Ok(Err(Stop::Wasmtime(error))) => Err(trapped(&error, limits, fuel)),
+            Ok(Err(Stop::Wasmtime(error))) => {
+                let frames = self.frames(&mut store, &error, &prepared.positions);
+                Err(Fault { frames, ..trapped(&error, limits, fuel) })
+            }
             Ok(Err(Stop::Deadline)) | Err(_) => {
                 let hit = LimitHit { name: "deadline_ms", allowed: limits.deadline_ms, used: wall_us / 1_000 };
                 Err(Fault::limit(FaultCode::Deadline, hit))
@@ -155,6 +159,13 @@ impl Sandbox {
             log: capabilities.log.usage(),
         };
         (result, usage)
+    }
+
+    /// The author's stack at the moment the instance was ended.
+    fn frames(&self, store: &mut Store<State>, error: &wasmtime::Error, positions: &Positions) -> Vec<Frame> {
+        let memories = error.downcast_ref::<WasmCoreDump>().map(WasmCoreDump::memories).unwrap_or_default();
+        let stacks = memories.iter().map(|memory| frames::stack(memory.data(&*store), self.artifact.record.frames_at));
+        stacks.map(|stack| positions.frames(&stack)).find(|frames| !frames.is_empty()).unwrap_or_default()
     }
 }
 
@@ -316,7 +327,7 @@ fn failed(failure: types::Failure, positions: &Positions) -> Fault {
         || "the handler failed, and its error cannot be told".into(),
         |e| if e.message.is_empty() { e.name.clone() } else { format!("{}: {}", e.name, e.message) },
     );
-    Fault { code, message, limit: None, errors }
+    Fault { code, message, limit: None, errors, frames: Vec::new() }
 }
 
 /// A call into the guest ended with an error: ours, carried by a trap, or a trap of WebAssembly's.

@@ -199,6 +199,7 @@ impl Sandbox {
     fn closed_linker(&self) -> wasmtime::Result<Linker<Preparing>> {
         let mut linker = Linker::new(&self.engine);
         linker.func_wrap("belljar:applet/clock@0.1.0", "now-us", || PREPARATION_TIME_US)?;
+        linker.func_wrap("belljar:applet/clock@0.1.0", "checkpoint", || {})?;
         linker.func_wrap(
             "belljar:applet/log@0.1.0",
             "write",
@@ -264,7 +265,7 @@ fn text(caller: &Caller<'_, Preparing>, at: u32, bytes: u32) -> wasmtime::Result
 
 fn top_level(code: FaultCode, hit: LimitHit) -> Fault {
     let message = format!("the applet's top-level code ran into a limit: {hit}; it runs once, when the applet is prepared: move long work into a handler");
-    Fault { code, message, limit: Some(hit), errors: Vec::new() }
+    Fault { code, message, limit: Some(hit), errors: Vec::new(), frames: Vec::new() }
 }
 
 /// Top-level code ended by a limit or a trap.
@@ -321,7 +322,7 @@ fn reported(report: &[u8], positions: &Positions) -> Fault {
     };
     let first = errors.first().map_or_else(|| "unknown error".into(), |e| format!("{}: {}", e.name, e.message));
     let message = format!("the applet's top-level code failed: {first}");
-    Fault { code, message, limit: None, errors }
+    Fault { code, message, limit: None, errors, frames: Vec::new() }
 }
 
 fn internal(what: &str, error: &wasmtime::Error) -> Fault {

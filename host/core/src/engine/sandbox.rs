@@ -150,7 +150,8 @@ fn configuration(size: PoolSize) -> Config {
     config.consume_fuel(true).cranelift_nan_canonicalization(true).memory_init_cow(true);
     config.wasm_component_model(true).wasm_relaxed_simd(false);
     config.max_wasm_stack(WASM_STACK_BYTES).async_stack_size(FIBER_STACK_BYTES);
-    config.wasm_backtrace_max_frames(None);
+    // What a trap leaves is read for the JavaScript stack; Wasm's own frames say nothing to authors.
+    config.wasm_backtrace_max_frames(None).coredump_on_trap(true);
     let instances = size.instances_max;
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(instances)

@@ -132,20 +132,25 @@ pub struct Fault {
     /// What was thrown, then its chain of causes.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<ThrownError>,
+    /// The JavaScript stack when a limit ended the call, innermost first. Callers are exact; the first frame is the last position that the
+    /// engine recorded (a call, or where the function begins), at or before the one where the call ended. Empty when something was thrown.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub frames: Vec<Frame>,
 }
 
 impl Fault {
     pub(crate) fn new(code: FaultCode, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), limit: None, errors: Vec::new() }
+        Self { code, message: message.into(), limit: None, errors: Vec::new(), frames: Vec::new() }
     }
 
     pub(crate) fn limit(code: FaultCode, hit: LimitHit) -> Self {
-        Self { code, message: hit.to_string(), limit: Some(hit), errors: Vec::new() }
+        Self { code, message: hit.to_string(), limit: Some(hit), errors: Vec::new(), frames: Vec::new() }
     }
 
     /// The innermost position in the author's files, if it is known.
     pub fn position(&self) -> Option<&Frame> {
-        self.errors.first()?.frames.iter().find(|f| f.in_author_file)
+        let frames = self.errors.first().map_or(&self.frames, |error| &error.frames);
+        frames.iter().find(|f| f.in_author_file)
     }
 }
 
