@@ -4,6 +4,7 @@
 //! `resume` on a copy of that memory), `native` (what JavaScript may call), `imports` (modules of programs) and `values` (between JavaScript and WIT).
 
 mod allocator;
+mod codec;
 mod engine;
 mod frames;
 mod imports;

@@ -8,6 +8,7 @@ use javy::quickjs::{Ctx, Exception, Object, Result, String as JsString, Value, p
 use sha2::{Digest, Sha256};
 
 use crate::bindings::belljar::applet::{bodies, clock, completions, db, http, intl, log, random, types};
+use crate::codec;
 use crate::values::{self, Body, Bytes, Parameters, Text};
 
 /// Bytes of one `random.bytes` call, as in wit/random.wit and in the Web Crypto standard's quota.
@@ -52,6 +53,10 @@ pub(crate) fn object<'js>(ctx: &Ctx<'js>) -> Result<Object<'js>> {
     native.set("sha256", Func::from(|ctx: Ctx<'js>, b: Bytes| values::uint8_array(&ctx, &Sha256::digest(&b.0))))?;
     native.set("hmacSha256", Func::from(hmac_sha256))?;
     native.set("timingSafeEqual", Func::from(|a: Bytes, b: Bytes| timing_safe_equal(&a.0, &b.0)))?;
+    native.set("codecOpen", Func::from(codec::open))?;
+    native.set("codecWrite", Func::from(|ctx: Ctx<'js>, handle: u32, bytes: Bytes| coded(&ctx, codec::write(handle, &bytes.0))))?;
+    native.set("codecFinish", Func::from(|ctx: Ctx<'js>, handle: u32| coded(&ctx, codec::finish(handle))))?;
+    native.set("codecClose", Func::from(codec::abandon))?;
     native.set("base64Encode", Func::from(|b: Bytes| ENCODE.encode(b.0)))?;
     native.set("base64Decode", Func::from(base64_decode))?;
     Ok(native)
@@ -203,6 +208,13 @@ fn utf8_decode<'js>(ctx: Ctx<'js>, bytes: Bytes, fatal: bool, keep_bom: bool) ->
         Ok(text) => JsString::from_str(ctx, text),
         Err(_) if fatal => Err(Exception::throw_type(&ctx, "the encoded data is not valid UTF-8")),
         Err(_) => JsString::from_str(ctx, &String::from_utf8_lossy(bytes)),
+    }
+}
+
+fn coded<'js>(ctx: &Ctx<'js>, result: std::result::Result<Vec<u8>, String>) -> Result<Value<'js>> {
+    match result {
+        Ok(bytes) => values::uint8_array(ctx, &bytes),
+        Err(message) => Err(Exception::throw_type(ctx, &message)),
     }
 }
 

@@ -27,7 +27,7 @@ use crate::recent::Recent;
 /// Instances that can exist at the same time, unless the builder says otherwise.
 const INSTANCES_MAX: u32 = 1_000;
 /// Images kept in memory, ready to be mapped, unless the builder says otherwise.
-const IMAGES_MAX: usize = 256;
+const IMAGES_MAX: usize = 208;
 
 /// The host cannot be set up.
 #[derive(Debug, thiserror::Error)]
@@ -96,7 +96,7 @@ impl HostBuilder {
         self
     }
 
-    /// Applets whose images stay in memory, ready to be mapped (at least 1; 256 by default; each takes somewhat under 1 MiB). The image of
+    /// Applets whose images stay in memory, ready to be mapped (at least 1; 208 by default; each takes somewhat under 1 MiB). The image of
     /// any other is made from the cache directory again when it is called, which takes some milliseconds; without a cache directory its
     /// top-level code runs again.
     #[must_use]

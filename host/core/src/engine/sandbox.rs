@@ -23,7 +23,7 @@ const FIBER_STACK_BYTES: usize = WASM_STACK_BYTES + (1 << 20);
 /// Slots that stay as the last instance of an applet left them, so that its next one takes no page fault. Each holds up to
 /// `KEEP_RESIDENT_BYTES`; an applet without such a slot is mapped anew, which costs some 200 microseconds. Wasmtime divides them among the
 /// shards of its pool, one for each processor up to 16.
-const WARM_SLOTS_MAX: u32 = 448;
+const WARM_SLOTS_MAX: u32 = 416;
 /// Core instances of one component instance: code, image, and the glue's adapters.
 const CORE_INSTANCES_PER_INSTANCE: u32 = 16;
 const TABLES_PER_INSTANCE: u32 = 4;
