@@ -6,6 +6,8 @@
 export type OperationId = number;
 /** Names a body that moves in pieces. */
 export type StreamId = number;
+/** Names a compression or decompression under way. */
+export type CodecHandle = number;
 /** Values SQLite knows. Whole numbers beyond 2^53 come as bigint; booleans are sent as 0 and 1. */
 export type SqlValue = null | number | bigint | string | boolean | Uint8Array;
 /** Positional, or named without the sign. The engine checks and throws TypeError. */
@@ -57,6 +59,14 @@ export interface Native {
   base64Encode(bytes: Uint8Array): string;
   /** Forgiving-base64 decode (Infra standard); undefined when malformed. */
   base64Decode(text: string): Uint8Array | undefined;
+  /** Begins to compress or decompress. format: 0 gzip, 1 deflate (with the header of zlib), 2 deflate-raw. */
+  codecOpen(format: number, decompress: boolean): CodecHandle;
+  /** What can be given out so far. Throws TypeError on malformed input. */
+  codecWrite(codec: CodecHandle, bytes: Uint8Array): Uint8Array;
+  /** The rest; frees the handle. Throws TypeError when the input is not complete. */
+  codecFinish(codec: CodecHandle): Uint8Array;
+  /** Gives a codec up that is not finished. */
+  codecClose(codec: CodecHandle): void;
 }
 
 /** How the engine hands over the outcome of an operation: exactly one of `value` and `error`. */

@@ -7,6 +7,9 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import vm from 'node:vm';
+import { deflateRawSync, deflateSync, gunzipSync, gzipSync, inflateRawSync, inflateSync } from 'node:zlib';
+
+const CODECS = [[gzipSync, gunzipSync], [deflateSync, inflateSync], [deflateRawSync, inflateRawSync]];
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 
@@ -27,7 +30,7 @@ export function sandbox() {
   const context = vm.createContext({ __proto__: null }, { microtaskMode: undefined });
   vm.runInContext('(detach) => { ArrayBuffer.prototype.transfer ??= function transfer() { const copy = this.slice(0); detach(this); return copy; } }', context)(
     (buffer) => void structuredClone(buffer, { transfer: [buffer] })); // Node 20 has none; the engine does.
-  const state = { nowUs: 1_700_000_000_000_000, nextId: 1, calls: [], logs: [], cancelled: [], randomByte: 0 };
+  const state = { nowUs: 1_700_000_000_000_000, nextId: 1, calls: [], logs: [], cancelled: [], codecs: [], randomByte: 0 };
   const op = (name) => (...args) => {
     const id = state.nextId++;
     state.calls.push({ id, name, args });
@@ -55,6 +58,22 @@ export function sandbox() {
         return undefined;
       }
     },
+    // Node's zlib gives everything at the end; the engine's codecs give what they can.
+    codecOpen: (format, decompress) => state.codecs.push({ format, decompress, chunks: [] }) - 1,
+    codecWrite: (handle, bytes) => {
+      state.codecs[handle].chunks.push(Buffer.from(bytes));
+      return new Uint8Array(0);
+    },
+    codecFinish: (handle) => {
+      const { format, decompress, chunks } = state.codecs[handle];
+      state.codecs[handle] = undefined;
+      try {
+        return new Uint8Array(CODECS[format][decompress ? 1 : 0](Buffer.concat(chunks)));
+      } catch (error) {
+        throw vm.runInContext('(message) => new TypeError(message)', context)(error.message);
+      }
+    },
+    codecClose: (handle) => { state.codecs[handle] = undefined; },
   };
   const driver = script.runInContext(context)(native);
   const run = (code) => vm.runInContext(code, context, { filename: 'applet.js' });

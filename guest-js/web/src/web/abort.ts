@@ -75,7 +75,7 @@ delete (AbortSignal as unknown as Record<string, unknown>)['isSignal'];
 eventHandler(AbortSignal.prototype, 'abort');
 finishInterface(AbortSignal, 'AbortSignal');
 
-function newSignal(): AbortSignal {
+export function newSignal(): AbortSignal {
   allowed = true;
   try {
     return new AbortSignal();
@@ -84,7 +84,7 @@ function newSignal(): AbortSignal {
   }
 }
 
-function abortSignal(signal: AbortSignal, reason: unknown): void {
+export function abortSignal(signal: AbortSignal, reason: unknown): void {
   const state = stateOf(signal);
   if (state.aborted) return;
   const why = reason === undefined ? new DOMException('this operation was aborted', 'AbortError') : reason;

@@ -1,7 +1,7 @@
 // TextEncoder and TextDecoder: UTF-8 by the engine; UTF-16 and windows-1252 here.
 
 import { native } from '../native.ts';
-import { bytesSet, bytesSlice, bytesSubarray, charCodeAt, fromCharCode, SavedUint8Array, typedArrayTag } from '../primordials.ts';
+import { bytesSet, bytesSlice, bytesSubarray, charCodeAt, fromCharCode, SavedUint8Array, typedArrayTag, uncurryThis } from '../primordials.ts';
 import { bytesOf, dictionary, finishInterface, usvString } from '../webidl.ts';
 
 export class TextEncoder {
@@ -159,6 +159,7 @@ export class TextDecoder {
   }
 }
 finishInterface(TextDecoder, 'TextDecoder');
+export const decodeWith = uncurryThis(TextDecoder.prototype.decode) as (self: TextDecoder, input?: unknown, options?: unknown) => string;
 
 function singleBytes(bytes: Uint8Array): string {
   let text = '';

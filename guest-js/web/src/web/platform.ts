@@ -4,6 +4,7 @@ import { URLSearchParams } from '../url/search-params.ts';
 import { URL } from '../url/url.ts';
 import { defineProperty } from '../primordials.ts';
 import { installLazily } from '../lazy.ts';
+import { installStreams } from '../streams/globals.ts';
 import { finishInterface, installGlobal } from '../webidl.ts';
 import { AbortController, AbortSignal } from './abort.ts';
 import { atob, btoa } from './base64.ts';
@@ -44,4 +45,5 @@ export function installPlatform(): void {
   }
   installLazily('Blob File', blobs);
   installLazily('FormData', forms);
+  installStreams();
 }

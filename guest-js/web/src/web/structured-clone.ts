@@ -28,12 +28,12 @@ const accessor = (prototype: object, name: string): ((self: unknown) => string) 
   uncurryThis((Object.getOwnPropertyDescriptor(prototype, name) as { get: (this: unknown) => string }).get);
 const regexpSource = accessor(RegExp.prototype, 'source');
 const regexpFlags = accessor(RegExp.prototype, 'flags');
-const bufferTransfer = uncurryThis(ArrayBuffer.prototype.transfer);
+export const bufferTransfer = uncurryThis(ArrayBuffer.prototype.transfer);
 const boxes: [new (...args: never) => object, (value: never) => unknown][] = [
   [Number, uncurryThis(Number.prototype.valueOf)], [String, uncurryThis(String.prototype.valueOf)], [Boolean, uncurryThis(Boolean.prototype.valueOf)],
   [BigInt as never, uncurryThis(BigInt.prototype.valueOf)],
 ];
-const ARRAYS: Record<string, new (buffer: ArrayBuffer, offset: number, length: number) => object> = { __proto__: null } as never;
+export const ARRAYS: Record<string, new (buffer: ArrayBuffer, offset: number, length: number) => object> = { __proto__: null } as never;
 for (const kind of [Int8Array, Uint8Array, Uint8ClampedArray, Int16Array, Uint16Array, Int32Array, Uint32Array, Float32Array, Float64Array, BigInt64Array, BigUint64Array]) {
   ARRAYS[kind.name] = kind;
 }
@@ -53,7 +53,7 @@ function isA<T>(value: object, check: (value: never) => T): boolean {
   }
 }
 
-function isDetached(buffer: ArrayBuffer): boolean {
+export function isDetached(buffer: ArrayBuffer): boolean {
   try {
     return new SavedUint8Array(buffer).length < 0;
   } catch {
