@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import vm from 'node:vm';
-import { deflateRawSync, deflateSync, gunzipSync, gzipSync, inflateRawSync, inflateSync } from 'node:zlib';
+import { constants, deflateRawSync, deflateSync, gunzipSync, gzipSync, inflateRawSync, inflateSync } from 'node:zlib';
 
 const CODECS = [[gzipSync, gunzipSync], [deflateSync, inflateSync], [deflateRawSync, inflateRawSync]];
 
@@ -36,6 +36,18 @@ export function sandbox() {
     state.calls.push({ id, name, args });
     return id;
   };
+  /** All of the input again, and what of its output is new. */
+  const inflate = (codec, finishFlush) => {
+    try {
+      const { buffer, engine } = CODECS[codec.format][1](codec.input, { finishFlush, info: true });
+      if (engine.bytesWritten < codec.input.length) throw new TypeError('there are bytes after the end');
+      const fresh = new Uint8Array(buffer.subarray(codec.given));
+      codec.given = buffer.length;
+      return fresh;
+    } catch (error) {
+      throw vm.runInContext('(message) => new TypeError(message)', context)(error.message);
+    }
+  };
   const native = {
     nowUs: () => state.nowUs,
     randomBytes: (length) => new Uint8Array(length).map(() => state.randomByte++ & 255),
@@ -58,20 +70,17 @@ export function sandbox() {
         return undefined;
       }
     },
-    // Node's zlib gives everything at the end; the engine's codecs give what they can.
-    codecOpen: (format, decompress) => state.codecs.push({ format, decompress, chunks: [] }) - 1,
+    codecOpen: (format, decompress) => state.codecs.push({ format, decompress, input: Buffer.alloc(0), given: 0 }) - 1,
     codecWrite: (handle, bytes) => {
-      state.codecs[handle].chunks.push(Buffer.from(bytes));
-      return new Uint8Array(0);
+      const codec = state.codecs[handle];
+      codec.input = Buffer.concat([codec.input, bytes]);
+      // Compressed bytes come at the end, all at once; the engine's codecs may give them earlier.
+      return codec.decompress ? inflate(codec, constants.Z_SYNC_FLUSH) : new Uint8Array(0);
     },
     codecFinish: (handle) => {
-      const { format, decompress, chunks } = state.codecs[handle];
+      const codec = state.codecs[handle];
       state.codecs[handle] = undefined;
-      try {
-        return new Uint8Array(CODECS[format][decompress ? 1 : 0](Buffer.concat(chunks)));
-      } catch (error) {
-        throw vm.runInContext('(message) => new TypeError(message)', context)(error.message);
-      }
+      return codec.decompress ? inflate(codec, constants.Z_FINISH) : new Uint8Array(CODECS[codec.format][0](codec.input));
     },
     codecClose: (handle) => { state.codecs[handle] = undefined; },
   };

@@ -5,6 +5,7 @@ import { once } from '../lazy.ts';
 import { isObject } from '../webidl.ts';
 import { cancelStream, lockStream, readables, releaseReader } from './readable.ts';
 import { CLOSED, ERRORED, NO_CHUNK, type ReadableState, type ReaderState, type ReadRequest } from './states.ts';
+import { afterTick } from './support.ts';
 import type { DefaultState } from './default-controller.ts';
 
 const asyncIteratorPrototype = Object.getPrototypeOf(Object.getPrototypeOf((async function* () { /* For its prototype. */ }).prototype)) as object;
@@ -22,7 +23,8 @@ export const iterations = once(() => {
       this.resolve = resolve;
       this.reject = reject;
     }
-    chunk(value: unknown): void { this.resolve({ value, done: false }); }
+    /** A job later, as Web IDL's next() settles: the source is asked for more before the applet goes on, and perhaps stops. */
+    chunk(value: unknown): void { afterTick(() => this.resolve({ value, done: false })); }
     close(): void {
       end(this.state);
       this.resolve({ value: undefined, done: true });

@@ -10,7 +10,7 @@ import { iterations } from './iteration.ts';
 import { pipes } from './pipe.ts';
 import { CLOSED, ERRORED, NO_CHUNK, READABLE, type ReadableState, type ReaderState, type ReadIntoRequest, type ReadRequest } from './states.ts';
 import { highWaterMarkOf, sizeOf, strategyOf } from './strategies.ts';
-import { type Fifo, fifo, fulfil, later, laterFulfilled, laterRejected, promiseFor, promiseOf, reject, take, takeAll, upon } from './support.ts';
+import { converted, type Fifo, fifo, fulfil, later, laterFulfilled, laterRejected, promiseFor, promiseOf, reject, take, takeAll, upon } from './support.ts';
 import { tees } from './tee.ts';
 import { type WritableState, writables } from './writable.ts';
 
@@ -310,6 +310,5 @@ export function wholeNumber(value: unknown, what: string): number {
 
 /** Calls `start` and then `started` as a job, or `failed` when its promise is rejected. What it throws at once is thrown. */
 export function startWith(start: Algorithm, controller: unknown, started: () => void, failed: (reason: unknown) => void): void {
-  const result = start === undefined ? undefined : start(controller);
-  upon(isObject(result) ? new SavedPromise((resolve) => resolve(result)) : undefined, started, failed);
+  upon(converted(start === undefined ? undefined : start(controller)), started, failed);
 }

@@ -30,6 +30,12 @@ export function promiseOf(result: unknown): Promise<unknown> {
   }
 }
 
+/**
+ * The same as Web IDL converts it: for a promise a new one, which settles two jobs later. Where those jobs decide an order that can be
+ * seen; elsewhere `promiseOf` saves them.
+ */
+export function converted(result: unknown): unknown { return isObject(result) ? new SavedPromise((resolve) => resolve(result)) : result; }
+
 /** Reacts to what `attempt` gave. No promise is made for a plain value. */
 export function upon(result: unknown, fulfilled: (value: never) => void, rejected: (reason: unknown) => void): void {
   if (isObject(result)) void promiseThen(promiseOf(result), fulfilled as () => void, rejected);

@@ -7,7 +7,7 @@ import type { DefaultState } from './default-controller.ts';
 import { type Algorithm, illegal, memberOf, readables } from './readable.ts';
 import { ERRORED, type ReadableState } from './states.ts';
 import { highWaterMarkOf, type Size, sizeOf, strategyOf } from './strategies.ts';
-import { attempt, fulfil, type Later, later, promiseFor, promiseOf, reject } from './support.ts';
+import { attempt, converted, fulfil, type Later, later, promiseFor, promiseOf, reject } from './support.ts';
 import { ERRORING, FAILED, type WritableState, writables } from './writable.ts';
 
 /** A transformer: what it gives to `transform` and `flush` is the state below, not an object of the applet's. */
@@ -119,7 +119,7 @@ export const transforms = once(() => {
       const finished = this.finishing();
       if (finished === undefined) return promiseFor(this.finished as Later);
       const promise = promiseFor(finished);
-      const result = attempt(this.flush, this.object ?? this);
+      const result = converted(attempt(this.flush, this.object ?? this));
       this.clearAlgorithms();
       void promiseThen(promiseOf(result), () => {
         if (this.readable.status === ERRORED) reject(finished, this.readable.error);
@@ -140,7 +140,7 @@ export const transforms = once(() => {
       if (finished === undefined) return promiseFor(this.finished as Later);
       const promise = promiseFor(finished);
       const { readable } = this;
-      const result = attempt(this.cancel, reason);
+      const result = converted(attempt(this.cancel, reason));
       this.clearAlgorithms();
       void promiseThen(promiseOf(result), () => {
         if (readable.status === ERRORED) reject(finished, readable.error);
@@ -166,7 +166,7 @@ export const transforms = once(() => {
       if (finished === undefined) return promiseFor(this.finished as Later);
       const promise = promiseFor(finished);
       const { writable } = this;
-      const result = attempt(this.cancel, reason);
+      const result = converted(attempt(this.cancel, reason));
       this.clearAlgorithms();
       void promiseThen(promiseOf(result), () => {
         if (writable.status === FAILED) reject(finished, writable.error);
