@@ -3,7 +3,7 @@
 import type { Reply } from '../bindings.ts';
 import { arrayIndexOf, copyArray, isArray, jsonStringify, matches, objectKeys, push } from '../primordials.ts';
 import { native } from '../native.ts';
-import { bodyBytes } from '../web/body.ts';
+import { bodyBytes, isStreamed, isUnusable, sourceOf } from '../web/body.ts';
 import { type ChunkSource, pump } from '../web/body-stream.ts';
 import { isResponseObject, type Response, responseParts } from '../web/response.ts';
 import { HandlerFailure, INVALID_RESULT } from './failure.ts';
@@ -54,7 +54,7 @@ function toJson(value: unknown): string {
 function check(response: Response): void {
   const { status, body } = responseParts(response);
   if (status < 200 || status > 599) throw new HandlerFailure(INVALID_RESULT, `a handler cannot answer with status ${status} (Response.error() is for fetch)`);
-  if (body.used) throw new HandlerFailure(INVALID_RESULT, 'the body of the Response has already been read: return response.clone() or a new Response');
+  if (isUnusable(body)) throw new HandlerFailure(INVALID_RESULT, 'the body of the Response has already been read, or is locked to a reader: return response.clone() or a new Response');
 }
 
 function toResponse(response: Response): Reply {
@@ -67,17 +67,17 @@ function toResponse(response: Response): Reply {
 
 /** A response whose body is read in pieces, or undefined. */
 export function streamed(value: unknown): Response | undefined {
-  return typeof value === 'object' && value !== null && isResponseObject(value) && responseParts(value).body.stream !== undefined ? value : undefined;
+  return typeof value === 'object' && value !== null && isResponseObject(value) && isStreamed(responseParts(value).body) ? value : undefined;
 }
 
 /** Answers with such a response: its head at once, its body as the caller takes it. */
 export async function respond(response: Response): Promise<Reply> {
   const { status, list, body } = responseParts(response);
   check(response);
-  body.used = true;
+  const source = sourceOf(body) as ChunkSource;
   const stream = native.bodyOpen();
   native.respond(status, copyArray(list), stream);
-  await pump(body.stream as ChunkSource, stream);
+  await pump(source, stream);
   return true;
 }
 

@@ -3,6 +3,7 @@
 import { native } from '../native.ts';
 import { bytesSet, bytesSlice, bytesSubarray, floor, matches, promiseReject, promiseResolve, push, SavedUint8Array, toLowerCase } from '../primordials.ts';
 import { once, sequence } from '../lazy.ts';
+import { sources } from '../streams/sources.ts';
 import { bytesOf, dictionary, domString, finishInterface, usvString } from '../webidl.ts';
 import { registerCopy } from './structured-clone.ts';
 
@@ -76,6 +77,10 @@ export const blobs = once(() => {
       const from = position(start, bytes.length, 0);
       const to = position(end, bytes.length, bytes.length);
       return newBlob(bytesSubarray(bytes, from, to > from ? to : from), typeOf(type));
+    }
+    stream(): object {
+      const { bytes } = this.#state;
+      return sources().streamOfBytes(() => bytes).object;
     }
     text(): Promise<string> { return later(() => native.utf8Decode(stateOf(this).bytes, false, false)); }
     arrayBuffer(): Promise<ArrayBuffer> { return later(() => bytesSlice(stateOf(this).bytes).buffer); }

@@ -1,25 +1,63 @@
 // Bodies of requests and responses: whole (text kept as text until bytes are asked for), or read in pieces. Read once, as the standard
-// says.
+// says. A ReadableStream is made of a body only when `body` is read or a clone needs it.
 
 import { native } from '../native.ts';
 import { bytesSlice, jsonParse, objectKeys, promiseReject, promiseResolve, promiseThen, push } from '../primordials.ts';
 import { copyOf, usvString } from '../webidl.ts';
 import { isSearchParams, URLSearchParams } from '../url/search-params.ts';
+import { sources, streamState } from '../streams/sources.ts';
+import type { ReadableState } from '../streams/states.ts';
+import { tees } from '../streams/tee.ts';
 import { blobs, blobState } from './blob.ts';
 import { type ChunkSource, iterableSource, readAll, tee } from './body-stream.ts';
 import { type FormEntry, forms } from './form-data.ts';
 import { isToken, valueIn } from './headers.ts';
 import { parseForm, parseMimeType, serializeForm } from './multipart.ts';
 
-/** Of `source` and `stream` one at most; neither when there is no body at all. */
+/** Of `source` and `stream` one at most; of neither and no `readable` when there is no body at all. */
 export interface Body {
   source: string | Uint8Array | undefined;
   stream?: ChunkSource | undefined;
+  /** What `body` gives: over `source` or `stream`, or the applet's own when there is neither. */
+  readable?: ReadableState | undefined;
   used: boolean;
 }
 
 /** Whether there is a body, be it an empty one. */
-export function hasBody(body: Body): boolean { return body.source !== undefined || body.stream !== undefined; }
+export function hasBody(body: Body): boolean { return body.source !== undefined || body.stream !== undefined || body.readable !== undefined; }
+
+/** `bodyUsed`. */
+export function isUsed(body: Body): boolean { return body.used || body.readable?.disturbed === true; }
+
+/** Used, or locked to a reader: nobody else can read it. */
+export function isUnusable(body: Body): boolean { return isUsed(body) || body.readable?.reader !== undefined; }
+
+/** Whether it is read in pieces. */
+export function isStreamed(body: Body): boolean { return body.source === undefined && hasBody(body); }
+
+/** The attribute `body`. */
+export function readableOf(body: Body): object | null {
+  if (!hasBody(body)) return null;
+  if (body.readable === undefined) {
+    const { streamOfBytes, streamOfSource, abandonStream } = sources();
+    body.readable = body.stream === undefined ? streamOfBytes(() => bodyBytes(body) as Uint8Array) : streamOfSource(body.stream);
+    if (body.used) abandonStream(body.readable);
+  }
+  return body.readable.object;
+}
+
+/** Marks the body as used; gives its content without its stream. Whoever holds that stream sees it locked and disturbed. */
+function taken(body: Body): Body {
+  const { source, stream, readable } = body;
+  body.used = hasBody(body);
+  if (readable === undefined) return { source, stream, used: false };
+  if (source === undefined && stream === undefined) return { source, stream: sources().sourceOfStream(readable), used: false };
+  sources().abandonStream(readable);
+  return { source, stream, used: false };
+}
+
+/** What a body that is read in pieces gives; it is used then. */
+export function sourceOf(body: Body): ChunkSource | undefined { return isStreamed(body) ? taken(body).stream : undefined; }
 
 export function noBody(): Body { return { source: undefined, used: false }; }
 
@@ -28,6 +66,11 @@ export function extract(value: unknown): { body: Body; type: string | undefined 
   if (value === undefined || value === null) return { body: noBody(), type: undefined };
   if (typeof value === 'string') return { body: { source: usvString(value), used: false }, type: 'text/plain;charset=UTF-8' };
   if (isSearchParams(value)) return { body: { source: `${value}`, used: false }, type: 'application/x-www-form-urlencoded;charset=UTF-8' };
+  const readable = streamState(value);
+  if (readable !== undefined) {
+    if (readable.disturbed || readable.reader !== undefined) throw new TypeError('the stream cannot be a body: it is locked, or has been read from');
+    return { body: { source: undefined, readable, used: false }, type: undefined };
+  }
   const blob = blobState(value);
   if (blob !== undefined) return { body: { source: blob.bytes, used: false }, type: blob.type === '' ? undefined : blob.type };
   if (forms.made()?.isForm(value) === true) {
@@ -64,13 +107,14 @@ function ownBytes(body: Body): Uint8Array<ArrayBuffer> {
 
 /** Reads the body with `read`, once; errors become rejections. */
 function consume<T>(body: Body, read: (body: Body) => T): Promise<Awaited<T>> {
-  if (body.used) return promiseReject(new TypeError('the body has already been read'));
+  if (isUnusable(body)) return promiseReject(new TypeError('the body has already been read, or is locked to a reader'));
+  const content = body.readable === undefined ? body : taken(body);
   if (hasBody(body)) body.used = true;
-  const { stream } = body;
+  const { stream } = content;
   if (stream !== undefined) return promiseThen(readAll(stream), (bytes) => read({ source: bytes, used: false })) as Promise<Awaited<T>>;
   let value: T;
   try {
-    value = read(body);
+    value = read(content);
   } catch (error) {
     return promiseReject(error);
   }
@@ -122,18 +166,24 @@ function formOf(body: Body, list: readonly string[]): FormObject {
 
 export function readForm(body: Body, list: readonly string[]): Promise<FormObject> { return consume(body, (from) => formOf(from, list)); }
 
-/** Both share the bytes, which are never changed. */
+/** Both share the bytes, which are never changed; what comes in pieces is given to both. */
 export function cloneBody(body: Body): Body {
-  if (body.used) throw new TypeError('a body that has been read cannot be cloned');
-  if (body.stream === undefined) return { source: body.source, used: false };
-  const [own, other] = tee(body.stream);
+  if (isUnusable(body)) throw new TypeError('a body that has been read or is locked cannot be cloned');
+  const { source, stream, readable } = body;
+  if (source !== undefined || !hasBody(body)) return { source, used: false };
+  if (readable !== undefined) {
+    const [one, two] = tees().teeSlots(readable);
+    body.stream = undefined;
+    body.readable = one;
+    return { source: undefined, readable: two, used: false };
+  }
+  const [own, other] = tee(stream as ChunkSource);
   body.stream = own;
   return { source: undefined, stream: other, used: false };
 }
 
 /** The body for a request made of another one, which has none left then. */
 export function takeBody(body: Body): Body {
-  if (body.used) throw new TypeError('a body that has been read cannot be sent');
-  body.used = hasBody(body);
-  return { source: body.source, stream: body.stream, used: false };
+  if (isUnusable(body)) throw new TypeError('a body that has been read or is locked cannot be sent');
+  return taken(body);
 }

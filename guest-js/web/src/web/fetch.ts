@@ -7,7 +7,7 @@ import { indexOf, promiseReject, promiseThen, SavedPromise, slice } from '../pri
 import { stackHere } from '../sdk-error.ts';
 import { isObject } from '../webidl.ts';
 import { abortReason, addAlgorithm, removeAlgorithm } from './abort.ts';
-import { bodyBytes } from './body.ts';
+import { bodyBytes, sourceOf } from './body.ts';
 import { hostSource, pump } from './body-stream.ts';
 import { stateFor } from './request.ts';
 import { type Response, responseFromHost } from './response.ts';
@@ -31,7 +31,7 @@ function send(input: unknown, init: unknown, fail: Fail): Promise<Response> {
   if (signal !== undefined && signal.aborted) return promiseReject(abortReason(signal));
   const hash = indexOf(state.url, '#');
   const url = hash < 0 ? state.url : slice(state.url, 0, hash);
-  const { stream } = state.body;
+  const stream = sourceOf(state.body);
   const timeoutMs = timeoutOf(init);
   const outgoing = stream === undefined ? undefined : native.bodyOpen();
   const operation = native.httpSend(state.method, url, state.list, outgoing ?? bodyBytes(state.body), redirectNumber(state.redirect), timeoutMs);

@@ -6,7 +6,8 @@ import { hasCredentials, hrefOf } from '../url/url.ts';
 import { byteString, dictionary, finishInterface } from '../webidl.ts';
 import { type AbortSignal, AbortController, isSignal } from './abort.ts';
 import {
-  type BlobObject, type Body, cloneBody, extract, type FormObject, hasBody, noBody, readBlob, readBuffer, readBytes, readForm, readJson, readText, takeBody,
+  type BlobObject, type Body, cloneBody, extract, type FormObject, hasBody, isUsed, noBody, readableOf, readBlob, readBuffer, readBytes, readForm, readJson, readText,
+  takeBody,
 } from './body.ts';
 import { hostSource } from './body-stream.ts';
 import { copyList, Headers, headersOver, isToken, newList, setIn, valueIn } from './headers.ts';
@@ -67,6 +68,7 @@ export function stateFor(input: unknown, init: unknown): RequestState {
     if (options['signal'] !== null && !isSignal(options['signal'])) throw new TypeError('the signal must be an AbortSignal');
     state.signal = options['signal'] ?? undefined;
   }
+  if (options['duplex'] !== undefined) choice(options['duplex'], 'duplex', ['half']);
   for (let i = 0; i < EXTRA_NAMES.length; i++) {
     const name = EXTRA_NAMES[i] as string;
     if (options[name] === undefined) continue;
@@ -75,6 +77,7 @@ export function stateFor(input: unknown, init: unknown): RequestState {
   }
   if (options['body'] !== undefined && options['body'] !== null) {
     const { body, type } = extract(options['body']);
+    if (body.readable !== undefined && options['duplex'] === undefined) throw new TypeError("a request with a stream as its body needs duplex: 'half'");
     state.body = body;
     if (type !== undefined && valueIn(state.list, 'content-type') === null) setIn(state.list, 'content-type', type);
   } else if (from !== undefined && options['body'] === undefined) {
@@ -108,9 +111,12 @@ export class Request {
   get destination(): string { return ''; }
   get integrity(): string { return ''; }
   get keepalive(): boolean { return false; }
-  /** Streams come later: there is no ReadableStream to give. */
-  get body(): null { return null; }
-  get bodyUsed(): boolean { return this.#state.body.used; }
+  get duplex(): string {
+    void this.#state;
+    return 'half';
+  }
+  get body(): object | null { return readableOf(this.#state.body); }
+  get bodyUsed(): boolean { return isUsed(this.#state.body); }
   text(): Promise<string> { return readText(this.#state.body); }
   json(): Promise<unknown> { return readJson(this.#state.body); }
   bytes(): Promise<Uint8Array> { return readBytes(this.#state.body); }

@@ -4,7 +4,9 @@ import type { Outcome } from '../bindings.ts';
 import { jsonStringify, matches } from '../primordials.ts';
 import { hrefOf } from '../url/url.ts';
 import { byteString, dictionary, finishInterface } from '../webidl.ts';
-import { type BlobObject, type Body, cloneBody, extract, type FormObject, hasBody, noBody, readBlob, readBuffer, readBytes, readForm, readJson, readText } from './body.ts';
+import {
+  type BlobObject, type Body, cloneBody, extract, type FormObject, hasBody, isUsed, noBody, readableOf, readBlob, readBuffer, readBytes, readForm, readJson, readText,
+} from './body.ts';
 import type { ChunkSource } from './body-stream.ts';
 import { copyList, type Headers, headersOver, isFieldValue, newList, setIn, valueIn } from './headers.ts';
 
@@ -88,9 +90,8 @@ export class Response {
   get url(): string { return this.#state.url; }
   get redirected(): boolean { return this.#state.redirected; }
   get headers(): Headers { return (this.#state.headers ??= headersOver(this.#state.list, false)); }
-  /** Streams come later: there is no ReadableStream to give. */
-  get body(): null { return null; }
-  get bodyUsed(): boolean { return this.#state.body.used; }
+  get body(): object | null { return readableOf(this.#state.body); }
+  get bodyUsed(): boolean { return isUsed(this.#state.body); }
   text(): Promise<string> { return readText(this.#state.body); }
   json(): Promise<unknown> { return readJson(this.#state.body); }
   bytes(): Promise<Uint8Array> { return readBytes(this.#state.body); }
