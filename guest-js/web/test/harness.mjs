@@ -23,7 +23,8 @@ function bundle() {
     '--banner:js=(() => {', '--footer:js=return __belljar.default })()', `--outfile=${out}`]);
   return readFileSync(out, 'utf8');
 }
-const script = new vm.Script(bundle(), { filename: 'belljar:web' });
+// The engine evaluates it as a module, and so as strict code.
+const script = new vm.Script(`'use strict';${bundle()}`, { filename: 'belljar:web' });
 
 /** A driver in a realm of its own. `run(code)` evaluates there; `settle()` lets promise jobs run. */
 export function sandbox() {
