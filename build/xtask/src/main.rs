@@ -25,7 +25,7 @@ Usage: cargo xtask COMMAND
   test [--quick]      all tests (--quick: only those of the workspace, without node and doctests)
   ci                  formatting, lints, tidy, then all tests
   bench [FOLDER]      every figure the project quotes, measured against native QuickJS in the same run
-                      (FOLDER: further applets, NAME.js with NAME.json)
+                      (FOLDER: further applets, NAME.js with NAME.json, and further scripts that run long, NAME.js)
   tidy                paths in documents, hosts and machine paths, white space
   engine [--publish]  build the JavaScript engine if these sources have none in the cache
                       (--publish: also copy it into host/core/engine, for the published crate)
