@@ -100,9 +100,10 @@ async function withRejections(box, code) {
   process.on('rejectionHandled', late);
   box.run(code);
   for (let i = 0; i < 4; i++) {
-    while (box.driver.fireTimer());
     await box.settle();
+    while (box.driver.fireTimer());
   }
+  await box.settle();
   process.off('unhandledRejection', listen);
   process.off('rejectionHandled', late);
   for (const other of others) process.on('unhandledRejection', other);
