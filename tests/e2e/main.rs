@@ -13,3 +13,4 @@ mod killed;
 mod preparation;
 mod streaming;
 mod waiting;
+mod web;
