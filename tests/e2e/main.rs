@@ -10,6 +10,7 @@ mod intl;
 mod isolation;
 mod json;
 mod killed;
+mod language;
 mod preparation;
 mod streaming;
 mod waiting;
