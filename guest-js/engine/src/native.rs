@@ -4,7 +4,7 @@
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use base64::{Engine as _, alphabet};
 use hmac::{Hmac, Mac};
-use javy::quickjs::{Ctx, Exception, Object, Result, String as JsString, Value, prelude::Func};
+use javy::quickjs::{Ctx, Exception, Object, Result, String as JsString, Value, prelude::Func, qjs};
 use sha2::{Digest, Sha256};
 
 use crate::bindings::belljar::applet::{bodies, clock, completions, db, http, intl, log, random, types};
@@ -59,7 +59,22 @@ pub(crate) fn object<'js>(ctx: &Ctx<'js>) -> Result<Object<'js>> {
     native.set("codecClose", Func::from(codec::abandon))?;
     native.set("base64Encode", Func::from(|b: Bytes| ENCODE.encode(b.0)))?;
     native.set("base64Decode", Func::from(base64_decode))?;
+    define_context(ctx, &native)?;
     Ok(native)
+}
+
+unsafe extern "C" {
+    /// Our own function in QuickJS (c/quickjs.insertions).
+    fn belljar_define_context(ctx: *mut qjs::JSContext, target: qjs::JSValue) -> i32;
+}
+
+/// `asyncContext` and `nextTick`, which are C functions.
+fn define_context<'js>(ctx: &Ctx<'js>, native: &Object<'js>) -> Result<()> {
+    // SAFETY: both are alive, and the function borrows them.
+    if unsafe { belljar_define_context(ctx.as_raw().as_ptr(), native.as_value().as_raw()) } < 0 {
+        return Err(javy::quickjs::Error::Exception);
+    }
+    Ok(())
 }
 
 /// In the order of wit/intl.wit; guest-js/web/src/intl/host.ts has the numbers.

@@ -67,6 +67,13 @@ export interface Native {
   codecFinish(codec: CodecHandle): Uint8Array;
   /** Gives a codec up that is not finished. */
   codecClose(codec: CodecHandle): void;
+  /**
+   * The one value that promise jobs carry: with an argument sets it and answers what it was, without answers it. Undefined when the engine
+   * calls, and again when no job is left.
+   */
+  asyncContext(value?: unknown): unknown;
+  /** Runs a callback before promise jobs, but not between them. It must not throw. */
+  nextTick(callback: () => void): void;
 }
 
 /** How the engine hands over the outcome of an operation: exactly one of `value` and `error`. */
