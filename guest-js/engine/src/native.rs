@@ -59,6 +59,7 @@ pub(crate) fn object<'js>(ctx: &Ctx<'js>) -> Result<Object<'js>> {
     native.set("codecClose", Func::from(codec::abandon))?;
     native.set("base64Encode", Func::from(|b: Bytes| ENCODE.encode(b.0)))?;
     native.set("base64Decode", Func::from(base64_decode))?;
+    native.set("hash", Func::from(hash))?;
     define_context(ctx, &native)?;
     Ok(native)
 }
@@ -230,6 +231,14 @@ fn coded<'js>(ctx: &Ctx<'js>, result: std::result::Result<Vec<u8>, String>) -> R
     match result {
         Ok(bytes) => values::uint8_array(ctx, &bytes),
         Err(message) => Err(Exception::throw_type(ctx, &message)),
+    }
+}
+
+/// A digest by Node's name of it, or with a key an HMAC; undefined for a name that is not known.
+fn hash<'js>(ctx: Ctx<'js>, name: Text, bytes: Bytes, key: Option<Bytes>) -> Result<Value<'js>> {
+    match crate::hash::digest(&name.0, &bytes.0, key.as_ref().map(|key| key.0.as_slice())) {
+        Some(digest) => values::uint8_array(&ctx, &digest),
+        None => Ok(Value::new_undefined(ctx)),
     }
 }
 

@@ -7,6 +7,7 @@ import { runCall } from './driver/call.ts';
 import { report } from './driver/failure.ts';
 import { installIntl } from './intl/intl.ts';
 import { bindNative, native } from './native.ts';
+import { builtinExports, installNode } from './node/modules.ts';
 import { complete, outstanding } from './operations.ts';
 import { restricted, sdk } from './sdk.ts';
 import { consoleObject, print } from './web/console.ts';
@@ -37,7 +38,8 @@ function unhandled(error: unknown): void {
 export default function main(engine: Native): Driver {
   bindNative(engine);
   installPlatform();
+  installNode();
   installGlobal('console', consoleObject);
   installGlobal('sdk', sdk);
-  return { call: runCall, shell, locales: installIntl, complete, outstanding, nextTimerUs, fireTimer, report, unhandled };
+  return { call: runCall, shell, locales: installIntl, complete, outstanding, nextTimerUs, fireTimer, builtinModule: builtinExports, report, unhandled };
 }

@@ -86,6 +86,7 @@ export function sandbox() {
       return codec.decompress ? inflate(codec, constants.Z_FINISH) : new Uint8Array(CODECS[codec.format][0](codec.input));
     },
     codecClose: (handle) => { state.codecs[handle] = undefined; },
+    hash: (name, message, key) => new Uint8Array((key ? createHmac(name, key) : createHash(name)).update(message).digest()),
     // Node carries a store of its own through the same steps.
     asyncContext: (...args) => {
       const before = slot.getStore();
