@@ -11,6 +11,7 @@ mod isolation;
 mod json;
 mod killed;
 mod language;
+mod node;
 mod preparation;
 mod streaming;
 mod waiting;
