@@ -189,7 +189,6 @@ export const assert = once(() => {
     });
   }
 
-  /* eslint-disable eqeqeq */
   const methods = {
     ok,
     fail(message?: unknown): never { return failed(message, { operator: 'fail', message: 'Failed' }); },
@@ -252,7 +251,6 @@ export const assert = once(() => {
     },
     AssertionError,
   };
-  /* eslint-enable eqeqeq */
   const plain = Object.assign((...args: unknown[]): void => ok(...args), methods);
   const strict = Object.assign((...args: unknown[]): void => ok(...args), methods, {
     equal: methods.strictEqual, notEqual: methods.notStrictEqual, deepEqual: methods.deepStrictEqual, notDeepEqual: methods.notDeepStrictEqual,

@@ -44,13 +44,3 @@ export function frameWith(frame: Frame, key: object, store: unknown): Frame {
   }
   return list.length === 0 ? undefined : list;
 }
-
-/** Calls in a frame, and leaves it again however the call ends. */
-export function inFrame<R>(frame: Frame, call: () => R): R {
-  const outer = enterFrame(frame);
-  try {
-    return call();
-  } finally {
-    enterFrame(outer);
-  }
-}

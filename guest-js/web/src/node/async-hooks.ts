@@ -2,7 +2,7 @@
 // watch the platform's own work.
 
 import { once } from '../lazy.ts';
-import { currentFrame, enterFrame, type Frame, frameWith, inFrame, storeOf } from './async-context.ts';
+import { currentFrame, enterFrame, type Frame, frameWith, storeOf } from './async-context.ts';
 import { checkFunction, invalidType, invalidValue, unavailable } from './errors.ts';
 
 type Callable = (...args: unknown[]) => unknown;
@@ -42,11 +42,10 @@ export const asyncHooks = once(() => {
 
     bind(callback: unknown, thisArg?: unknown): Callable {
       checkFunction(callback, 'fn');
-      // eslint-disable-next-line @typescript-eslint/no-this-alias
-      const resource = this;
+      const run = (self: unknown, args: unknown[]): unknown => this.runInAsyncScope(callback, self, ...args);
       const bound = thisArg === undefined
-        ? function bound(this: unknown, ...args: unknown[]): unknown { return resource.runInAsyncScope(callback, this, ...args); }
-        : (...args: unknown[]): unknown => resource.runInAsyncScope(callback, thisArg, ...args);
+        ? function bound(this: unknown, ...args: unknown[]): unknown { return run(this, args); }
+        : (...args: unknown[]): unknown => run(thisArg, args);
       Object.defineProperty(bound, 'length', { value: callback.length, configurable: true });
       return bound;
     }
@@ -95,9 +94,3 @@ export const asyncHooks = once(() => {
     triggerAsyncId: unavailable('async_hooks.triggerAsyncId', hooks),
   };
 });
-
-/** Binds a callback of the platform's to the frame that is current now. */
-export function bound<A extends unknown[]>(callback: (...args: A) => void): (...args: A) => void {
-  const frame = currentFrame();
-  return frame === undefined ? callback : (...args) => inFrame(frame, () => callback(...args));
-}

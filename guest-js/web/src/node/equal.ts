@@ -116,7 +116,6 @@ function equal(a: unknown, b: unknown, strict: boolean, pairs: Pairs): boolean {
     if (!isObject(a)) return typeof a === 'number' && a !== a && b !== b;
     if (!isObject(b)) return false;
   } else {
-    // eslint-disable-next-line eqeqeq
     if (!isObject(a)) return !isObject(b) && (a == b || (a !== a && b !== b));
     if (!isObject(b)) return false;
   }

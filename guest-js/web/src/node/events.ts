@@ -125,7 +125,7 @@ export const events = lazily(() => {
     return unwrap ? list.map((one) => one.listener ?? one) : list;
   }
 
-  function unhandled(self: Emitter, args: unknown[]): never {
+  function unhandled(args: unknown[]): never {
     const error = args[0];
     if (error instanceof Error) throw error;
     let text: string;
@@ -136,7 +136,6 @@ export const events = lazily(() => {
     }
     const wrapped = codedError(Error, 'ERR_UNHANDLED_ERROR', `Unhandled error. (${text})`) as Error & { context?: unknown };
     wrapped.context = error;
-    void self;
     throw wrapped;
   }
 
@@ -170,7 +169,7 @@ export const events = lazily(() => {
       const table = this._events as Table | undefined;
       if (name === 'error') {
         if (table?.[ERROR_MONITOR] !== undefined) this.emit(ERROR_MONITOR, ...args);
-        if (table?.['error'] === undefined) unhandled(this, args);
+        if (table?.['error'] === undefined) unhandled(args);
       }
       const found = table?.[name];
       if (found === undefined) return false;
