@@ -10,6 +10,8 @@ mod intl;
 mod isolation;
 mod json;
 mod killed;
+mod language;
+mod node;
 mod preparation;
 mod streaming;
 mod waiting;

@@ -156,6 +156,12 @@ pub(crate) fn with<R>(f: impl for<'js> FnOnce(&Ctx<'js>, &Object<'js>) -> R) -> 
     })
 }
 
+/// The driver, for code that JavaScript has called.
+pub(crate) fn driver<'js>(ctx: &Ctx<'js>) -> Option<Object<'js>> {
+    let saved = ENGINE.with_borrow(|engine| engine.as_ref().map(|e| e.driver.clone()))?;
+    saved.restore(ctx).ok()
+}
+
 pub(crate) fn set_namespace(namespace: Persistent<Object<'static>>) {
     ENGINE.with_borrow_mut(|engine| engine.as_mut().expect("the base image is booted").namespace = Some(namespace));
 }

@@ -7,6 +7,7 @@ import { runCall } from './driver/call.ts';
 import { report } from './driver/failure.ts';
 import { installIntl } from './intl/intl.ts';
 import { bindNative } from './native.ts';
+import { builtinExports, installNode } from './node/modules.ts';
 import { complete, outstanding } from './operations.ts';
 import { restricted, sdk } from './sdk.ts';
 import { consoleObject, print } from './web/console.ts';
@@ -44,7 +45,8 @@ function whenHandled(promise: object, reason: unknown): void {
 export default function main(engine: Native): Driver {
   bindNative(engine);
   installPlatform();
+  installNode();
   installGlobal('console', consoleObject);
   installGlobal('sdk', sdk);
-  return { call: runCall, shell, locales: installIntl, complete, outstanding, nextTimerUs, fireTimer, report, rejected: whenRejected, handled: whenHandled };
+  return { call: runCall, shell, locales: installIntl, complete, outstanding, nextTimerUs, fireTimer, builtinModule: builtinExports, report, rejected: whenRejected, handled: whenHandled };
 }

@@ -2,6 +2,7 @@
 // at a time, with promise jobs in between.
 
 import { native } from '../native.ts';
+import { currentFrame, enterFrame, type Frame } from '../node/async-context.ts';
 import { outstanding } from '../operations.ts';
 import { apply, mapDelete, mapGet, mapSet, promiseResolve, promiseThen, SavedMap, setPrototypeOf } from '../primordials.ts';
 import { reportException } from './report.ts';
@@ -19,6 +20,7 @@ interface Timer {
   readonly everyUs: number | undefined;
   /** Whether a program stays alive for it. */
   readonly keepsAlive: boolean;
+  readonly frame: Frame;
 }
 
 /** As the HTML standard's `long`: 2^31 - 1 ms is the longest delay. */
@@ -95,6 +97,7 @@ function add(callback: unknown, delay: unknown, repeats: boolean, args: unknown[
   if (repeats && ms < 1) ms = 1;
   const timer: Timer = {
     id: nextId++, dueUs: native.nowUs() + ms * MS, order: 0, at: 0, callback: callback as Callback, args, everyUs: repeats ? ms * MS : undefined, keepsAlive,
+    frame: currentFrame(),
   };
   mapSet(timers, timer.id, timer);
   insert(timer);
@@ -141,11 +144,13 @@ export function fireTimer(): boolean {
   if (timer.dueUs > nowUs) return false;
   remove(timer);
   if (timer.everyUs === undefined) mapDelete(timers, timer.id);
+  enterFrame(timer.frame);
   try {
     apply(timer.callback, undefined, timer.args);
   } catch (error) {
     reportException(error);
   }
+  enterFrame(undefined);
   if (timer.everyUs !== undefined && mapGet(timers, timer.id) === timer) {
     timer.dueUs = nowUs + timer.everyUs;
     insert(timer);
