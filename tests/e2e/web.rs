@@ -63,6 +63,22 @@ export default async (_context: unknown, n: number) => {
     }
 }
 
+/// Errors that a call leaves behind are in its log, also when it answers at once.
+#[test]
+fn errors_that_a_call_leaves_behind_are_logged() {
+    let folder = tempfile::tempdir().unwrap();
+    let manifest = format!("id: left-behind\nversion: 1.0.0\nname: Left behind\n{}", MANIFEST.replace("src/", ""));
+    std::fs::write(folder.path().join("manifest.yaml"), manifest).unwrap();
+    let main = "export default async () => { reportError(new Error('reported')); void Promise.reject(new Error('rejected')); \
+                const c = new AbortController(); c.signal.onabort = () => { throw new Error('listener'); }; c.abort(); return 1; };";
+    std::fs::write(folder.path().join("main.ts"), main).unwrap();
+    let ran = cli::run(&["run", folder.path().to_str().unwrap()]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (Some(0), "1\n"), "{ran:?}");
+    for line in ["Uncaught Error: reported", "Uncaught Error: listener", "Uncaught (in promise) Error: rejected"] {
+        assert!(ran.stderr.contains(line), "{line}: {ran:?}");
+    }
+}
+
 /// Parsing is the engine's: fuel guards that it stays so.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_url_costs_little() {

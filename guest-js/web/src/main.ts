@@ -13,13 +13,14 @@ import { restricted, sdk } from './sdk.ts';
 import { consoleObject, print } from './web/console.ts';
 import { startClock } from './web/clock.ts';
 import { installPlatform } from './web/platform.ts';
-import { handled, rejected } from './web/report.ts';
-import { fireTimer, isProgramRunning, nextTimerUs, startProgram } from './web/timers.ts';
+import { handled, rejected, startReporting } from './web/report.ts';
+import { fireTimer, nextTimerUs, startProgram } from './web/timers.ts';
 import { installGlobal } from './webidl.ts';
 
 function shell(grants: string[], locales: string[]): void {
   startClock();
   startProgram();
+  startReporting(true);
   installGlobal('print', print);
   const parts = restricted(grants);
   if (parts === undefined) delete (globalThis as Record<string, unknown>)['sdk'];
@@ -29,7 +30,7 @@ function shell(grants: string[], locales: string[]): void {
 
 function whenRejected(promise: object, reason: unknown): boolean {
   try {
-    return rejected(promise, reason, isProgramRunning());
+    return rejected(promise, reason);
   } catch {
     // Nothing may escape: the engine calls this between jobs.
     return true;

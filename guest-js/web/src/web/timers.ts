@@ -34,9 +34,6 @@ let nextOrder = 0;
 let keepingAlive = 0;
 let isProgram = false;
 
-/** Whether a script or module of `belljar eval` runs. */
-export function isProgramRunning(): boolean { return isProgram; }
-
 /** From here on only timers that keep alive make a program wait (as a shell's event loop does). */
 export function startProgram(): void { isProgram = true; }
 
