@@ -15,3 +15,4 @@ mod node;
 mod preparation;
 mod streaming;
 mod waiting;
+mod web;

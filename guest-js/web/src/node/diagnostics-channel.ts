@@ -1,7 +1,7 @@
 // node:diagnostics_channel: named channels between parts of one program.
 
 import { once } from '../lazy.ts';
-import { reportUncaught } from '../web/timers.ts';
+import { reportException } from '../web/report.ts';
 import { checkFunction, invalidType } from './errors.ts';
 import { nextTick } from './ticks.ts';
 
@@ -33,7 +33,7 @@ export const diagnosticsChannel = once(() => {
         try {
           subscriber(message, this.name);
         } catch (error) {
-          nextTick(reportUncaught, error);
+          nextTick(reportException, error);
         }
       }
     }

@@ -2,7 +2,6 @@
 
 import { native } from '../native.ts';
 import { apply, bytesSubarray, charCodeAt, fromCharCode, indexOf, matches, SavedUint8Array, slice, toLowerCase, toWellFormed } from '../primordials.ts';
-import { latin1 } from '../web/base64.ts';
 
 export type Encoding = 'utf8' | 'utf16le' | 'latin1' | 'ascii' | 'hex' | 'base64' | 'base64url';
 
@@ -72,6 +71,13 @@ export function encode(text: string, encoding: Encoding): Uint8Array {
 const HEX = '0123456789abcdef';
 /** Arguments of one call, far below the engine's limit. */
 const CHUNK = 4_096;
+
+/** Characters U+0000 to U+00FF of bytes. */
+function latin1(bytes: Uint8Array): string {
+  let text = '';
+  for (let i = 0; i < bytes.length; i += CHUNK) text += apply(fromCharCode, undefined, bytesSubarray(bytes, i, i + CHUNK) as unknown as number[]);
+  return text;
+}
 
 /** The text of bytes. */
 export function decode(bytes: Uint8Array, encoding: Encoding): string {

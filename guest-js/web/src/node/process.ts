@@ -3,8 +3,8 @@
 
 import { once } from '../lazy.ts';
 import { native } from '../native.ts';
-import { now } from '../web/performance.ts';
-import { reportUncaught } from '../web/timers.ts';
+import { now } from '../web/clock.ts';
+import { reportException } from '../web/report.ts';
 import { codedError, unavailable } from './errors.ts';
 import { events } from './events.ts';
 import { builtinModule } from './modules.ts';
@@ -85,6 +85,6 @@ export const process = once(() => {
     binding: (name: string): never => { throw codedError(Error, 'ERR_INVALID_MODULE', `No such module: ${name}`); },
     _rawDebug: (...args: unknown[]): void => native.log(CONSOLE, ERROR, args.join(' '), []),
     /** For code that reports an error nobody has caught. */
-    _fatalException: reportUncaught,
+    _fatalException: reportException,
   });
 });

@@ -2,7 +2,7 @@
 
 import { native } from '../native.ts';
 import { apply } from '../primordials.ts';
-import { reportUncaught } from '../web/timers.ts';
+import { reportException } from '../web/report.ts';
 import { checkFunction } from './errors.ts';
 
 export function nextTick(callback: unknown, ...args: unknown[]): void {
@@ -11,7 +11,7 @@ export function nextTick(callback: unknown, ...args: unknown[]): void {
     try {
       apply(callback, undefined, args as never[]);
     } catch (error) {
-      reportUncaught(error);
+      reportException(error);
     }
   });
 }
