@@ -169,10 +169,10 @@ export interface Driver {
   fireTimer(): boolean;
   /** An error and its chain of causes, as data; never throws, whatever was thrown (revoked proxies, throwing getters, 32 MB messages: cut to 8 KiB each). */
   report(error: unknown): Failure;
+  /** Names that one of Node's modules exports; undefined for a module that is not there. */
+  builtinModule(specifier: string): string[] | undefined;
   /** A promise was rejected and nobody handled it by the time the job queue was empty. False when the program is to fail of it. */
   rejected(promise: object, reason: unknown): boolean;
   /** A promise that `rejected` was told of has been handled after all. */
   handled(promise: object, reason: unknown): void;
-  /** Names that one of Node's modules exports; undefined for a module that is not there. */
-  builtinModule(specifier: string): string[] | undefined;
 }

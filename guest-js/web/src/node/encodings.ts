@@ -74,7 +74,6 @@ const CHUNK = 4_096;
 
 /** Characters U+0000 to U+00FF of bytes. */
 function latin1(bytes: Uint8Array): string {
-  if (bytes.length <= CHUNK) return apply(fromCharCode, undefined, bytes as unknown as number[]);
   let text = '';
   for (let i = 0; i < bytes.length; i += CHUNK) text += apply(fromCharCode, undefined, bytesSubarray(bytes, i, i + CHUNK) as unknown as number[]);
   return text;
