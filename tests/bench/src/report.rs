@@ -250,11 +250,12 @@ fn memory(workload: &Workload) -> Result<()> {
     let bench = Bench::new()?;
     let figures = bench.mem(workload, PREPARED)?;
     let kib = |name: &str| figures[name].as_f64().unwrap_or(0.0);
-    let (rss, file, memory) = (kib("per_vm_rss_kb"), kib("per_vm_image_file_kb"), kib("per_vm_memory_file_kb"));
-    // What is mapped of the files in memory is counted twice.
+    let (rss, private) = (kib("per_vm_rss_kb"), kib("per_vm_private_kb"));
+    let (file, memory) = (kib("per_vm_image_file_kb"), kib("per_vm_memory_file_kb"));
+    // What is mapped of the files in memory is part of the resident set: each page is counted once.
     println!(
-        "{PREPARED} prepared applets: {rss:.0} KiB resident + {file:.0} KiB image file + {memory:.0} KiB of images in memory = {:.0} KiB each",
-        rss + file + memory
+        "{PREPARED} prepared applets: {private:.0} KiB of their own + {memory:.0} KiB of images in memory + {file:.0} KiB image file = {:.0} KiB each (resident set, of which part is the images': {rss:.0})",
+        private + memory + file
     );
     Ok(())
 }
