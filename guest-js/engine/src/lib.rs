@@ -11,6 +11,7 @@ mod imports;
 mod invocation;
 mod native;
 mod preparation;
+mod thrown;
 mod values;
 
 mod bindings {

@@ -20,6 +20,7 @@ use super::bindings::Applet;
 use super::bindings::belljar::applet::completions::{Completion, Outcome};
 use super::bindings::belljar::applet::{clock, completions, db, http, log, modules, random, types};
 use super::limiter::{Abort, Limiter};
+use super::positions::Positions;
 use crate::capability::bodies::BodyReader;
 use crate::capability::db::{DbOperation, DbSession};
 use crate::capability::http::{Held, HostBytes, HttpSession, RequestBody};
@@ -62,6 +63,8 @@ pub(crate) struct State {
     pub(super) limiter: Limiter,
     pub(super) capabilities: Capabilities,
     pub(super) source: Arc<dyn Source>,
+    /// Stacks in log lines are read with it.
+    positions: Arc<Positions>,
     pub(super) host_bytes: HostBytes,
     pub(super) tasks: JoinSet<Completed>,
     aborts: HashMap<u32, AbortHandle>,
@@ -85,13 +88,14 @@ pub(crate) struct State {
 }
 
 impl State {
-    pub(super) fn new(limits: &Limits, source: Arc<dyn Source>, host_bytes: HostBytes, capabilities: Capabilities, begun: Instant) -> Self {
+    pub(super) fn new(limits: &Limits, source: Arc<dyn Source>, host_bytes: HostBytes, capabilities: Capabilities, positions: Arc<Positions>, begun: Instant) -> Self {
         Self {
             begun,
             deadline_ms: limits.deadline_ms,
             limiter: Limiter::new(limits.memory_bytes_max),
             capabilities,
             source,
+            positions,
             host_bytes,
             tasks: JoinSet::new(),
             aborts: HashMap::new(),
@@ -263,7 +267,8 @@ impl random::Host for State {
 impl log::Host for State {
     fn write(&mut self, origin: log::Origin, level: log::Level, message: String, fields: Vec<log::Field>) -> wasmtime::Result<()> {
         self.host_calls += 1;
-        let fields = fields.into_iter().map(|f| (f.name, f.value)).collect();
+        let fields = fields.into_iter().map(|f| (f.name, self.positions.in_json(f.value))).collect();
+        let message = self.positions.in_text(message);
         self.capabilities.log.write(convert::origin(origin), convert::level(level), message, fields);
         Ok(())
     }
