@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod author;
+mod clock;
 mod determinism;
 mod examples;
 mod faults;

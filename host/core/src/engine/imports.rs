@@ -37,6 +37,8 @@ use self::streams::{Answer, Streams};
 const RANDOM_BYTES_MAX: u32 = 65_536;
 /// Fuel that counts as one microsecond of the guest's clock.
 const FUEL_PER_US: u64 = 1_000;
+/// How exactly the guest sees the host's clock.
+const HOST_STEP_US: u64 = 1_000;
 /// What one queued operation costs the host besides its bytes.
 const OPERATION_BYTES: u64 = 512;
 
@@ -114,9 +116,10 @@ impl State {
         }
     }
 
-    /// Sets the guest's clock at the start of a slice: to the host's time, or to the timer that is due, never backwards.
+    /// Sets the guest's clock at the start of a slice: to the host's time in whole milliseconds, or to the timer that is due, never backwards.
     pub(super) fn begin_slice(&mut self, fuel_left: u64, due_us: u64) {
-        self.slice_us = self.source.now_us().max(due_us).max(self.slice_end_us(fuel_left));
+        let host_us = self.source.now_us();
+        self.slice_us = (host_us - host_us % HOST_STEP_US).max(due_us).max(self.slice_end_us(fuel_left));
         (self.slice_fuel, self.fuel_now) = (fuel_left, fuel_left);
     }
 
@@ -126,7 +129,7 @@ impl State {
     }
 
     /// The guest's clock, as of the fuel last seen.
-    fn guest_now_us(&self) -> u64 {
+    pub(super) fn guest_now_us(&self) -> u64 {
         self.slice_end_us(self.fuel_now)
     }
 

@@ -240,7 +240,9 @@ async fn wait_for(state: &mut State, wait: types::Wait) -> Result<(Vec<Completio
         }
         None => state.tasks.join_next().await,
         Some(at) => {
-            let delay = std::time::Duration::from_micros(at.saturating_sub(state.source.now_us()));
+            // By the guest's own clock it is never longer: a host clock that was set back does not hold timers up.
+            let now_us = state.source.now_us().max(state.guest_now_us());
+            let delay = std::time::Duration::from_micros(at.saturating_sub(now_us));
             if state.tasks.is_empty() {
                 tokio::time::sleep(delay).await;
                 return Ok((Vec::new(), at));
