@@ -12,6 +12,7 @@ mod intl;
 mod isolation;
 mod json;
 mod killed;
+mod new;
 mod preparation;
 mod streaming;
 mod waiting;
