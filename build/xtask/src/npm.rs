@@ -11,7 +11,7 @@ use crate::command::exists;
 use crate::engine_inputs::cache_dir;
 
 /// Folders with a package.json and a package-lock.json, by the name they have in the cache.
-const FOLDERS: [(&str, &str); 1] = [("types", "tests/types")];
+const FOLDERS: [(&str, &str); 2] = [("types", "tests/types"), ("react-page", "examples/react-page")];
 
 /// Installs what is missing.
 ///
@@ -19,7 +19,7 @@ const FOLDERS: [(&str, &str); 1] = [("types", "tests/types")];
 /// When the cache folder cannot be written. A package that cannot be had is none: it is told.
 pub(crate) fn install(repository: &Path) -> Result<()> {
     if !exists("npm", &["--version"]) {
-        eprintln!("xtask: skipped: tests that need packages (tsc), because npm is not installed");
+        eprintln!("xtask: skipped: tests that need packages (tsc, react), because npm is not installed");
         return Ok(());
     }
     for (name, source) in FOLDERS {
