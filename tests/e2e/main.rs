@@ -16,3 +16,4 @@ mod new;
 mod preparation;
 mod streaming;
 mod waiting;
+mod web;

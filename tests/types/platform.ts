@@ -80,3 +80,18 @@ export async function signed(body: Uint8Array): Promise<boolean> {
   await crypto.subtle.encrypt({ name: 'AES-GCM' }, key, body);
   return crypto.subtle.verify('HMAC', key, crypto.getRandomValues(new Uint8Array(32)), body);
 }
+
+export function events(): unknown {
+  const { port1, port2 } = new MessageChannel();
+  port1.onmessage = (event) => void (event.data, event.ports.length);
+  port2.postMessage({ a: 1 }, [port1]);
+  addEventListener('unhandledrejection', (event) => void (event instanceof PromiseRejectionEvent && event.promise));
+  onerror = (message) => message.length;
+  const routes = new URLPattern({ pathname: '/notes/:id' });
+  const id: string | undefined = routes.exec('https://a.example/notes/1')?.pathname.groups['id'];
+  // @ts-expect-error there may be no match
+  void routes.exec('https://a.example/').pathname;
+  // @ts-expect-error ports come in pairs, from a channel
+  new MessagePort();
+  return [id, routes.test({ pathname: '/notes/2' }), routes.hasRegExpGroups];
+}

@@ -7,6 +7,7 @@ interface Console {
   warn(...args: unknown[]): void;
   error(...args: unknown[]): void;
   trace(...args: unknown[]): void;
+  clear(): void;
   assert(condition?: unknown, ...args: unknown[]): void;
   dir(value?: unknown, options?: { depth?: number | null }): void;
   dirxml(...args: unknown[]): void;

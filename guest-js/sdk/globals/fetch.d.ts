@@ -57,6 +57,8 @@ interface Request extends Body {
   readonly destination: string;
   readonly integrity: string;
   readonly keepalive: boolean;
+  readonly isReloadNavigation: boolean;
+  readonly isHistoryNavigation: boolean;
   readonly duplex: 'half';
   clone(): Request;
 }

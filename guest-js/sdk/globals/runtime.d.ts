@@ -14,7 +14,7 @@ interface StructuredSerializeOptions {
 declare function structuredClone<T>(value: T, options?: StructuredSerializeOptions): T;
 
 /** Time passes with the fuel that is burnt, and jumps to the host's when something that was awaited is there. */
-interface Performance {
+interface Performance extends EventTarget {
   /** Unix time in milliseconds when the invocation began. */
   readonly timeOrigin: number;
   /** Milliseconds since then. */
