@@ -1,4 +1,4 @@
-//! The three examples, through the library and through the command.
+//! The examples, through the library and through the command.
 
 use belljar::{Host, Invocation, Outcome, Payload, Release};
 use belljar_tests::server::{Reply, Seen, Server};
@@ -355,4 +355,160 @@ export const fine = (c: unknown, n: number) => n;
     let damaged = folder.path().join("damaged.belljar");
     std::fs::write(&damaged, b"not a package").unwrap();
     assert_eq!(cli::run(&["run", damaged.to_str().unwrap(), "--payload", "{}"]).code, Some(32));
+}
+
+/// A CSV file of this many rows, as it would be measured; the last one of each hundred has a quoted field over two lines.
+fn csv(rows: usize) -> (String, usize) {
+    let mut text = String::from("station,at,value,note\r\n");
+    for row in 0..rows {
+        let station = ["cellar", "roof", "yard"][row % 3];
+        let note = if row % 100 == 99 {
+            "\"said \"\"ö\"\",\nthen left\""
+        } else {
+            "nothing to report from here; all is as it was"
+        };
+        text.push_str(&format!("{station},{},{}.5,{note}\r\n", 1_700_000_000 + row, row % 40));
+    }
+    (text, rows)
+}
+
+/// The HTTP answer of an outcome, which the host has collected.
+fn reply(outcome: &Outcome) -> &belljar::HttpReply {
+    match &outcome.result {
+        Ok(belljar::Response::Http(reply)) => reply,
+        answer => panic!("a response was expected, not {answer:?}"),
+    }
+}
+
+fn gunzip(bytes: &[u8]) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("answer.gz");
+    std::fs::write(&file, bytes).unwrap();
+    let output = std::process::Command::new("gzip").arg("-dc").arg(&file).output().expect("gzip starts");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).expect("lines are text")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn csv_stream_holds_only_what_is_on_its_way() {
+    let (small, large) = (csv(4_000), csv(110_000));
+    let total = large.0.len();
+    assert!(total > 6 << 20, "{total}");
+    let texts = [small.0.clone(), large.0.clone()];
+    let server =
+        Server::start(move |seen| Reply::bytes(texts[usize::from(seen.path == "/large.csv")].clone().into_bytes()));
+    let mut peaks = Vec::new();
+    for (name, rows) in [("small", small.1), ("large", large.1)] {
+        let source = format!("http://localhost:{}/{name}.csv", server.port());
+        let package = applet::package(applet::example("csv-stream", Some(&json!({ "source": source }))).path());
+        let host = host::shared();
+        let release = applet::admit(host, applet::tenant(), &package);
+        let request = applet::request(&sample("csv-stream/samples/gzip.http"));
+        let outcome = host.invoke(&release, Invocation::new("default", Payload::Request(request))).await;
+        let reply = reply(&outcome);
+        assert_eq!(reply.status, 200);
+        assert!(reply.headers.contains(&("content-encoding".into(), "gzip".into())), "{:?}", reply.headers);
+        let lines = gunzip(&reply.body);
+        let records: Vec<Value> =
+            lines.lines().map(|line| serde_json::from_str(line).expect("a line is JSON")).collect();
+        assert_eq!(records.len(), rows.div_ceil(3), "{name}");
+        assert!(records.iter().all(|record| record["station"] == "cellar"));
+        assert_eq!(
+            records[33],
+            json!({ "station": "cellar", "at": "1700000099", "value": "19.5", "note": "said \"ö\",\nthen left" })
+        );
+        peaks.push(outcome.usage.memory_bytes_peak);
+    }
+    // Twenty times the file, and no more memory than a few chunks make: it is the garbage collector's threshold that one sees.
+    assert!(peaks[1] < 14 << 20 && peaks[1] < peaks[0] + (10 << 20), "{peaks:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn csv_stream_says_what_is_wrong() {
+    let server = Server::start(|seen| match seen.path.as_str() {
+        "/gone.csv" => Reply::status(404),
+        _ => Reply::bytes(b"a,b\n1,2\n3\n".to_vec()),
+    });
+    let host = host::shared();
+    for (path, code) in [("gone", None), ("short", Some(belljar::FaultCode::Threw))] {
+        let source = format!("http://localhost:{}/{path}.csv", server.port());
+        let package = applet::package(applet::example("csv-stream", Some(&json!({ "source": source }))).path());
+        let release = applet::admit(host, applet::tenant(), &package);
+        let plain = sample("csv-stream/samples/plain.http");
+        let outcome =
+            host.invoke(&release, Invocation::new("default", Payload::Request(applet::request(&plain)))).await;
+        match code {
+            None => assert_eq!(applet::response(&outcome).0, 502),
+            Some(code) => {
+                let fault = applet::fault(&outcome);
+                assert_eq!(fault.code, code, "{fault}");
+                assert!(fault.message.contains("line 3 has 1 fields, the first one has 2"), "{fault}");
+                assert!(fault.position().is_some_and(|at| at.file == "src/csv.ts"), "{fault:#?}");
+            }
+        }
+    }
+}
+
+/// The example with its packages; `None`, with a word, when they are not installed.
+fn react_page() -> Option<tempfile::TempDir> {
+    let installed = belljar_tests::npm::installed("react-page", "examples/react-page")?;
+    let folder = belljar_tests::npm::beside(&installed);
+    applet::copy_folder(&repository().join("examples/react-page"), folder.path());
+    Some(folder)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn react_renders_in_the_sandbox_what_it_renders_in_node() {
+    let Some(folder) = react_page() else { return };
+    let bytes = applet::package(folder.path());
+    let (host, _data) = host::with_data();
+    let release = applet::admit(&host, applet::tenant(), &bytes);
+
+    // The page, streamed: its head comes before the talks, which come in a template of their own.
+    let request = applet::request(&sample("react-page/samples/page.http"));
+    let outcome = host.invoke(&release, Invocation::new("page", Payload::Request(request))).await;
+    let page = String::from_utf8(reply(&outcome).body.to_vec()).expect("HTML is text");
+    assert_eq!(reply(&outcome).status, 200, "{page}");
+    assert!(page.starts_with("<!DOCTYPE html><html lang=\"en\">") && page.contains("</html>"), "{page}");
+    let at = |text: &str| page.find(text).unwrap_or_else(|| panic!("{text} is missing: {page}"));
+    assert!(at("One moment") < at("Talk no. 1:") && at("$RC") > at("Talk no. 1:"), "{page}");
+    assert!(page.contains("Talk no. 1: &quot;What &amp; why&quot;") && !page.contains("Talk no. 2:"), "{page}");
+    assert_eq!(outcome.usage.log.lines, 0, "React has nothing to complain about");
+
+    // The same as one text: equal to what Node makes of the same bundle.
+    let input = r#"{ "count": 200 }"#;
+    let outcome = applet::call(&host, &release, "html", input).await;
+    let html = applet::value(&outcome);
+    assert!(html.as_str().is_some_and(|html| html.matches("<li").count() == 200), "{html}");
+    eprintln!(
+        "react-page: 200 talks, {} bytes: {} fuel, {} us",
+        html.as_str().map_or(0, str::len),
+        outcome.usage.fuel,
+        outcome.usage.wall_us
+    );
+    let script = folder.path().join("node.mjs");
+    let bundle = belljar::package::Package::decode(&bytes).expect("it is a package").bundle;
+    std::fs::write(folder.path().join("bundle.mjs"), bundle).unwrap();
+    let node = "import { html } from './bundle.mjs'; process.stdout.write(JSON.stringify(html({}, JSON.parse(process.argv[2]))));";
+    std::fs::write(&script, node).unwrap();
+    match std::process::Command::new("node").arg(&script).arg(input).output() {
+        Ok(output) if output.status.success() => {
+            assert_eq!(serde_json::from_slice::<Value>(&output.stdout).unwrap(), html)
+        }
+        Ok(output) => panic!("{}", String::from_utf8_lossy(&output.stderr)),
+        Err(_) => eprintln!("skipped: the comparison with node, which is not installed"),
+    }
+}
+
+#[test]
+fn react_page_has_good_types() {
+    let (Some(folder), Some(tsc)) = (react_page(), belljar_tests::npm::tsc()) else { return };
+    // The types are the repository's, wherever the copy lies.
+    let config = folder.path().join("tsconfig.json");
+    let sdk = repository().join("guest-js");
+    let text = std::fs::read_to_string(&config).unwrap().replace("../../guest-js", sdk.to_str().unwrap());
+    std::fs::write(&config, text).unwrap();
+    let output =
+        std::process::Command::new(tsc).args(["-p", "."]).current_dir(folder.path()).output().expect("tsc starts");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
 }

@@ -44,7 +44,7 @@ fn a_loop_that_uses_up_its_fuel_is_found_with_its_callers() {
     let places = places(&fault);
     // It calls nothing: the last position recorded is its own. A method's name is a property, not the function's.
     assert!(places[0].starts_with("inner src/main.ts:1:"), "{places:?}");
-    assert!(places[1].ends_with("src/main.ts:10:18"), "{places:?}");
+    assert!(places[1].ends_with("src/main.ts:10:12"), "{places:?}");
     assert!(places[2].starts_with("handler src/main.ts:16:"), "{places:?}");
     assert_eq!(fault.position().map(|frame| frame.file.as_str()), Some("src/main.ts"));
 }
@@ -54,7 +54,7 @@ fn the_deadline_says_where_too() {
     let fault = killed("max_execution_ms: 200", NESTED);
     assert_eq!(fault.code, FaultCode::Deadline, "{fault}");
     let places = places(&fault);
-    assert!(places.iter().any(|place| place.ends_with("src/main.ts:10:18")), "{places:?}");
+    assert!(places.iter().any(|place| place.ends_with("src/main.ts:10:12")), "{places:?}");
 }
 
 #[test]

@@ -3,6 +3,8 @@
 // Values in tests are made a line above where they are unwrapped.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod author;
+mod clock;
 mod determinism;
 mod examples;
 mod faults;
@@ -12,6 +14,7 @@ mod json;
 mod killed;
 mod language;
 mod node;
+mod new;
 mod preparation;
 mod streaming;
 mod waiting;

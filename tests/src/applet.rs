@@ -31,7 +31,8 @@ pub fn example(name: &str, config: Option<&Value>) -> TempDir {
     copy
 }
 
-fn copy_folder(from: &Path, to: &Path) {
+/// Copies what is in a folder.
+pub fn copy_folder(from: &Path, to: &Path) {
     for entry in std::fs::read_dir(from).unwrap_or_else(|error| panic!("{}: {error}", from.display())) {
         let entry = entry.expect("it can be listed");
         let target = to.join(entry.file_name());

@@ -88,7 +88,7 @@ pub fn is_image(path: &Path) -> bool {
 }
 
 /// `BELLJAR_CACHE`, else `belljar` in the user's cache directory: as everywhere in this repository.
-fn user_cache() -> PathBuf {
+pub(crate) fn user_cache() -> PathBuf {
     let var = |name| std::env::var_os(name).map(PathBuf::from);
     let user = || var("XDG_CACHE_HOME").or_else(|| Some(var("HOME")?.join(".cache")));
     var("BELLJAR_CACHE").unwrap_or_else(|| user().unwrap_or_else(std::env::temp_dir).join("belljar"))

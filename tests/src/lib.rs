@@ -4,6 +4,7 @@
 pub mod applet;
 pub mod cli;
 pub mod host;
+pub mod npm;
 pub mod server;
 
 use std::path::{Path, PathBuf};

@@ -47,6 +47,11 @@ impl Reply {
         Self { status: 200, body: body.to_string().into_bytes(), hold: Hold::Not }
     }
 
+    /// These bytes, with status 200.
+    pub fn bytes(body: Vec<u8>) -> Self {
+        Self { status: 200, body, hold: Hold::Not }
+    }
+
     /// Nothing but a status.
     pub fn status(status: u16) -> Self {
         Self { status, body: Vec::new(), hold: Hold::Not }

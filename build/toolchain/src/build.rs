@@ -103,7 +103,8 @@ fn run(bundler: &dyn Bundler, folder: &Path, read: &mut Option<Manifest>) -> Res
         BundleRequest { folder: folder.to_owned(), entry: manifest.entrypoint.value.clone(), format: Format::Module };
     let Bundle { code, source_map, exports, mut inputs, notices: more } = bundler.bundle(&request)?;
     notices.extend(more);
-    notices.extend(intl::notices(&code, &source_map, !manifest.locales.is_empty()));
+    let locales: Vec<&str> = manifest.locales.iter().map(|locale| locale.value.as_str()).collect();
+    notices.extend(intl::notices(&code, &source_map, &locales));
     let missing = manifest.missing_exports(&exports);
     if !missing.is_empty() {
         return Err(BuildError::new(missing.into_iter().chain(notices).collect()));

@@ -8,6 +8,7 @@ mod engine;
 #[path = "../../../host/core/engine_inputs.rs"]
 #[allow(unreachable_pub, missing_docs, reason = "shared with host/core/build.rs, where it is a module of its own")]
 mod engine_inputs;
+mod npm;
 mod test;
 mod tidy;
 
@@ -22,7 +23,7 @@ const HELP: &str = "\
 Usage: cargo xtask COMMAND
 
   demo                build everything and show the github-webhook example at work
-  test [--quick]      all tests (--quick: only those of the workspace, without node and doctests)
+  test [--quick]      all tests (--quick: only those of the workspace, without node, npm and doctests)
   ci                  formatting, lints, tidy, then all tests
   bench [FOLDER]      every figure the project quotes, measured against native QuickJS in the same run
                       (FOLDER: further applets, NAME.js with NAME.json, and further scripts that run long, NAME.js)

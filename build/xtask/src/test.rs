@@ -6,7 +6,7 @@ use std::process::Command;
 use anyhow::{Context, Result};
 
 use crate::command::{self, cargo, exists, target_dir};
-use crate::{engine, engine_inputs};
+use crate::{engine, engine_inputs, npm};
 
 /// How much is tested.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,6 +22,7 @@ pub(crate) fn run(repository: &Path, extent: Extent) -> Result<()> {
     engine::build(repository)?;
     if extent == Extent::All {
         web_platform(repository)?;
+        npm::install(repository)?;
     }
     // Command and tests in one go, so that both are built with the same features, once.
     eprintln!("xtask: building the command and the tests");

@@ -10,7 +10,7 @@ use javy::quickjs::{
 
 use crate::bindings::belljar::applet::completions::Completion;
 use crate::bindings::belljar::applet::types::{
-    Body, Call, Caller, ErrorReport, Failure, FailureReason, Header, Invocation, Payload, Program, ProgramKind, Reply, Response, Step,
+    Body, Call, Caller, ErrorReport, ErrorRole, Failure, FailureReason, Header, Invocation, Payload, Program, ProgramKind, Reply, Response, Step,
     Task, Wait,
 };
 use crate::bindings::belljar::applet::random;
@@ -286,6 +286,12 @@ fn report<'js>(driver: &Object<'js>, error: Value<'js>) -> Failure {
             let text = |key: &str| -> JsResult<String> { Ok(one.get::<_, values::Text>(key)?.0) };
             let optional = |key: &str| -> JsResult<Option<String>> { Ok(one.get::<_, Option<values::Text>>(key)?.map(|t| t.0)) };
             errors.push(ErrorReport {
+                role: match one.get::<_, u32>("role")? {
+                    1 => ErrorRole::Cause,
+                    2 => ErrorRole::Member,
+                    _ => ErrorRole::Thrown,
+                },
+                parent: one.get("parent")?,
                 name: text("name")?,
                 message: text("message")?,
                 stack: text("stack")?,

@@ -14,6 +14,7 @@ mod native;
 mod pattern;
 mod preparation;
 mod text;
+mod thrown;
 mod url;
 mod values;
 

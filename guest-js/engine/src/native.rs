@@ -31,6 +31,7 @@ fn statement(sql: Text, parameters: Parameters) -> db::Statement {
 pub(crate) fn object<'js>(ctx: &Ctx<'js>) -> Result<Object<'js>> {
     let native = Object::new(ctx.clone())?;
     native.set("nowUs", Func::from(|| clock::now_us() as f64))?;
+    native.set("thrownStack", Func::from(crate::thrown::stack))?;
     native.set("randomBytes", Func::from(random_bytes))?;
     native.set("log", Func::from(write_log))?;
     set_db(&native)?;

@@ -32,6 +32,8 @@ export type SqlParameters = readonly SqlValue[] | Readonly<Record<string, SqlVal
 export interface Native {
   /** Unix time in microseconds. */
   nowUs(): number;
+  /** Where a value that is no error was thrown last, as the text of a stack; empty when it was not. */
+  thrownStack(value: unknown): string;
   /** At most 65,536 bytes. */
   randomBytes(length: number): Uint8Array;
   /** origin: 0 console, 1 sdk. level: 0 debug, 1 info, 2 warn, 3 error. fields: name, JSON text, name, JSON text, … */
@@ -147,7 +149,8 @@ export interface Call {
 /** JSON text (undefined for undefined), an HTTP response, or true when it was given to `respond` and its body is closed. */
 export type Reply = string | undefined | true | { status: number; headers: string[]; body: Uint8Array | undefined };
 
-export interface ErrorReport { name: string; message: string; stack: string; code: string | undefined; details: string | undefined }
+/** role: 0 thrown, 1 the cause of another one, 2 one of those that another one gathers; parent: the place of that one. */
+export interface ErrorReport { role: number; parent: number; name: string; message: string; stack: string; code: string | undefined; details: string | undefined }
 /** reason: 0 threw, 1 handler not found, 2 invalid payload, 3 invalid result, 4 stack overflow. */
 export interface Failure { reason: number; errors: ErrorReport[] }
 

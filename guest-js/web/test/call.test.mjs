@@ -140,3 +140,22 @@ test('thenables are awaited', async () => {
   const box = sandbox();
   assert.equal(await callWith(box, '{ default: () => ({ then(f) { f({ a: 1 }) } }) }'), '{"a":1}');
 });
+
+test('a failure tells causes and gathered errors with the one they belong to', () => {
+  const box = sandbox();
+  const told = (code) => [...box.driver.report(box.run(code)).errors].map((e) => [e.message, e.role, e.parent]);
+  assert.deepEqual(told("new AggregateError([new Error('a', { cause: new Error('c') }), 'b'], 'all', { cause: new Error('d') })"),
+    [['all', 0, 0], ['d', 1, 0], ['a', 2, 0], ['b', 2, 0], ['c', 1, 2]]);
+  assert.deepEqual(told("Object.assign(new Error('s'), { error: new Error('later'), suppressed: new Error('sooner') })"),
+    [['s', 0, 0], ['later', 2, 0], ['sooner', 2, 0]]);
+  const many = told("new AggregateError(Array.from({ length: 40 }, (_, n) => new Error(`${n}`)), 'many')");
+  assert.equal(many.length, 16);
+  assert.equal(many[0][0], 'many (25 more errors are not told)');
+});
+
+test('what is thrown and no error is told with where it was thrown', () => {
+  const box = sandbox();
+  box.native.thrownStack = (value) => (value === 'text' ? '    at f (bundle.mjs:1:2)\n' : '');
+  assert.deepEqual([...box.driver.report('text').errors].map((e) => [e.name, e.message, e.stack]), [['Uncaught', 'text', '    at f (bundle.mjs:1:2)\n']]);
+  assert.equal(box.driver.report(box.run("({ name: 'Odd', message: 'no stack' })")).errors[0].stack, '');
+});

@@ -78,6 +78,7 @@ export function sandbox() {
   };
   const native = {
     nowUs: () => state.nowUs,
+    thrownStack: () => '',
     randomBytes: (length) => new Uint8Array(length).map(() => state.randomByte++ & 255),
     log: (origin, level, message, fields) => void state.logs.push({ origin, level, message, fields: Object.assign(new Array(fields.length), fields) }),
     dbQuery: op('dbQuery'), dbQueryOne: op('dbQueryOne'), dbExecute: op('dbExecute'), dbBatch: op('dbBatch'),

@@ -50,7 +50,8 @@ test('whatever is thrown is reported', () => {
   for (const error of odd) {
     const { reason, errors } = box.driver.report(error);
     assert.equal(reason, 0, errors[0].message.slice(0, 99));
-    assert.ok(errors.length >= 1 && errors.length <= 8);
+    assert.ok(errors.length >= 1 && errors.length <= 16);
+    errors.forEach((one, i) => assert.ok(i === 0 ? one.role === 0 : one.role > 0 && one.parent < i));
     for (const one of errors) for (const key of ['name', 'message', 'stack']) assert.ok(typeof one[key] === 'string' && one[key].length <= 8300, key);
   }
   assert.equal(box.driver.report(odd[13]).errors.map((e) => e.message).join(), 'a,b');

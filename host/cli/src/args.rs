@@ -21,6 +21,8 @@ pub(crate) struct Cli {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Make a folder for a new applet, from a template
+    New(NewArgs),
     /// Check an applet's folder: manifest, sources, imports, handlers
     Check(CheckArgs),
     /// Build an applet's folder into a package file
@@ -39,6 +41,7 @@ impl Command {
     /// Whether the answer is to be JSON.
     pub(crate) fn json(&self) -> bool {
         match self {
+            Self::New(args) => args.json,
             Self::Check(args) => args.json,
             Self::Build(args) => args.json,
             Self::Run(args) => args.json,
@@ -49,12 +52,55 @@ impl Command {
     }
 }
 
+/// What a new applet begins with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Template {
+    /// Signed deliveries over HTTP, each of them once.
+    Webhook,
+    /// A nightly job over a database.
+    Cron,
+    /// Create, read, update and delete over HTTP.
+    Crud,
+}
+
+impl Template {
+    /// As on the command line.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Webhook => "webhook",
+            Self::Cron => "cron",
+            Self::Crud => "crud",
+        }
+    }
+}
+
+/// `belljar new`
+#[derive(Debug, Args)]
+pub(crate) struct NewArgs {
+    /// The folder to make; its name becomes the applet's id
+    ///
+    /// It must be new or empty: nothing is overwritten.
+    #[arg(value_name = "NAME")]
+    pub(crate) folder: PathBuf,
+    /// What to begin with
+    #[arg(long, value_name = "TEMPLATE", default_value = "webhook")]
+    pub(crate) template: Template,
+    /// Print the result as one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
 /// `belljar check`
 #[derive(Debug, Args)]
 pub(crate) struct CheckArgs {
     /// The applet's folder, with its manifest.yaml
     #[arg(value_name = "DIR", default_value = ".")]
     pub(crate) folder: PathBuf,
+    /// Check the types as well, with the author's own TypeScript
+    ///
+    /// Runs `tsc` of the nearest node_modules, from the folder upwards, or else of the PATH, with the folder's tsconfig.json.
+    #[arg(long)]
+    pub(crate) types: bool,
     /// Print the result as one JSON object
     #[arg(long)]
     pub(crate) json: bool,

@@ -1,18 +1,23 @@
 //! `belljar check`
 
+use belljar_build::Severity;
 use serde_json::json;
 
 use crate::args::CheckArgs;
 use crate::exit_codes;
 use crate::failure::Failure;
-use crate::{problems, terminal};
+use crate::{problems, terminal, types};
 
 /// Checks a folder; exit code 1 when it cannot be built.
 ///
 /// # Errors
 /// When the answer cannot be written.
 pub(crate) fn run(args: &CheckArgs) -> Result<i32, Failure> {
-    let report = belljar_build::check(&args.folder);
+    let mut report = belljar_build::check(&args.folder);
+    if args.types {
+        report.problems.extend(types::check(&args.folder));
+        report.problems.sort_by_key(|problem| problem.severity != Severity::Error);
+    }
     if args.json {
         let problems: Vec<_> = report.problems.iter().map(belljar_build::Problem::to_json).collect();
         let object = json!({

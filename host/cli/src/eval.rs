@@ -59,11 +59,11 @@ pub(crate) fn run(args: &EvalArgs) -> Result<i32, Failure> {
         let no_intl =
             || hints::no_intl(fault).then_some("a script has Intl for the locales it is given: add --locale en");
         let hint = module_hint(kind, fault, &source).or_else(no_intl);
+        // Only a whole program has lines of its own; those of imported files are not kept.
+        let sources = Sources::of_text(name, source);
         let shown = if is_uncaught(fault) {
-            present::uncaught(fault)
+            present::uncaught(fault, &sources, paint)
         } else {
-            // Only a whole program has lines of its own; those of imported files are not kept.
-            let sources = Sources::of_text(name, source);
             present::fault(fault, &sources, paint)
         };
         terminal::stderr(&shown);

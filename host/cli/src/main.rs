@@ -15,6 +15,7 @@ mod hosts;
 mod inspect;
 mod local;
 mod modules;
+mod new;
 mod payload;
 mod present;
 mod pretty;
@@ -26,6 +27,7 @@ mod run;
 mod sources;
 mod streamed;
 mod terminal;
+mod types;
 
 use clap::Parser;
 
@@ -35,6 +37,7 @@ fn main() {
     let Cli { command } = Cli::parse();
     let json = command.json();
     let done = match command {
+        Command::New(args) => new::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Build(args) => build::run(&args),
         Command::Run(args) => run::run(&args),

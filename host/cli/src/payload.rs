@@ -11,7 +11,7 @@ use crate::files::{self, INPUT_BYTES_MAX};
 use crate::request_file;
 
 /// The payload when nothing is given.
-const EMPTY: &str = "{}";
+pub(crate) const EMPTY: &str = "{}";
 
 /// Reads the payload: a request file, JSON in place, JSON in a file, or JSON from standard input.
 ///

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use belljar::{Fault, Frame, ThrownError, Usage};
+use belljar::{ErrorRole, Fault, Frame, ThrownError, Usage};
 
 use crate::failure::Failure;
 use crate::hints;
@@ -14,7 +14,7 @@ use crate::terminal::{self, Paint, cut, lines, one_line};
 const MESSAGE_BYTES_MAX: usize = 16 << 10;
 /// Bytes kept of a name.
 const NAME_BYTES_MAX: usize = 512;
-/// Errors kept of a chain of causes.
+/// Errors kept of one fault; the guest sends no more.
 const ERRORS_MAX: usize = 16;
 /// Frames shown of one error.
 const FRAMES_SHOWN: usize = 10;
@@ -45,35 +45,26 @@ pub(crate) fn bounded(mut fault: Fault) -> Fault {
 pub(crate) fn fault(fault: &Fault, sources: &Sources, paint: Paint) -> String {
     let head = paint.error(&format!("error[{}]", fault.code));
     let mut text = format!("{head}: {}\n", paint.bold(&lines(&fault.message)));
-    for (index, error) in fault.errors.iter().enumerate() {
+    for (index, error) in in_order(&fault.errors) {
+        let indent = "  ".repeat(depth(&fault.errors, index));
         if index > 0 {
-            let _ = writeln!(text, "caused by: {}", title(error));
+            let label = match error.role {
+                ErrorRole::Member => "one of its errors:",
+                _ => "caused by:",
+            };
+            // Further lines of a message are indented: none of them passes for a line of ours.
+            let title = title(error).replace('\n', &format!("\n{indent}  "));
+            let _ = writeln!(text, "{indent}{} {title}", paint.bold(label));
         }
-        let mut marked = false;
-        for frame in error.frames.iter().take(FRAMES_SHOWN) {
-            let _ = writeln!(text, "  at {}{}", place(frame), function(frame));
-            if frame.in_author_file && !std::mem::replace(&mut marked, true) {
-                text.push_str(&paint.dim(&sources.snippet(frame).unwrap_or_default()));
-            }
-        }
-        if error.frames.len() > FRAMES_SHOWN {
-            let _ = writeln!(text, "  … {} more", error.frames.len() - FRAMES_SHOWN);
-        }
+        stack(&mut text, &error.frames, &indent, false, sources, paint);
         if let Some(code) = &error.code {
-            let _ = writeln!(text, "code: {}", one_line(code));
+            let _ = writeln!(text, "{indent}code: {}", one_line(code));
         }
         if let Some(details) = &error.details {
-            let _ = writeln!(text, "details: {}", terminal::json(&details.to_string()));
+            let _ = writeln!(text, "{indent}details: {}", terminal::json(&details.to_string()));
         }
     }
-    let mut marked = false;
-    for (index, frame) in fault.frames.iter().take(FRAMES_SHOWN).enumerate() {
-        let recorded = if index == 0 { ", the last position recorded" } else { "" };
-        let _ = writeln!(text, "  at {}{}{recorded}", place(frame), function(frame));
-        if frame.in_author_file && !std::mem::replace(&mut marked, true) {
-            text.push_str(&paint.dim(&sources.snippet(frame).unwrap_or_default()));
-        }
-    }
+    stack(&mut text, &fault.frames, "", true, sources, paint);
     if let Some(hit) = &fault.limit {
         let _ = writeln!(text, "limit: {}, allowed {}, used {}", hit.name, grouped(hit.allowed), grouped(hit.used));
     }
@@ -81,8 +72,55 @@ pub(crate) fn fault(fault: &Fault, sources: &Sources, paint: Paint) -> String {
     text
 }
 
-/// An uncaught error as a shell shows it: `Name: message` on a line of its own, then the stack, innermost first.
-pub(crate) fn uncaught(fault: &Fault) -> String {
+/// The errors of a fault, each after the one it belongs to, with its place in the fault.
+fn in_order(errors: &[ThrownError]) -> Vec<(usize, &ThrownError)> {
+    fn visit<'a>(errors: &'a [ThrownError], at: usize, found: &mut Vec<(usize, &'a ThrownError)>) {
+        found.push((at, &errors[at]));
+        for (index, error) in errors.iter().enumerate().skip(at + 1) {
+            if error.parent == at {
+                visit(errors, index, found);
+            }
+        }
+    }
+    let mut found = Vec::with_capacity(errors.len());
+    if !errors.is_empty() {
+        visit(errors, 0, &mut found);
+    }
+    found
+}
+
+/// How deep an error is shown: what another one gathers stands below it, a cause beside what it caused.
+fn depth(errors: &[ThrownError], index: usize) -> usize {
+    let error = &errors[index];
+    let own = usize::from(error.role == ErrorRole::Member);
+    if index == 0 { 0 } else { own + depth(errors, error.parent) }
+}
+
+/// Frames, the first of the author's with its line; those of packages matter less. `is_kill` for the stack of a call that a limit ended.
+fn stack(text: &mut String, frames: &[Frame], indent: &str, is_kill: bool, sources: &Sources, paint: Paint) {
+    // A recursion is the same frame again and again.
+    let runs: Vec<&[Frame]> = frames.chunk_by(|one, other| one == other).collect();
+    let marked = runs.iter().position(|run| run[0].in_author_file).unwrap_or(0);
+    let shown = FRAMES_SHOWN.max(marked + 1);
+    for (index, run) in runs.iter().enumerate().take(shown) {
+        let frame = &run[0];
+        let recorded = if is_kill && index == 0 { ", the last position recorded" } else { "" };
+        let times = if run.len() > 1 { format!(", {} times", run.len()) } else { String::new() };
+        let line = format!("  at {}{}{recorded}{times}", place(frame), function(frame));
+        let _ = writeln!(text, "{indent}{}", if frame.in_author_file { line } else { paint.dim(&line) });
+        if index == marked {
+            text.push_str(&sources.snippet(frame, indent, paint).unwrap_or_default());
+        }
+    }
+    let hidden: usize = runs.iter().skip(shown).map(|run| run.len()).sum();
+    if hidden > 0 {
+        let _ = writeln!(text, "{indent}{}", paint.dim(&format!("  … {hidden} more")));
+    }
+}
+
+/// An uncaught error as a shell shows it: `Name: message` on a line of its own, then the stack, innermost first. Where people look, the
+/// line is shown as well.
+pub(crate) fn uncaught(fault: &Fault, sources: &Sources, paint: Paint) -> String {
     let mut text = String::new();
     if fault.errors.is_empty() {
         let _ = writeln!(text, "{}", lines(&fault.message));
@@ -91,15 +129,24 @@ pub(crate) fn uncaught(fault: &Fault) -> String {
         }
         return text;
     }
-    for (index, error) in fault.errors.iter().enumerate() {
+    for (index, error) in in_order(&fault.errors) {
+        let indent = "  ".repeat(depth(&fault.errors, index));
         // Further lines of a message are indented: none of them passes for a line of ours.
-        let title = lines(&title(error)).replace('\n', "\n    ");
-        let _ = writeln!(text, "{}{title}", if index > 0 { "Caused by: " } else { "" });
-        for frame in &error.frames {
+        let title = title(error).replace('\n', &format!("\n{indent}    "));
+        let label = match error.role {
+            _ if index == 0 => "",
+            ErrorRole::Member => "Error among them: ",
+            _ => "Caused by: ",
+        };
+        let _ = writeln!(text, "{indent}{label}{}", if index == 0 { paint.error(&title) } else { title });
+        for (index, frame) in error.frames.iter().enumerate() {
             let name = one_line(&frame.function);
             let at = place(frame);
-            let _ =
-                if name.is_empty() { writeln!(text, "    at {at}") } else { writeln!(text, "    at {name} ({at})") };
+            let line = if name.is_empty() { format!("    at {at}") } else { format!("    at {name} ({at})") };
+            let _ = writeln!(text, "{indent}{}", paint.dim(&line));
+            if index == 0 && paint.on {
+                text.push_str(&sources.snippet(frame, &format!("{indent}  "), paint).unwrap_or_default());
+            }
         }
     }
     text
@@ -191,11 +238,25 @@ mod tests {
 
     fn thrown(name: &str, message: &str) -> ThrownError {
         let frame = Frame { function: "f".into(), file: "src/x.ts".into(), line: 1, column: 3, in_author_file: true };
-        ThrownError { name: name.into(), message: message.into(), code: None, details: None, frames: vec![frame] }
+        ThrownError {
+            role: ErrorRole::Cause,
+            parent: 0,
+            name: name.into(),
+            message: message.into(),
+            code: None,
+            details: None,
+            frames: vec![frame],
+        }
     }
 
     fn example(errors: Vec<ThrownError>) -> Fault {
-        Fault { code: FaultCode::Threw, message: "TypeError: no\u{1b}[2J".into(), limit: None, errors, frames: Vec::new() }
+        Fault {
+            code: FaultCode::Threw,
+            message: "TypeError: no\u{1b}[2J".into(),
+            limit: None,
+            errors,
+            frames: Vec::new(),
+        }
     }
 
     #[test]
@@ -208,18 +269,75 @@ mod tests {
     }
 
     #[test]
+    fn what_an_error_gathers_stands_below_it() {
+        let of = |name: &str, role, parent| ThrownError { role, parent, frames: Vec::new(), ..thrown(name, "m") };
+        let errors = vec![
+            of("AggregateError", ErrorRole::Thrown, 0),
+            of("First", ErrorRole::Member, 0),
+            of("Second", ErrorRole::Member, 0),
+            of("WhyFirst", ErrorRole::Cause, 1),
+        ];
+        let shown = fault(&example(errors.clone()), &Sources::default(), PLAIN);
+        let expected = "  one of its errors: First: m\n  caused by: WhyFirst: m\n  one of its errors: Second: m\nhint:";
+        assert!(shown.contains(expected), "{shown}");
+        let shown = uncaught(&example(errors), &Sources::default(), PLAIN);
+        assert_eq!(
+            shown,
+            "AggregateError: m\n  Error among them: First: m\n  Caused by: WhyFirst: m\n  Error among them: Second: m\n"
+        );
+    }
+
+    #[test]
+    fn the_authors_line_is_marked_and_packages_matter_less() {
+        let frame = |file: &str, in_author_file| Frame {
+            function: String::new(),
+            file: file.into(),
+            line: 1,
+            column: 1,
+            in_author_file,
+        };
+        let mut error = thrown("Error", "deep");
+        error.frames = (0..12)
+            .map(|n| frame(&format!("node_modules/p/{n}.js"), false))
+            .chain([frame("src/x.ts", true), frame("src/y.ts", true)])
+            .collect();
+        let sources = Sources::of_text("src/x.ts", "call();");
+        let shown = fault(&example(vec![error]), &sources, Paint { on: true });
+        assert!(shown.contains("\u{1b}[2m  at node_modules/p/0.js:1:1\u{1b}[0m\n"), "{shown}");
+        assert!(
+            shown.contains("\n  at src/x.ts:1:1\n") && shown.contains("call();") && shown.contains("… 1 more"),
+            "{shown}"
+        );
+    }
+
+    #[test]
+    fn a_recursion_is_one_line() {
+        let mut error = thrown("RangeError", "deep");
+        error.frames = vec![error.frames[0].clone(); 32];
+        let shown = fault(&example(vec![error]), &Sources::default(), PLAIN);
+        assert!(shown.contains("\n  at src/x.ts:1:3 (f), 32 times\nhint:"), "{shown}");
+    }
+
+    #[test]
     fn a_limit_tells_its_numbers() {
         let hit = LimitHit { name: "fuel_max", allowed: 1_000, used: 1_234_567 };
-        let limited = Fault { code: FaultCode::Fuel, message: hit.to_string(), limit: Some(hit), errors: Vec::new(), frames: Vec::new() };
+        let limited = Fault {
+            code: FaultCode::Fuel,
+            message: hit.to_string(),
+            limit: Some(hit),
+            errors: Vec::new(),
+            frames: Vec::new(),
+        };
         let shown = fault(&limited, &Sources::default(), PLAIN);
         assert!(shown.contains("\nlimit: fuel_max, allowed 1,000, used 1,234,567\n"), "{shown}");
     }
 
     #[test]
     fn an_uncaught_error_begins_a_line() {
-        let shown = uncaught(&example(vec![thrown("SyntaxError", "bad\nRangeError: forged\r")]));
+        let sources = Sources::default();
+        let shown = uncaught(&example(vec![thrown("SyntaxError", "bad\nRangeError: forged\r")]), &sources, PLAIN);
         assert_eq!(shown, "SyntaxError: bad\n    RangeError: forged\\r\n    at f (src/x.ts:1:3)\n");
-        assert_eq!(uncaught(&example(Vec::new())), "TypeError: no\\u001b[2J\n");
+        assert_eq!(uncaught(&example(Vec::new()), &sources, PLAIN), "TypeError: no\\u001b[2J\n");
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::io;
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use belljar::package::{Descriptor, PACKAGE_BYTES_MAX};
+use belljar::package::{Descriptor, Handler, PACKAGE_BYTES_MAX, Trigger};
 use belljar::{
     Digest, HttpReply, Invocation, Limits, LogFormat, MemorySink, Outcome, Payload, Release, Response, WriterSink,
 };
@@ -30,7 +30,8 @@ pub(crate) fn run(args: &RunArgs) -> Result<i32, Failure> {
     let release = Release::admit_all(tenant, &package(args)?, &limits)?;
     let payload = payload::read(args)?;
     let descriptor = &release.package().descriptor;
-    let mut invocation = Invocation::new(handler(args, descriptor, &payload)?, payload);
+    let handler = handler(args, descriptor, &payload)?;
+    let mut invocation = invocation(handler, payload);
     invocation.user = args.user.clone();
 
     let mut builder = local::builder(limits, &args.test_host, args.seed);
@@ -92,18 +93,36 @@ fn package(args: &RunArgs) -> Result<Vec<u8>, Failure> {
     files::read(&args.path, PACKAGE_BYTES_MAX as u64)
 }
 
-/// Name of the handler that is meant.
-fn handler(args: &RunArgs, descriptor: &Descriptor, payload: &Payload) -> Result<String, Failure> {
+/// The call as its trigger would make it: a schedule, or an event, calls the handler of that kind.
+fn invocation(handler: &Handler, payload: Payload) -> Invocation {
+    let mut invocation = Invocation::new(&handler.name, payload);
+    if let Payload::Json(json) = &mut invocation.payload {
+        match &handler.trigger {
+            Trigger::Schedule { cron, .. } => {
+                invocation.trigger = "schedule".into();
+                if json.trim() == payload::EMPTY {
+                    *json = json!({ "cron": cron }).to_string();
+                }
+            }
+            Trigger::Event { .. } => invocation.trigger = "event".into(),
+            _ => {}
+        }
+    }
+    invocation
+}
+
+/// The handler that is meant.
+fn handler<'a>(args: &RunArgs, descriptor: &'a Descriptor, payload: &Payload) -> Result<&'a Handler, Failure> {
     let handlers = &descriptor.handlers;
     let found = match (&args.handler, payload) {
-        (Some(name), _) if handlers.iter().any(|handler| handler.name == *name) => return Ok(name.clone()),
-        (Some(name), _) => {
-            Err(format!("{} has no handler {name:?}; it has: {}", descriptor.id, routes::names(handlers)))
-        }
+        (Some(name), _) => handlers
+            .iter()
+            .find(|handler| handler.name == *name)
+            .ok_or_else(|| format!("{} has no handler {name:?}; it has: {}", descriptor.id, routes::names(handlers))),
         (None, Payload::Request(request)) => routes::by_request(handlers, &request.method, &request.url),
         (None, Payload::Json(_)) => routes::by_default(handlers),
     };
-    found.map(|handler| handler.name.clone()).map_err(|message| {
+    found.map_err(|message| {
         Failure::new("handler-not-found", message)
             .exiting(exit_codes::HANDLER_NOT_FOUND)
             .hint("name one with --handler")

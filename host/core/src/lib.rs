@@ -26,7 +26,7 @@ pub use engine::cache::CacheError;
 pub use engine::prepare::Prepared;
 pub use engine::sandbox::SandboxError;
 pub use floor::clock::{Seeded, Source, System};
-pub use floor::fault::{Blame, Fault, FaultCode, Frame, ThrownError};
+pub use floor::fault::{Blame, ErrorRole, Fault, FaultCode, Frame, ThrownError};
 pub use floor::grants::Grants;
 pub use floor::ids::{AppletId, Digest, InvalidId, InvocationId, TenantId};
 pub use floor::limits::{DbLimits, HttpLimits, LimitHit, Limits, MEMORY_SLOT_BYTES};

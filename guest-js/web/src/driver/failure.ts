@@ -2,11 +2,16 @@
 
 import type { ErrorReport, Failure } from '../bindings.ts';
 import { getPrototypeOf, getOwnPropertyDescriptor, indexOf, isArray, jsonStringify, push, slice } from '../primordials.ts';
+import { native } from '../native.ts';
 import { inspect } from '../web/inspect.ts';
 
 /** Characters of each text of a report. */
 const TEXT_CHARS_MAX = 8_192;
-const ERRORS_MAX = 8;
+const ERRORS_MAX = 16;
+
+const THROWN = 0;
+const CAUSE = 1;
+const MEMBER = 2;
 
 export const THREW = 0;
 export const HANDLER_NOT_FOUND = 1;
@@ -70,14 +75,14 @@ function isErrorLike(value: unknown): value is object {
 }
 
 function stackOf(error: object): string {
-  let text = textOf(error, 'stack') ?? '';
+  let text = textOf(error, 'stack') ?? native.thrownStack(error);
   // V8 begins with "Name: message"; QuickJS has frames only, and frames are what the host reads.
   const first = indexOf(text, '    at ');
   if (first > 0) text = slice(text, first);
   return text;
 }
 
-function reportOne(error: unknown): ErrorReport {
+function reportOne({ error, role, parent, untold }: Found): ErrorReport {
   if (!isErrorLike(error)) {
     let message: string;
     try {
@@ -85,10 +90,12 @@ function reportOne(error: unknown): ErrorReport {
     } catch {
       message = 'a value that cannot be shown';
     }
-    return { name: 'Uncaught', message: shorten(message), stack: '', code: undefined, details: undefined };
+    return { role, parent, name: 'Uncaught', message: shorten(message), stack: native.thrownStack(error), code: undefined, details: undefined };
   }
+  let message = textOf(error, 'message') ?? '';
+  if (untold > 0) message += ` (${untold} more errors are not told)`;
   return {
-    name: textOf(error, 'name') ?? 'Error', message: textOf(error, 'message') ?? '', stack: stackOf(error),
+    role, parent, name: textOf(error, 'name') ?? 'Error', message, stack: stackOf(error),
     code: textOf(error, 'code'), details: detailsOf(error),
   };
 }
@@ -109,13 +116,26 @@ function has(error: object, name: string): boolean {
   }
 }
 
-/** The error, its causes, and what an AggregateError gathered: each once, eight at most. */
-function chain(error: unknown): unknown[] {
-  const found: unknown[] = [error];
+interface Found {
+  readonly error: unknown;
+  readonly role: number;
+  /** The place of the error that this one belongs to. */
+  readonly parent: number;
+  /** Errors that it gathers and that there was no room for. */
+  untold: number;
+}
+
+/** The error, its causes, and what an AggregateError or a SuppressedError gathered: each once, and no more than there is room for. */
+function chain(error: unknown): Found[] {
+  const found: Found[] = [{ error, role: THROWN, parent: 0, untold: 0 }];
   for (let i = 0; i < found.length && found.length < ERRORS_MAX; i++) {
-    const current = found[i];
+    const { error: current } = found[i] as Found;
     if (!isErrorLike(current)) continue;
-    if (has(current, 'cause')) add(found, property(current, 'cause'));
+    if (has(current, 'cause')) add(found, property(current, 'cause'), CAUSE, i);
+    if (has(current, 'suppressed')) {
+      add(found, property(current, 'error'), MEMBER, i);
+      add(found, property(current, 'suppressed'), MEMBER, i);
+    }
     const errors = property(current, 'errors');
     let many = false;
     try {
@@ -123,19 +143,22 @@ function chain(error: unknown): unknown[] {
     } catch {
       // A revoked proxy.
     }
-    if (!many) continue;
-    for (let n = 0; n < ERRORS_MAX; n++) {
-      if (!has(errors as object, `${n}`)) break;
-      add(found, property(errors as object, `${n}`));
-    }
+    if (many) gather(found, errors as object, i);
   }
   return found;
 }
 
-function add(found: unknown[], error: unknown): void {
+function gather(found: Found[], errors: object, parent: number): void {
+  let n = 0;
+  for (; n < ERRORS_MAX && found.length < ERRORS_MAX && has(errors, `${n}`); n++) add(found, property(errors, `${n}`), MEMBER, parent);
+  const count = property(errors, 'length');
+  if (typeof count === 'number' && count > n) (found[parent] as Found).untold = count - n;
+}
+
+function add(found: Found[], error: unknown, role: number, parent: number): void {
   if (error === undefined || found.length >= ERRORS_MAX) return;
-  for (let i = 0; i < found.length; i++) if (found[i] === error) return;
-  push(found, error);
+  for (let i = 0; i < found.length; i++) if ((found[i] as Found).error === error) return;
+  push(found, { error, role, parent, untold: 0 });
 }
 
 function isStackOverflow(error: unknown): boolean {
@@ -153,7 +176,7 @@ export function report(error: unknown): Failure {
     const reason = HandlerFailure.reasonOf(error);
     const errors: ErrorReport[] = [];
     const all = chain(error);
-    for (let i = 0; i < all.length; i++) push(errors, reportOne(all[i]));
+    for (let i = 0; i < all.length; i++) push(errors, reportOne(all[i] as Found));
     if (reason !== undefined) {
       (errors[0] as ErrorReport).stack = '';
       return { reason, errors };
@@ -166,6 +189,6 @@ export function report(error: unknown): Failure {
     }
     return { reason: overflow ? STACK_OVERFLOW : THREW, errors };
   } catch {
-    return { reason: THREW, errors: [{ name: 'Uncaught', message: 'an error that cannot be shown', stack: '', code: undefined, details: undefined }] };
+    return { reason: THREW, errors: [{ role: THROWN, parent: 0, name: 'Uncaught', message: 'an error that cannot be shown', stack: '', code: undefined, details: undefined }] };
   }
 }

@@ -20,6 +20,7 @@ use super::bindings::Applet;
 use super::bindings::belljar::applet::completions::{Completion, Outcome};
 use super::bindings::belljar::applet::{clock, completions, db, http, log, modules, random, types};
 use super::limiter::{Abort, Limiter};
+use super::positions::Positions;
 use crate::capability::bodies::BodyReader;
 use crate::capability::db::{DbOperation, DbSession};
 use crate::capability::http::{Held, HostBytes, HttpSession, RequestBody};
@@ -36,6 +37,8 @@ use self::streams::{Answer, Streams};
 const RANDOM_BYTES_MAX: u32 = 65_536;
 /// Fuel that counts as one microsecond of the guest's clock.
 const FUEL_PER_US: u64 = 1_000;
+/// How exactly the guest sees the host's clock.
+const HOST_STEP_US: u64 = 1_000;
 /// What one queued operation costs the host besides its bytes.
 const OPERATION_BYTES: u64 = 512;
 
@@ -62,6 +65,8 @@ pub(crate) struct State {
     pub(super) limiter: Limiter,
     pub(super) capabilities: Capabilities,
     pub(super) source: Arc<dyn Source>,
+    /// Stacks in log lines are read with it.
+    positions: Arc<Positions>,
     pub(super) host_bytes: HostBytes,
     pub(super) tasks: JoinSet<Completed>,
     aborts: HashMap<u32, AbortHandle>,
@@ -85,13 +90,14 @@ pub(crate) struct State {
 }
 
 impl State {
-    pub(super) fn new(limits: &Limits, source: Arc<dyn Source>, host_bytes: HostBytes, capabilities: Capabilities, begun: Instant) -> Self {
+    pub(super) fn new(limits: &Limits, source: Arc<dyn Source>, host_bytes: HostBytes, capabilities: Capabilities, positions: Arc<Positions>, begun: Instant) -> Self {
         Self {
             begun,
             deadline_ms: limits.deadline_ms,
             limiter: Limiter::new(limits.memory_bytes_max),
             capabilities,
             source,
+            positions,
             host_bytes,
             tasks: JoinSet::new(),
             aborts: HashMap::new(),
@@ -110,9 +116,10 @@ impl State {
         }
     }
 
-    /// Sets the guest's clock at the start of a slice: to the host's time, or to the timer that is due, never backwards.
+    /// Sets the guest's clock at the start of a slice: to the host's time in whole milliseconds, or to the timer that is due, never backwards.
     pub(super) fn begin_slice(&mut self, fuel_left: u64, due_us: u64) {
-        self.slice_us = self.source.now_us().max(due_us).max(self.slice_end_us(fuel_left));
+        let host_us = self.source.now_us();
+        self.slice_us = (host_us - host_us % HOST_STEP_US).max(due_us).max(self.slice_end_us(fuel_left));
         (self.slice_fuel, self.fuel_now) = (fuel_left, fuel_left);
     }
 
@@ -122,7 +129,7 @@ impl State {
     }
 
     /// The guest's clock, as of the fuel last seen.
-    fn guest_now_us(&self) -> u64 {
+    pub(super) fn guest_now_us(&self) -> u64 {
         self.slice_end_us(self.fuel_now)
     }
 
@@ -263,7 +270,8 @@ impl random::Host for State {
 impl log::Host for State {
     fn write(&mut self, origin: log::Origin, level: log::Level, message: String, fields: Vec<log::Field>) -> wasmtime::Result<()> {
         self.host_calls += 1;
-        let fields = fields.into_iter().map(|f| (f.name, f.value)).collect();
+        let fields = fields.into_iter().map(|f| (f.name, self.positions.in_json(f.value))).collect();
+        let message = self.positions.in_text(message);
         self.capabilities.log.write(convert::origin(origin), convert::level(level), message, fields);
         Ok(())
     }

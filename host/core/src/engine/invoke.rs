@@ -22,7 +22,7 @@ use crate::capability::bodies::BodyReader;
 use crate::capability::http::HostBytes;
 use crate::catalog::Release;
 use crate::floor::clock::Source;
-use crate::floor::fault::{Fault, FaultCode, Frame, ThrownError};
+use crate::floor::fault::{ErrorRole, Fault, FaultCode, Frame, ThrownError};
 use crate::floor::grants::Grants;
 use crate::floor::ids::{AppletId, InvocationId, TenantId};
 use crate::floor::limits::{LimitHit, Limits};
@@ -118,7 +118,7 @@ impl Sandbox {
         let Run { prepared, limits, source, capabilities, host_bytes, task: Task(mut invocation, body), sink, begun } = run;
         invocation.deadline_ms = source.now_us() / 1_000 + limits.deadline_ms;
         let deadline = Moment::from_std(begun) + std::time::Duration::from_millis(limits.deadline_ms);
-        let mut store = Store::new(&self.engine, State::new(limits, source, host_bytes, capabilities, begun));
+        let mut store = Store::new(&self.engine, State::new(limits, source, host_bytes, capabilities, prepared.positions.clone(), begun));
         store.limiter(|state| &mut state.limiter);
         if let (Some(reader), types::Task::Call(call)) = (body, &mut invocation.task)
             && let types::Payload::Request(request) = &mut call.payload
@@ -240,7 +240,9 @@ async fn wait_for(state: &mut State, wait: types::Wait) -> Result<(Vec<Completio
         }
         None => state.tasks.join_next().await,
         Some(at) => {
-            let delay = std::time::Duration::from_micros(at.saturating_sub(state.source.now_us()));
+            // By the guest's own clock it is never longer: a host clock that was set back does not hold timers up.
+            let now_us = state.source.now_us().max(state.guest_now_us());
+            let delay = std::time::Duration::from_micros(at.saturating_sub(now_us));
             if state.tasks.is_empty() {
                 tokio::time::sleep(delay).await;
                 return Ok((Vec::new(), at));
@@ -308,12 +310,19 @@ fn failed(failure: types::Failure, positions: &Positions) -> Fault {
     let errors: Vec<ThrownError> = failure
         .errors
         .into_iter()
-        .map(|e| ThrownError {
+        .enumerate()
+        .map(|(index, e)| ThrownError {
+            role: match e.role {
+                types::ErrorRole::Thrown => ErrorRole::Thrown,
+                types::ErrorRole::Cause => ErrorRole::Cause,
+                types::ErrorRole::Member => ErrorRole::Member,
+            },
+            parent: parent(e.parent, index),
             frames: positions.frames(&e.stack),
             name: e.name,
             message: e.message,
             code: e.code,
-            details: e.details.map(|json| serde_json::from_str(&json).unwrap_or(serde_json::Value::String(json))),
+            details: e.details.map(details),
         })
         .collect();
     let code = match failure.reason {
@@ -328,6 +337,16 @@ fn failed(failure: types::Failure, positions: &Positions) -> Fault {
         |e| if e.message.is_empty() { e.name.clone() } else { format!("{}: {}", e.name, e.message) },
     );
     Fault { code, message, limit: None, errors, frames: Vec::new() }
+}
+
+/// Details of an error: JSON, or the text itself.
+pub(super) fn details(json: String) -> serde_json::Value {
+    serde_json::from_str(&json).unwrap_or(serde_json::Value::String(json))
+}
+
+/// The place of the error that another one belongs to: always one before it, whatever the guest says.
+pub(super) fn parent(given: u32, index: usize) -> usize {
+    Some(given as usize).filter(|parent| *parent < index).unwrap_or(0)
 }
 
 /// A call into the guest ended with an error: ours, carried by a trap, or a trap of WebAssembly's.

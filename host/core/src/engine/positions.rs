@@ -36,29 +36,68 @@ impl Positions {
         stack.lines().filter_map(|line| self.frame(line)).take(FRAMES_MAX).collect()
     }
 
+    /// A text of the applet's in which stacks may stand, with the author's positions in them and without the engine's own frames.
+    pub(crate) fn in_text(&self, text: String) -> String {
+        self.in_lines(text, "\n", str::to_owned)
+    }
+
+    /// The same in JSON text, where the end of a line is an escape.
+    pub(crate) fn in_json(&self, json: String) -> String {
+        self.in_lines(json, "\\n", |file| {
+            let quoted = serde_json::Value::from(file).to_string();
+            quoted[1..quoted.len() - 1].to_owned()
+        })
+    }
+
+    fn in_lines(&self, text: String, line_end: &str, escaped: impl Fn(&str) -> String) -> String {
+        if !text.contains("  at ") {
+            return text;
+        }
+        let mut shown = String::with_capacity(text.len());
+        for (index, line) in text.split(line_end).enumerate() {
+            let end = if index > 0 { line_end } else { "" };
+            // A text may begin with a stack, and what follows the last frame ends the JSON around it.
+            let (before, stacked) = line.split_at(line.find("    at ").map_or(0, |at| at + 4));
+            let (stacked, rest) = stacked.split_at(stacked.rfind(')').map_or(0, |at| at + 1));
+            match Stacked::read(stacked) {
+                Some(Stacked { file, .. }) if file.starts_with(INTERNAL_PREFIX) => {
+                    shown.push_str(if before.trim().is_empty() { "" } else { end });
+                    shown.push_str(before.trim_end());
+                }
+                Some(stacked) if stacked.file == self.bundle => {
+                    let at = self.author(&stacked);
+                    let place = format!("{}:{}:{}", escaped(&at.file), at.line, at.column);
+                    let place = if at.function.is_empty() { place } else { format!("{} ({place})", at.function) };
+                    shown.push_str(&format!("{end}{before}at {place}"));
+                }
+                // The engine's own functions, and those of QuickJS.
+                None if stacked.starts_with("at ") && stacked.ends_with(" (native)") => {}
+                _ => shown.push_str(&format!("{end}{before}{stacked}")),
+            }
+            shown.push_str(rest);
+        }
+        shown
+    }
+
     fn frame(&self, line: &str) -> Option<Frame> {
-        let line = line.trim_start().strip_prefix("at ")?;
-        let (function, place) = match line.strip_suffix(')').and_then(|l| l.rsplit_once(" (")) {
-            Some((function, place)) => (function, place),
-            None => ("", line),
-        };
-        let (rest, column) = place.rsplit_once(':')?;
-        let (file, line) = rest.rsplit_once(':')?;
-        let (line, column) = (line.parse().ok()?, column.parse().ok()?);
-        if file.starts_with(INTERNAL_PREFIX) {
-            return None;
-        }
-        let function = function.replace("<anonymous>", "");
+        let stacked = Stacked::read(line)?;
+        (!stacked.file.starts_with(INTERNAL_PREFIX)).then(|| self.author(&stacked))
+    }
+
+    /// A frame in the author's file.
+    fn author(&self, stacked: &Stacked<'_>) -> Frame {
+        let Stacked { function, file, line, column } = *stacked;
+        let function = own_name(function, file == self.bundle);
         if file != self.bundle {
-            return Some(Frame { function, file: file.to_owned(), line, column, in_author_file: !file.starts_with('<') });
+            return Frame { function, file: file.to_owned(), line, column, in_author_file: !file.starts_with('<') };
         }
-        Some(self.mapped(&function, line, column).unwrap_or_else(|| Frame {
+        self.mapped(&function, line, column).unwrap_or_else(|| Frame {
             function,
             file: file.to_owned(),
             line,
             column,
             in_author_file: false,
-        }))
+        })
     }
 
     fn mapped(&self, function: &str, line: u32, column: u32) -> Option<Frame> {
@@ -78,6 +117,36 @@ impl Positions {
             in_author_file,
             file,
         })
+    }
+}
+
+/// A function's name as the author knows it: the bundler calls a default export without a name after its file.
+fn own_name(function: &str, is_bundled: bool) -> String {
+    match function {
+        "<anonymous>" => String::new(),
+        function if is_bundled && function.ends_with("_default") => "default".to_owned(),
+        function => function.to_owned(),
+    }
+}
+
+/// One line of a stack as QuickJS writes it.
+struct Stacked<'a> {
+    function: &'a str,
+    file: &'a str,
+    line: u32,
+    column: u32,
+}
+
+impl<'a> Stacked<'a> {
+    fn read(line: &'a str) -> Option<Self> {
+        let line = line.trim_start().strip_prefix("at ")?;
+        let (function, place) = match line.strip_suffix(')').and_then(|l| l.rsplit_once(" (")) {
+            Some((function, place)) => (function, place),
+            None => ("", line),
+        };
+        let (rest, column) = place.rsplit_once(':')?;
+        let (file, line) = rest.rsplit_once(':')?;
+        Some(Self { function, file, line: line.parse().ok()?, column: column.parse().ok()? })
     }
 }
 
@@ -101,6 +170,24 @@ mod tests {
         check("    at other.js:2:3\n", &[" other.js:2:3"]);
         check("    at f (bundle.mjs:7:1)\n", &["f bundle.mjs:7:1"]);
         check("    at native\nnonsense\n    at x (y)\n    at (:a:b)\n", &[]);
+    }
+
+    #[test]
+    fn stacks_in_log_lines_have_the_authors_positions() {
+        let positions = Positions::new("bundle.mjs", MAP);
+        let check = |text: &str, expected: &str| assert_eq!(positions.in_text(text.to_owned()), expected);
+        let stack = "Error: no\n    at f (bundle.mjs:1:1)\n    at <anonymous> (bundle.mjs:1:2)\n    at call (belljar:web:9:9)";
+        check(stack, "Error: no\n    at f (src/a.ts:3:5)\n    at src/a.ts:3:5");
+        check(&format!("{stack}\n  [cause]: x"), "Error: no\n    at f (src/a.ts:3:5)\n    at src/a.ts:3:5\n  [cause]: x");
+        check("it failed:     at f (bundle.mjs:1:1)\n    at apply (native)\n", "it failed:     at f (src/a.ts:3:5)\n");
+        check("a\n    at main_default (bundle.mjs:1:1)", "a\n    at default (src/a.ts:3:5)");
+        for plain in ["", "at f (bundle.mjs:1:1)", "look    at this", "one\n    at two\n", "a)\n  at x (y)"] {
+            check(plain, plain);
+        }
+        let json = serde_json::json!({ "error": stack, "n": "\n" }).to_string();
+        let shown = r#"{"error":"Error: no\n    at f (src/a.ts:3:5)\n    at src/a.ts:3:5","n":"\n"}"#;
+        assert_eq!(positions.in_json(json), shown);
+        assert_eq!(Positions::unmapped().in_text("E\n    at f (belljar:web:1:1)\n    at g (x.js:1:1)".into()), "E\n    at g (x.js:1:1)");
     }
 
     #[test]

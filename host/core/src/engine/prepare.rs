@@ -1,6 +1,7 @@
 //! Preparation: an applet's top-level code runs once, over the base image, with every capability closed, a fixed clock and random
 //! numbers seeded from the package; the memory it leaves is the applet's image.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use belljar_intl::Formatters;
@@ -8,12 +9,14 @@ use serde::Deserialize;
 use wasmtime::{Caller, Linker, Memory, Module, Store, Trap, TypedFunc};
 
 use super::bindings::AppletPre;
+use super::frames;
 use super::image;
 use super::imports::{State, intl};
+use super::invoke::{details, parent};
 use super::limiter::{Abort, Limiter};
 use super::positions::Positions;
 use super::sandbox::{FUEL_YIELD_INTERVAL, Sandbox};
-use crate::floor::fault::{Fault, FaultCode, ThrownError};
+use crate::floor::fault::{ErrorRole, Fault, FaultCode, Frame, ThrownError};
 use crate::floor::ids::Digest;
 use crate::floor::limits::LimitHit;
 
@@ -33,7 +36,7 @@ pub(crate) const BUNDLE_NAME: &str = "bundle.mjs";
 /// An applet ready to be invoked: its image, linked with everything it needs.
 pub struct Prepared {
     pub(super) linked: AppletPre<State>,
-    pub(super) positions: Positions,
+    pub(super) positions: Arc<Positions>,
     /// What top-level code logged; empty when the image came from the cache.
     log: Vec<String>,
     image_bytes: u64,
@@ -94,7 +97,7 @@ impl Sandbox {
             let message = format!("the applet declares the locale {unknown:?}, for which this host ({}) has no data", belljar_intl::version());
             return Err(Fault::new(FaultCode::Preparation, message));
         }
-        let positions = Positions::new(BUNDLE_NAME, source.source_map);
+        let positions = Arc::new(Positions::new(BUNDLE_NAME, source.source_map));
         let name = self.image_name(&source);
         if let Some(image) = self.cached_image(&name) {
             return self.prepared(image, positions, Vec::new(), true);
@@ -104,7 +107,7 @@ impl Sandbox {
         self.prepared(image, positions, log, false)
     }
 
-    fn prepared(&self, (module, image_bytes): (Module, u64), positions: Positions, log: Vec<String>, from_cache: bool) -> Result<Prepared, Fault> {
+    fn prepared(&self, (module, image_bytes): (Module, u64), positions: Arc<Positions>, log: Vec<String>, from_cache: bool) -> Result<Prepared, Fault> {
         let linked = self.link(&module).map_err(|e| internal("the image cannot be linked", &e))?;
         Ok(Prepared { linked, positions, log, image_bytes, from_cache })
     }
@@ -112,7 +115,7 @@ impl Sandbox {
     /// The engine booted with no applet in it, for programs given as text.
     pub(crate) fn prepared_base(&self) -> Result<Prepared, Fault> {
         let linked = self.link(&self.base).map_err(|e| internal("the base image cannot be linked", &e))?;
-        let positions = Positions::unmapped();
+        let positions = Arc::new(Positions::unmapped());
         Ok(Prepared { linked, positions, log: Vec::new(), image_bytes: 0, from_cache: true })
     }
 
@@ -140,19 +143,25 @@ impl Sandbox {
         let report = match tokio::time::timeout(deadline, evaluated).await {
             Err(_) => {
                 let hit = LimitHit { name: "preparation_ms_max", allowed: PREPARATION_MS_MAX, used: PREPARATION_MS_MAX };
-                return Err(top_level(FaultCode::Preparation, hit));
+                return Err(Fault { frames: self.top_level_frames(&store, positions), ..top_level(FaultCode::Preparation, hit) });
             }
-            Ok(Err(error)) => return Err(ended(&error, &store)),
+            Ok(Err(error)) => return Err(Fault { frames: self.top_level_frames(&store, positions), ..ended(&error, &store) }),
             Ok(Ok(report)) => report,
         };
         if let Some(report) = report {
             return Err(reported(&report, positions));
         }
-        let log = std::mem::take(&mut store.data_mut().log);
+        let log = std::mem::take(&mut store.data_mut().log).into_iter().map(|line| positions.in_text(line)).collect();
         let memory = store.data().memory.expect("set when the image was instantiated");
         let mut memory = memory.data(&store).to_vec();
         image::clear_stack(&mut memory, self.artifact.record.stack_bytes);
         Ok((memory, log))
+    }
+
+    /// Where top-level code was when a limit ended it.
+    fn top_level_frames(&self, store: &Store<Preparing>, positions: &Positions) -> Vec<Frame> {
+        let memory = store.data().memory.map(|memory| memory.data(store)).unwrap_or_default();
+        positions.frames(&frames::stack(memory, self.artifact.record.frames_at))
     }
 
     /// Answers the guest's report when the top-level code failed.
@@ -296,11 +305,16 @@ struct Report {
 
 #[derive(Deserialize)]
 struct ReportedError {
+    role: u32,
+    parent: u32,
     name: String,
     message: String,
     stack: String,
     #[serde(default)]
     code: Option<String>,
+    /// JSON.
+    #[serde(default)]
+    details: Option<String>,
 }
 
 /// `FailureReason::StackOverflow` of guest-js/web/src/bindings.ts.
@@ -313,7 +327,20 @@ fn reported(report: &[u8], positions: &Positions) -> Fault {
     let errors: Vec<ThrownError> = report
         .errors
         .into_iter()
-        .map(|e| ThrownError { frames: positions.frames(&e.stack), name: e.name, message: e.message, code: e.code, details: None })
+        .enumerate()
+        .map(|(index, e)| ThrownError {
+            role: match e.role {
+                1 => ErrorRole::Cause,
+                2 => ErrorRole::Member,
+                _ => ErrorRole::Thrown,
+            },
+            parent: parent(e.parent, index),
+            frames: positions.frames(&e.stack),
+            name: e.name,
+            message: e.message,
+            code: e.code,
+            details: e.details.map(details),
+        })
         .collect();
     let code = match errors.first().map(|e| e.name.as_str()) {
         _ if report.reason == REASON_STACK => FaultCode::Stack,

@@ -129,7 +129,7 @@ pub struct Fault {
     /// The limit that was hit, if one was.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub limit: Option<LimitHit>,
-    /// What was thrown, then its chain of causes.
+    /// What was thrown, then its causes and what it gathers, each after the one it belongs to.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<ThrownError>,
     /// The JavaScript stack when a limit ended the call, innermost first. Callers are exact; the first frame is the last position that the
@@ -147,7 +147,7 @@ impl Fault {
         Self { code, message: hit.to_string(), limit: Some(hit), errors: Vec::new(), frames: Vec::new() }
     }
 
-    /// The innermost position in the author's files, if it is known.
+    /// The innermost position in the author's files, if it is known: where what was thrown was made, or where a limit ended the call.
     pub fn position(&self) -> Option<&Frame> {
         let frames = self.errors.first().map_or(&self.frames, |error| &error.frames);
         frames.iter().find(|f| f.in_author_file)
@@ -166,9 +166,25 @@ impl std::fmt::Display for Fault {
 
 impl std::error::Error for Fault {}
 
+/// How an error came into a fault.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ErrorRole {
+    /// It was thrown: the first one.
+    Thrown,
+    /// It is the `cause` of another one.
+    Cause,
+    /// It is one of the errors that another one gathers (`AggregateError`, `SuppressedError`).
+    Member,
+}
+
 /// One error object, as it was thrown.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ThrownError {
+    /// How it came into the fault.
+    pub role: ErrorRole,
+    /// Place in [`Fault::errors`] of the error whose cause or member it is; 0 for what was thrown.
+    pub parent: usize,
     /// Its `name`.
     pub name: String,
     /// Its `message`.
