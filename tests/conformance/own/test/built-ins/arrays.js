@@ -1,5 +1,5 @@
 /*---
-description: arrays: copies, holes, searches, species
+description: arrays; copies, holes, searches, species
 includes: [lists.js]
 ---*/
 var list = [3, 1, 2];
