@@ -22,13 +22,15 @@ pub(crate) struct Engine {
 
 /// A promise that was rejected and that nobody has handled so far.
 pub(crate) struct Rejection {
-    promise: Persistent<Value<'static>>,
+    pub(crate) promise: Persistent<Value<'static>>,
     pub(crate) reason: Persistent<Value<'static>>,
 }
 
 thread_local! {
     static ENGINE: RefCell<Option<Engine>> = const { RefCell::new(None) };
     static REJECTIONS: RefCell<Vec<Rejection>> = const { RefCell::new(Vec::new()) };
+    /// Rejections that were taken from there, and handled after all.
+    static HANDLED: RefCell<Vec<Rejection>> = const { RefCell::new(Vec::new()) };
     static PREPARING: Cell<bool> = const { Cell::new(true) };
 }
 
@@ -107,18 +109,29 @@ fn bug(ctx: &Ctx<'_>, error: quickjs::Error) -> ! {
 }
 
 fn track_rejection<'js>(ctx: Ctx<'js>, promise: Value<'js>, reason: Value<'js>, handled: bool) {
-    REJECTIONS.with_borrow_mut(|rejections| {
-        if handled {
-            rejections.retain(|r| r.promise.clone().restore(&ctx).is_ok_and(|p| p != promise));
-        } else {
-            rejections.push(Rejection { promise: Persistent::save(&ctx, promise), reason: Persistent::save(&ctx, reason) });
+    let one = Rejection { promise: Persistent::save(&ctx, promise.clone()), reason: Persistent::save(&ctx, reason) };
+    let is_late = REJECTIONS.with_borrow_mut(|rejections| {
+        if !handled {
+            rejections.push(one);
+            return None;
         }
+        let before = rejections.len();
+        rejections.retain(|r| r.promise.clone().restore(&ctx).is_ok_and(|p| p != promise));
+        (rejections.len() == before).then_some(one)
     });
+    if let Some(one) = is_late {
+        HANDLED.with_borrow_mut(|handled| handled.push(one));
+    }
 }
 
 /// Takes the rejections that nobody has handled.
 pub(crate) fn take_rejections() -> Vec<Rejection> {
     REJECTIONS.take()
+}
+
+/// Takes those of them that have been handled since.
+pub(crate) fn take_handled() -> Vec<Rejection> {
+    HANDLED.take()
 }
 
 /// Runs `f` with the context and the driver. The engine is not borrowed while JavaScript runs, so native functions may call

@@ -162,14 +162,24 @@ fn advance<'js>(ctx: &Ctx<'js>, driver: &Object<'js>) -> Step {
             Awaited::EventLoop => PromiseState::Resolved,
         };
         for rejection in engine::take_rejections() {
-            let Ok(reason) = rejection.reason.restore(ctx) else { continue };
-            if is_program {
-                return Step::Failed(report(driver, reason));
+            let (Ok(promise), Ok(reason)) = (rejection.promise.restore(ctx), rejection.reason.restore(ctx)) else { continue };
+            let told = driver.get("rejected").and_then(|f: Function| f.call::<_, bool>((promise, reason.clone())));
+            match told.catch(ctx) {
+                Ok(true) => {}
+                Ok(false) => return Step::Failed(report(driver, reason)),
+                Err(error) => return failed(ctx, driver, error),
             }
-            let told = driver.get("unhandled").and_then(|f: Function| f.call::<_, ()>((reason,)));
+        }
+        for rejection in engine::take_handled() {
+            let (Ok(promise), Ok(reason)) = (rejection.promise.restore(ctx), rejection.reason.restore(ctx)) else { continue };
+            let told = driver.get("handled").and_then(|f: Function| f.call::<_, ()>((promise, reason)));
             if let Err(error) = told.catch(ctx) {
                 return failed(ctx, driver, error);
             }
+        }
+        // What a listener has queued runs before the next timer.
+        if ctx.execute_pending_job() {
+            continue;
         }
         match idle(driver).catch(ctx) {
             Ok(Idle::Ran) => {}
@@ -177,12 +187,7 @@ fn advance<'js>(ctx: &Ctx<'js>, driver: &Object<'js>) -> Step {
             Ok(Idle::Nothing) if is_program && state == PromiseState::Resolved => return Step::Done(Reply::Value(None)),
             Ok(Idle::Nothing) => return Step::Pending(Wait { wake_at_us: None }),
             Ok(Idle::Operations(wake_at_us)) => return Step::Pending(Wait { wake_at_us }),
-            // A timer's callback threw: nobody can catch it.
-            Err(error) if is_program => return failed(ctx, driver, error),
-            Err(error) => {
-                let error = thrown(ctx, error);
-                let _ = driver.get("unhandled").and_then(|f: Function| f.call::<_, ()>((error,)));
-            }
+            Err(error) => return failed(ctx, driver, error),
         }
     }
 }

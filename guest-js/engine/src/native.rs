@@ -1,10 +1,8 @@
 //! What the web platform may call: the `Native` object of guest-js/web/src/bindings.ts. While an applet is prepared, capability
 //! functions throw, so that the error carries the author's position.
 
-use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
-use base64::{Engine as _, alphabet};
 use hmac::{Hmac, Mac};
-use javy::quickjs::{Ctx, Exception, Object, Result, String as JsString, Value, prelude::Func};
+use javy::quickjs::{Ctx, Exception, Object, Result, Value, prelude::Func};
 use sha2::{Digest, Sha256};
 
 use crate::bindings::belljar::applet::{bodies, clock, completions, db, http, intl, log, random, types};
@@ -13,13 +11,6 @@ use crate::values::{self, Body, Bytes, Parameters, Text};
 
 /// Bytes of one `random.bytes` call, as in wit/random.wit and in the Web Crypto standard's quota.
 const RANDOM_BYTES_MAX: u32 = 65_536;
-
-const ENCODE: GeneralPurpose = base64::engine::general_purpose::STANDARD;
-/// "Forgiving" (Infra standard, forgiving-base64 decode): padding optional, trailing bits ignored.
-const DECODE: GeneralPurpose = GeneralPurpose::new(
-    &alphabet::STANDARD,
-    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent).with_decode_allow_trailing_bits(true),
-);
 
 /// Throws while top-level code runs.
 fn open(ctx: &Ctx<'_>, what: &str) -> Result<()> {
@@ -48,8 +39,9 @@ pub(crate) fn object<'js>(ctx: &Ctx<'js>) -> Result<Object<'js>> {
     native.set("cancel", Func::from(completions::cancel))?;
     native.set("intl", Func::from(intl_answer))?;
     native.set("intlCompare", Func::from(|recipe: Text, a: Text, b: Text| intl::compare(&recipe.0, &a.0, &b.0)))?;
-    native.set("utf8Encode", Func::from(utf8_encode))?;
-    native.set("utf8Decode", Func::from(utf8_decode))?;
+    crate::text::set(&native)?;
+    crate::url::set(&native)?;
+    crate::pattern::set(&native)?;
     native.set("sha256", Func::from(|ctx: Ctx<'js>, b: Bytes| values::uint8_array(&ctx, &Sha256::digest(&b.0))))?;
     native.set("hmacSha256", Func::from(hmac_sha256))?;
     native.set("timingSafeEqual", Func::from(|a: Bytes, b: Bytes| timing_safe_equal(&a.0, &b.0)))?;
@@ -57,8 +49,6 @@ pub(crate) fn object<'js>(ctx: &Ctx<'js>) -> Result<Object<'js>> {
     native.set("codecWrite", Func::from(|ctx: Ctx<'js>, handle: u32, bytes: Bytes| coded(&ctx, codec::write(handle, &bytes.0))))?;
     native.set("codecFinish", Func::from(|ctx: Ctx<'js>, handle: u32| coded(&ctx, codec::finish(handle))))?;
     native.set("codecClose", Func::from(codec::abandon))?;
-    native.set("base64Encode", Func::from(|b: Bytes| ENCODE.encode(b.0)))?;
-    native.set("base64Decode", Func::from(base64_decode))?;
     Ok(native)
 }
 
@@ -197,20 +187,6 @@ fn http_send(
     Ok(http::send(&request, http::Options { redirect, timeout_ms: timeout_ms.map(|ms| ms as u32) }))
 }
 
-fn utf8_encode<'js>(ctx: Ctx<'js>, text: Text) -> Result<Value<'js>> {
-    values::uint8_array(&ctx, text.0.as_bytes())
-}
-
-fn utf8_decode<'js>(ctx: Ctx<'js>, bytes: Bytes, fatal: bool, keep_bom: bool) -> Result<JsString<'js>> {
-    let bytes = bytes.0.as_slice();
-    let bytes = if keep_bom { bytes } else { bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes) };
-    match std::str::from_utf8(bytes) {
-        Ok(text) => JsString::from_str(ctx, text),
-        Err(_) if fatal => Err(Exception::throw_type(&ctx, "the encoded data is not valid UTF-8")),
-        Err(_) => JsString::from_str(ctx, &String::from_utf8_lossy(bytes)),
-    }
-}
-
 fn coded<'js>(ctx: &Ctx<'js>, result: std::result::Result<Vec<u8>, String>) -> Result<Value<'js>> {
     match result {
         Ok(bytes) => values::uint8_array(ctx, &bytes),
@@ -226,15 +202,4 @@ fn hmac_sha256<'js>(ctx: Ctx<'js>, key: Bytes, bytes: Bytes) -> Result<Value<'js
 
 fn timing_safe_equal(a: &[u8], b: &[u8]) -> bool {
     a.len() == b.len() && std::hint::black_box(a.iter().zip(b).fold(0, |different, (x, y)| different | (x ^ y))) == 0
-}
-
-fn base64_decode<'js>(ctx: Ctx<'js>, text: Text) -> Result<Value<'js>> {
-    let mut text = text.0;
-    text.retain(|c| !matches!(c, '\t' | '\n' | '\x0c' | '\r' | ' '));
-    let padding = text.len() - text.trim_end_matches('=').len();
-    let well_padded = padding == 0 || (padding <= 2 && text.len() % 4 == 0);
-    match DECODE.decode(text.as_bytes()) {
-        Ok(bytes) if well_padded => values::uint8_array(&ctx, &bytes),
-        _ => Ok(Value::new_undefined(ctx)),
-    }
 }

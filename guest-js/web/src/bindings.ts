@@ -6,6 +6,21 @@
 export type OperationId = number;
 /** Names a body that moves in pieces. */
 export type StreamId = number;
+/** A URL and where its parts are: its text, the ends of scheme and user name, begin and end of the host, the port (-1: none), the begins of
+ * path, query and fragment (each at the end of what is before it when there is none). */
+export type UrlParts = [
+  href: string, schemeEnd: number, usernameEnd: number, hostStart: number, hostEnd: number, port: number, pathStart: number, queryStart: number,
+  fragmentStart: number,
+];
+/** Of each component from protocol to hash: its pattern, the source of its regular expression, and the names of the groups; then whether any has a group
+ * that is a regular expression of the author's. */
+export type PatternParts = [...components: [pattern: string, source: string, ...names: string[]][], hasRegExpGroups: boolean];
+/** Members of a URLPatternInit: protocol, username, password, hostname, port, pathname, search, hash, baseURL. */
+export type PatternInit = readonly (string | undefined)[];
+/** Whether a regular expression matches a text. */
+export type PatternTest = (source: string, text: string) => boolean;
+/** A decoder in the middle of its input. */
+export interface Decoder { readonly isDecoder: never }
 /** Names a compression or decompression under way. */
 export type CodecHandle = number;
 /** Values SQLite knows. Whole numbers beyond 2^53 come as bigint; booleans are sent as 0 and 1. */
@@ -50,8 +65,30 @@ export interface Native {
   /** The operation will not complete. */
   cancel(operation: OperationId): void;
   utf8Encode(text: string): Uint8Array;
+  /** Fills the destination with whole characters; answers how many UTF-16 units were read, and how many bytes written. */
+  utf8EncodeInto(text: string, into: Uint8Array): [read: number, written: number];
   /** Throws TypeError on malformed input when fatal. Strips a byte order mark unless keepBom. */
   utf8Decode(bytes: Uint8Array, fatal: boolean, keepBom: boolean): string;
+  /** The name of an encoding, in lower case, by one of its labels. */
+  encodingName(label: string): string | undefined;
+  decoderOpen(encoding: string, keepBom: boolean): Decoder;
+  /** The text of the bytes so far. After `last` or a TypeError the decoder is at its end. */
+  decode(decoder: Decoder, bytes: Uint8Array, fatal: boolean, last: boolean): string;
+  /** The URL parser; undefined when the URL, or the base, is not valid. */
+  urlParse(url: string, base: string | undefined): UrlParts | undefined;
+  urlCanParse(url: string, base: string | undefined): boolean;
+  /** A setter, by the numbers of url.ts; undefined when it changes nothing. */
+  urlSet(href: string, part: number, value: string): UrlParts | undefined;
+  percentDecode(text: string): Uint8Array;
+  /** name, value, name, value, … of application/x-www-form-urlencoded text. */
+  formParse(text: string): string[];
+  formSerialize(pairs: string[]): string;
+  /** Both throw TypeError for a pattern that is not valid. */
+  patternParse(pattern: string, base: string | undefined, ignoreCase: boolean, test: PatternTest): PatternParts;
+  patternParseInit(init: PatternInit, ignoreCase: boolean, test: PatternTest): PatternParts;
+  /** The components of what is matched, from protocol to hash; undefined when it matches nothing. */
+  patternInput(url: string, base: string | undefined): string[] | undefined;
+  patternInputInit(init: PatternInit): string[] | undefined;
   sha256(bytes: Uint8Array): Uint8Array;
   hmacSha256(key: Uint8Array, bytes: Uint8Array): Uint8Array;
   /** Equal length and content, in time that depends on the length only. */
@@ -59,6 +96,10 @@ export interface Native {
   base64Encode(bytes: Uint8Array): string;
   /** Forgiving-base64 decode (Infra standard); undefined when malformed. */
   base64Decode(text: string): Uint8Array | undefined;
+  /** Undefined when the text holds a character beyond U+00FF. */
+  btoa(text: string): string | undefined;
+  /** Undefined when malformed. */
+  atob(text: string): string | undefined;
   /** Begins to compress or decompress. format: 0 gzip, 1 deflate (with the header of zlib), 2 deflate-raw. */
   codecOpen(format: number, decompress: boolean): CodecHandle;
   /** What can be given out so far. Throws TypeError on malformed input. */
@@ -119,6 +160,8 @@ export interface Driver {
   fireTimer(): boolean;
   /** An error and its chain of causes, as data; never throws, whatever was thrown (revoked proxies, throwing getters, 32 MB messages: cut to 8 KiB each). */
   report(error: unknown): Failure;
-  /** A promise was rejected and nobody handled it by the time the job queue was empty (calls only; a program fails instead). */
-  unhandled(error: unknown): void;
+  /** A promise was rejected and nobody handled it by the time the job queue was empty. False when the program is to fail of it. */
+  rejected(promise: object, reason: unknown): boolean;
+  /** A promise that `rejected` was told of has been handled after all. */
+  handled(promise: object, reason: unknown): void;
 }

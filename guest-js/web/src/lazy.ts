@@ -2,6 +2,7 @@
 // objects, and a collection of garbage does not walk them.
 
 import { apply, push } from './primordials.ts';
+import { isObject } from './webidl.ts';
 
 const { defineProperty: tryDefine } = Reflect;
 
@@ -35,9 +36,11 @@ export function installLazily(names: string, make: () => object): void {
   }
 }
 
-/** The values of an iterable argument, as Web IDL's sequence. */
-export function sequence(value: unknown, what: string): unknown[] {
-  const method = typeof value === 'object' && value !== null ? (value as Iterable<unknown>)[Symbol.iterator] : undefined;
+/** The values of an iterable argument, as Web IDL's sequence; each is converted before the next is asked for. */
+export function sequence(value: unknown, what: string): unknown[];
+export function sequence<T>(value: unknown, what: string, convert: (item: unknown) => T): T[];
+export function sequence(value: unknown, what: string, convert?: (item: unknown) => unknown): unknown[] {
+  const method = isObject(value) ? (value as Iterable<unknown>)[Symbol.iterator] : undefined;
   if (typeof method !== 'function') throw new TypeError(`${what} must be an iterable object`);
   const list: unknown[] = [];
   const iterator = apply(method, value, []) as Iterator<unknown>;
@@ -45,6 +48,6 @@ export function sequence(value: unknown, what: string): unknown[] {
   for (;;) {
     const step = apply(next, iterator, []) as IteratorResult<unknown>;
     if (step.done === true) return list;
-    push(list, step.value);
+    push(list, convert === undefined ? step.value : convert(step.value));
   }
 }

@@ -6,14 +6,14 @@ import type { Driver, Native } from './bindings.ts';
 import { runCall } from './driver/call.ts';
 import { report } from './driver/failure.ts';
 import { installIntl } from './intl/intl.ts';
-import { bindNative, native } from './native.ts';
+import { bindNative } from './native.ts';
 import { complete, outstanding } from './operations.ts';
 import { restricted, sdk } from './sdk.ts';
 import { consoleObject, print } from './web/console.ts';
-import { inspect } from './web/inspect.ts';
-import { startClock } from './web/performance.ts';
+import { startClock } from './web/clock.ts';
 import { installPlatform } from './web/platform.ts';
-import { fireTimer, nextTimerUs, startProgram } from './web/timers.ts';
+import { handled, rejected } from './web/report.ts';
+import { fireTimer, isProgramRunning, nextTimerUs, startProgram } from './web/timers.ts';
 import { installGlobal } from './webidl.ts';
 
 function shell(grants: string[], locales: string[]): void {
@@ -26,12 +26,19 @@ function shell(grants: string[], locales: string[]): void {
   if (locales.length > 0) installIntl(locales);
 }
 
-function unhandled(error: unknown): void {
+function whenRejected(promise: object, reason: unknown): boolean {
   try {
-    native.log(0, 3, `Uncaught (in promise) ${inspect(error)}`, []);
+    return rejected(promise, reason, isProgramRunning());
   } catch {
     // Nothing may escape: the engine calls this between jobs.
+    return true;
   }
+}
+
+function whenHandled(promise: object, reason: unknown): void {
+  try {
+    handled(promise, reason);
+  } catch { /* As above. */ }
 }
 
 export default function main(engine: Native): Driver {
@@ -39,5 +46,5 @@ export default function main(engine: Native): Driver {
   installPlatform();
   installGlobal('console', consoleObject);
   installGlobal('sdk', sdk);
-  return { call: runCall, shell, locales: installIntl, complete, outstanding, nextTimerUs, fireTimer, report, unhandled };
+  return { call: runCall, shell, locales: installIntl, complete, outstanding, nextTimerUs, fireTimer, report, rejected: whenRejected, handled: whenHandled };
 }

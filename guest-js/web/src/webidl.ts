@@ -2,7 +2,7 @@
 
 import {
   bufferByteLength, bytesSlice, defineProperty, getPrototypeOf, isView, matches, ObjectPrototype, ownKeys, getOwnPropertyDescriptor, SavedUint8Array,
-  toWellFormed, uncurryThis, typedArrayBuffer, typedArrayByteLength, typedArrayByteOffset, typedArrayTag, viewBuffer, viewByteLength, viewByteOffset,
+  split, toWellFormed, uncurryThis, typedArrayBuffer, typedArrayByteLength, typedArrayByteOffset, typedArrayTag, viewBuffer, viewByteLength, viewByteOffset,
 } from './primordials.ts';
 
 /** DOMString: the text of any value. Throws TypeError for symbols. */
@@ -27,6 +27,22 @@ export function dictionary(value: unknown, what: string): Record<string, unknown
   if (value === undefined || value === null) return { __proto__: null } as never;
   if (!isObject(value)) throw new TypeError(`${what}: options must be an object`);
   return value as Record<string, unknown>;
+}
+
+/**
+ * Web IDL's record: the enumerable own properties of an object, in order. Throws TypeError for a symbol among them. `put` may see a name twice,
+ * because different keys may be converted to one.
+ */
+export function record<T>(object: object, nameOf: (key: string) => string, valueOf: (value: unknown, name: string) => T, put: (name: string, value: T) => void): void {
+  const keys = ownKeys(object);
+  for (let i = 0; i < keys.length; i++) {
+    const key = keys[i] as PropertyKey;
+    const descriptor = getOwnPropertyDescriptor(object, key);
+    if (descriptor === undefined || descriptor.enumerable !== true) continue;
+    if (typeof key === 'symbol') throw new TypeError('a symbol cannot be a name');
+    const name = nameOf(key as string);
+    put(name, valueOf((object as Record<PropertyKey, unknown>)[key], name));
+  }
 }
 
 /** The bytes of an ArrayBuffer or of any view, not copied; undefined for anything else. */
@@ -62,18 +78,38 @@ export function isPlatformObject(value: object): boolean {
   return false;
 }
 
-/** Names a class in `Object.prototype.toString`, and makes its members enumerable as Web IDL has them. */
-export function finishInterface(constructor: { readonly prototype: object }, interfaceName: string): void {
+/** Throws TypeError when a call gives fewer arguments than the interface requires. */
+export function required(given: number, wanted: number, what: string): void {
+  if (given < wanted) throw new TypeError(`${what}: ${wanted} argument${wanted > 1 ? 's are' : ' is'} required, ${given} given`);
+}
+
+function enumerable(object: object): void {
+  const names = ownKeys(object);
+  const isConstructor = typeof object === 'function';
+  for (let i = 0; i < names.length; i++) {
+    const name = names[i] as PropertyKey;
+    if (typeof name === 'symbol' || (isConstructor ? name === 'prototype' || name === 'name' || name === 'length' : name === 'constructor')) continue;
+    const descriptor = getOwnPropertyDescriptor(object, name);
+    if (descriptor !== undefined && descriptor.configurable === true) defineProperty(object, name, { ...descriptor, enumerable: true });
+  }
+}
+
+/**
+ * Names a class in `Object.prototype.toString`, and makes its members enumerable as Web IDL has them. `lengths` tells the number of
+ * required arguments where optional parameters are counted by the language: `name:count` of an operation, `:count` of the constructor.
+ */
+export function finishInterface(constructor: { readonly prototype: object }, interfaceName: string, lengths = ''): void {
   const { prototype } = constructor;
   platformAdd(platform, prototype);
   // A bundler may have renamed the class.
   defineProperty(constructor, 'name', { value: interfaceName, configurable: true });
-  const names = ownKeys(prototype);
-  for (let i = 0; i < names.length; i++) {
-    const name = names[i] as PropertyKey;
-    if (typeof name === 'symbol' || name === 'constructor') continue;
-    const descriptor = getOwnPropertyDescriptor(prototype, name);
-    if (descriptor !== undefined && descriptor.configurable === true) defineProperty(prototype, name, { ...descriptor, enumerable: true });
+  enumerable(prototype);
+  enumerable(constructor);
+  const list = lengths === '' ? [] : split(lengths, ' ');
+  for (let i = 0; i < list.length; i++) {
+    const [name, value] = split(list[i] as string, ':') as [string, string];
+    const of = name === '' ? constructor : ((prototype as Record<string, unknown>)[name] ?? (constructor as Record<string, unknown>)[name]);
+    defineProperty(of as object, 'length', { value: Number(value), configurable: true });
   }
   defineProperty(prototype, Symbol.toStringTag, { value: interfaceName, configurable: true });
 }

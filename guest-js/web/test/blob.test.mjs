@@ -34,7 +34,7 @@ test('forms as bodies, there and back', async () => {
   await check(`const f = new FormData(); f.append('na"me\\n', 'a\\nb'); f.append('file', new File([new Uint8Array([0, 13, 10, 45, 45, 255])], 'x".bin')); f.append('t', new File(['hi'], 't.txt', { type: 'text/plain' }));
     const r = new Response(f); const back = await r.clone().formData(); const text = await r.text(); const file = back.get('file');
     return [[...back.keys()], back.get('na"me\\r\\n'), file.name, file.type, [...await file.bytes()], back.get('t').type, r.headers.get('content-type').startsWith('multipart/form-data; boundary=----belljar'), text.split('\\r\\n').slice(1, 4)]`,
-  [['na"me\r\n', 'file', 't'], 'a\r\nb', 'x".bin', 'application/octet-stream', [0, 13, 10, 45, 45, 255], 'text/plain', true, ['content-disposition: form-data; name="na%22me%0D%0A"', '', 'a\r\nb'.split('\r\n')[0]]]);
+  [['na"me\r\n', 'file', 't'], 'a\r\nb', 'x".bin', 'application/octet-stream', [0, 13, 10, 45, 45, 255], 'text/plain', true, ['Content-Disposition: form-data; name="na%22me%0D%0A"', '', 'a\r\nb'.split('\r\n')[0]]]);
   await check("const f = await new Request('https://h/', { method: 'POST', body: new URLSearchParams('a=1&b=%C3%A4&a=2') }).formData(); return [...f]", [['a', '1'], ['b', '\u00e4'], ['a', '2']]);
   await check("const b = await new Response(new Blob(['x'], { type: 'a/b;q=\"1 2\"' })).blob(); return [b.type, b.size, (await new Response('x').blob()).type, (await new Response().blob()).size]", ['a/b;q="1 2"', 1, 'text/plain;charset=UTF-8', 0]);
   const multipart = (body) => `await new Response(${JSON.stringify(body)}, { headers: { 'content-type': 'Multipart/Form-Data; x=y; boundary="B B"' } }).formData()`;

@@ -13,6 +13,30 @@ const CODECS = [[gzipSync, gunzipSync], [deflateSync, inflateSync], [deflateRawS
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 
+function orUndefined(work) {
+  try {
+    return work();
+  } catch {
+    return undefined;
+  }
+}
+
+const URL_PARTS = ['protocol', 'username', 'password', 'host', 'hostname', 'port', 'pathname', 'search', 'hash'];
+/** What the engine says of a URL, by Node's URL. */
+function urlParts(url) {
+  const { href, username, password, hostname, port } = url;
+  const schemeEnd = url.protocol.length - 1;
+  const hasAuthority = href.startsWith('//', schemeEnd + 1);
+  const usernameEnd = schemeEnd + (hasAuthority ? 3 : 1) + username.length;
+  const hostStart = usernameEnd + (password !== '' ? password.length + 2 : username !== '' ? 1 : 0);
+  const hostEnd = hostStart + hostname.length;
+  const pathStart = hasAuthority ? hostEnd + (port === '' ? 0 : port.length + 1) : hostEnd + (href.startsWith('/.//', hostEnd) ? 2 : 0);
+  const hash = href.indexOf('#');
+  const fragmentStart = hash < 0 ? href.length : hash;
+  const query = href.slice(0, fragmentStart).indexOf('?');
+  return [href, schemeEnd, usernameEnd, hostStart, hostEnd, port === '' ? -1 : Number(port), pathStart, query < 0 ? fragmentStart : query, fragmentStart];
+}
+
 /** The bundle as one script: from BELLJAR_WEB_BUNDLE, or made by an installed esbuild. */
 function bundle() {
   if (process.env.BELLJAR_WEB_BUNDLE) return readFileSync(process.env.BELLJAR_WEB_BUNDLE, 'utf8');
@@ -58,18 +82,36 @@ export function sandbox() {
     bodyClose: op('bodyClose'), bodyAbort: op('bodyAbort'), respond: op('respond'),
     cancel: (operation) => void state.cancelled.push(operation),
     utf8Encode: (text) => new Uint8Array(Buffer.from(text, 'utf8')),
+    utf8EncodeInto: (text, into) => {
+      const { read, written } = new TextEncoder().encodeInto(text, into);
+      return [read, written];
+    },
+    encodingName: (label) => orUndefined(() => new TextDecoder(label).encoding),
+    decoderOpen: (encoding, keepBom) => ({ encoding, keepBom }),
+    decode: (decoder, bytes, fatal, last) => (decoder.inner ??= new TextDecoder(decoder.encoding, { fatal, ignoreBOM: decoder.keepBom })).decode(bytes, { stream: !last }),
+    btoa: (text) => orUndefined(() => btoa(text)),
+    atob: (text) => orUndefined(() => atob(text)),
+    urlParse: (text, base) => orUndefined(() => urlParts(new URL(text, base))),
+    urlCanParse: (text, base) => URL.canParse(text, base),
+    urlSet: (href, part, value) => {
+      const url = new URL(href);
+      url[URL_PARTS[part]] = value;
+      return urlParts(url);
+    },
+    percentDecode: (text) => new Uint8Array(Buffer.from(text.replace(/%([0-9a-f]{2})/gi, (_, hex) => String.fromCharCode(parseInt(hex, 16))), 'latin1')),
+    // The constructor takes a "?" away.
+    formParse: (text) => [...new URLSearchParams(`&${text}`)].flat(),
+    formSerialize: (flat) => {
+      const params = new URLSearchParams();
+      for (let i = 0; i < flat.length; i += 2) params.append(flat[i], flat[i + 1]);
+      return `${params}`;
+    },
     utf8Decode: (bytes, fatal, keepBom) => new TextDecoder('utf-8', { fatal, ignoreBOM: keepBom }).decode(bytes),
     sha256: (bytes) => new Uint8Array(createHash('sha256').update(bytes).digest()),
     hmacSha256: (key, bytes) => new Uint8Array(createHmac('sha256', key).update(bytes).digest()),
     timingSafeEqual: (a, b) => Buffer.compare(a, b) === 0,
     base64Encode: (bytes) => Buffer.from(bytes).toString('base64'),
-    base64Decode: (text) => {
-      try {
-        return new Uint8Array(Buffer.from(atob(text), 'latin1'));
-      } catch {
-        return undefined;
-      }
-    },
+    base64Decode: (text) => orUndefined(() => new Uint8Array(Buffer.from(atob(text), 'latin1'))),
     codecOpen: (format, decompress) => state.codecs.push({ format, decompress, input: Buffer.alloc(0), given: 0 }) - 1,
     codecWrite: (handle, bytes) => {
       const codec = state.codecs[handle];

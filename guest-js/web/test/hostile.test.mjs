@@ -68,11 +68,12 @@ test('an exhausted stack has a reason of its own', () => {
   }
 });
 
-test('unhandled never throws', () => {
+test('telling of a rejection never throws', () => {
   const box = sandbox();
   box.native.log = () => {
     throw new Error('full');
   };
-  box.driver.unhandled(new Error('x'));
+  assert.equal(box.driver.rejected(Promise.resolve(), new Error('x')), true);
+  box.driver.handled(Promise.resolve(), new Error('x'));
   box.driver.complete(999, { kind: 'ended' });
 });

@@ -6,7 +6,7 @@ import { beginIntl } from '../intl/intl.ts';
 import { native } from '../native.ts';
 import { apply, hasOwn, indexOf, isArray, jsonParse, push, SavedPromise, slice, toLowerCase } from '../primordials.ts';
 import { hostSource, readAll } from '../web/body-stream.ts';
-import { startClock } from '../web/performance.ts';
+import { startClock } from '../web/clock.ts';
 import { context, env } from './context.ts';
 import { HANDLER_NOT_FOUND, HandlerFailure, INVALID_PAYLOAD } from './failure.ts';
 import { begin, currentRequest, isWaiting, settleWaits } from './invocation.ts';

@@ -33,7 +33,8 @@ export const tees = once(() => {
     };
   }
 
-  function teeValues(stream: ReadableState): Pair<ReadableState> {
+  /** `copy` makes the second branch's chunks of the first one's. */
+  function teeValues(stream: ReadableState, copy: ((chunk: unknown) => unknown) | undefined): Pair<ReadableState> {
     const reader = lockStream(stream, false);
     const { reasons, cancel, settle } = cancelling(stream);
     const both: Pair<ReadableState> = [undefined as never, undefined as never];
@@ -45,8 +46,19 @@ export const tees = once(() => {
         // In a job of its own, so that an error that is there already comes first.
         afterTick(() => {
           readAgain = false;
+          let second = chunk;
+          if (reasons[1] === undefined && copy !== undefined) {
+            try {
+              second = copy(chunk);
+            } catch (error) {
+              controller(0).error(error);
+              controller(1).error(error);
+              settle(cancelStream(stream, error));
+              return;
+            }
+          }
           if (reasons[0] === undefined) controller(0).enqueue(chunk);
-          if (reasons[1] === undefined) controller(1).enqueue(chunk);
+          if (reasons[1] === undefined) controller(1).enqueue(second);
           reading = false;
           if (readAgain) pull();
         });
@@ -187,9 +199,9 @@ export const tees = once(() => {
     return both;
   }
 
-  function teeSlots(stream: ReadableState): Pair<ReadableState> {
+  function teeSlots(stream: ReadableState, copy?: (chunk: unknown) => unknown): Pair<ReadableState> {
     if (stream.reader !== undefined) throw locked();
-    return isByteState(stream.controller) ? teeBytes(stream) : teeValues(stream);
+    return isByteState(stream.controller) ? teeBytes(stream) : teeValues(stream, copy);
   }
   type Stream = InstanceType<ReturnType<typeof readables>['ReadableStream']>;
   function tee(stream: ReadableState): Pair<Stream> {

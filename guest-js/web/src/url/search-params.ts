@@ -1,33 +1,30 @@
 // URLSearchParams: a list of pairs, linked to the URL it belongs to.
 
-import { charCodeAt, isArray, objectKeys, push } from '../primordials.ts';
-import { finishInterface, isObject, usvString } from '../webidl.ts';
+import { sequence } from '../lazy.ts';
+import { native } from '../native.ts';
+import { apply, charCodeAt, push, slice } from '../primordials.ts';
+import { finishInterface, isObject, record, required, usvString } from '../webidl.ts';
 import { pairIterator, type PairIterator } from '../web/pair-iterator.ts';
-import { FORM, percentDecode, percentEncode } from './percent.ts';
 
 type Pair = [name: string, value: string];
 
+/** The pairs of application/x-www-form-urlencoded text. */
 export function parseForm(text: string): Pair[] {
   const pairs: Pair[] = [];
-  const parts = text.split('&');
-  for (let i = 0; i < parts.length; i++) {
-    const part = parts[i] as string;
-    if (part === '') continue;
-    const at = part.indexOf('=');
-    push(pairs, [decode(at < 0 ? part : part.slice(0, at)), at < 0 ? '' : decode(part.slice(at + 1))]);
-  }
+  if (text === '') return pairs;
+  const flat = native.formParse(text);
+  for (let i = 0; i < flat.length; i += 2) push(pairs, [flat[i] as string, flat[i + 1] as string]);
   return pairs;
 }
 
-function decode(text: string): string { return percentDecode(text.indexOf('+') < 0 ? text : text.replaceAll('+', ' ')); }
-
 export function serializeForm(pairs: readonly Pair[]): string {
-  let text = '';
+  const flat: string[] = [];
   for (let i = 0; i < pairs.length; i++) {
     const pair = pairs[i] as Pair;
-    text += `${i > 0 ? '&' : ''}${percentEncode(pair[0], FORM, true)}=${percentEncode(pair[1], FORM, true)}`;
+    push(flat, pair[0]);
+    push(flat, pair[1]);
   }
-  return text;
+  return native.formSerialize(flat);
 }
 
 export let isSearchParams: (value: unknown) => value is URLSearchParams;
@@ -36,8 +33,8 @@ export let linkParams: (params: URLSearchParams, update: (query: string) => void
 export let resetParams: (params: URLSearchParams, query: string) => void;
 
 function pairOf(given: unknown): Pair {
-  const pair = isArray(given) ? given : isObject(given) ? [...(given as Iterable<unknown>)] : undefined;
-  if (pair === undefined || pair.length !== 2) throw new TypeError('URLSearchParams: each pair must be an array of a name and a value');
+  const pair = sequence(given, 'URLSearchParams: each pair');
+  if (pair.length !== 2) throw new TypeError('URLSearchParams: each pair must be an array of a name and a value');
   return [usvString(pair[0]), usvString(pair[1])];
 }
 
@@ -45,16 +42,23 @@ function pairsOf(init: unknown): Pair[] {
   if (init === undefined) return [];
   if (!isObject(init)) {
     const text = usvString(init);
-    return parseForm(text[0] === '?' ? text.slice(1) : text);
+    return parseForm(text[0] === '?' ? slice(text, 1) : text);
   }
   const pairs: Pair[] = [];
   const iterate = (init as { [Symbol.iterator]?: unknown })[Symbol.iterator];
   if (iterate !== undefined && iterate !== null) {
-    for (const given of init as Iterable<unknown>) push(pairs, pairOf(given));
+    const list = sequence(init, 'URLSearchParams: the pairs');
+    for (let i = 0; i < list.length; i++) push(pairs, pairOf(list[i]));
     return pairs;
   }
-  const names = objectKeys(init);
-  for (let i = 0; i < names.length; i++) push(pairs, [usvString(names[i]), usvString((init as Record<string, unknown>)[names[i] as string])]);
+  record(init, usvString, (value) => usvString(value), (name, value) => {
+    for (let i = 0; i < pairs.length; i++) {
+      if ((pairs[i] as Pair)[0] !== name) continue;
+      pairs[i] = [name, value];
+      return;
+    }
+    push(pairs, [name, value]);
+  });
   return pairs;
 }
 
@@ -75,27 +79,32 @@ export class URLSearchParams {
   #changed(): void { this.#update?.(serializeForm(this.#pairs)); }
   get size(): number { return this.#pairs.length; }
   append(name: unknown, value: unknown): void {
+    required(arguments.length, 2, 'append');
     push(this.#pairs, [usvString(name), usvString(value)]);
     this.#changed();
   }
   delete(name: unknown, value?: unknown): void {
+    required(arguments.length, 1, 'delete');
     const key = usvString(name);
     const only = value === undefined ? undefined : usvString(value);
     this.#pairs = this.#pairs.filter((pair) => pair[0] !== key || (only !== undefined && pair[1] !== only));
     this.#changed();
   }
   get(name: unknown): string | null {
+    required(arguments.length, 1, 'get');
     const key = usvString(name);
     for (let i = 0; i < this.#pairs.length; i++) if ((this.#pairs[i] as Pair)[0] === key) return (this.#pairs[i] as Pair)[1];
     return null;
   }
   getAll(name: unknown): string[] {
+    required(arguments.length, 1, 'getAll');
     const key = usvString(name);
     const values: string[] = [];
     for (let i = 0; i < this.#pairs.length; i++) if ((this.#pairs[i] as Pair)[0] === key) push(values, (this.#pairs[i] as Pair)[1]);
     return values;
   }
   has(name: unknown, value?: unknown): boolean {
+    required(arguments.length, 1, 'has');
     const key = usvString(name);
     const only = value === undefined ? undefined : usvString(value);
     for (let i = 0; i < this.#pairs.length; i++) {
@@ -105,6 +114,7 @@ export class URLSearchParams {
     return false;
   }
   set(name: unknown, value: unknown): void {
+    required(arguments.length, 2, 'set');
     const key = usvString(name);
     const text = usvString(value);
     const kept: Pair[] = [];
@@ -130,7 +140,7 @@ export class URLSearchParams {
     if (typeof callback !== 'function') throw new TypeError('forEach: give a function');
     for (let i = 0; i < this.#pairs.length; i++) {
       const pair = this.#pairs[i] as Pair;
-      Reflect.apply(callback as (...args: unknown[]) => unknown, self, [pair[1], pair[0], this]);
+      apply(callback as (...args: unknown[]) => unknown, self, [pair[1], pair[0], this]);
     }
   }
   keys(): PairIterator { return iterate(() => this.#pairs, 'key'); }
@@ -140,7 +150,7 @@ export class URLSearchParams {
   declare [Symbol.iterator]: () => PairIterator;
 }
 const iterate = pairIterator('URLSearchParams Iterator');
-finishInterface(URLSearchParams, 'URLSearchParams');
+finishInterface(URLSearchParams, 'URLSearchParams', ':0 delete:1 has:1 forEach:1');
 Object.defineProperty(URLSearchParams.prototype, Symbol.iterator, { value: URLSearchParams.prototype.entries, writable: true, configurable: true });
 
 function compare(a: string, b: string): number {

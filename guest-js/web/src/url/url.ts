@@ -1,143 +1,137 @@
-// URL: the class over a parsed record.
+// URL (URL standard, 6.1): a text and where its parts are. The engine parses, and sets; this cuts out.
 
-import { finishInterface, usvString } from '../webidl.ts';
-import {
-  copyUrl, parseUrl, serializeHost, serializePath, serializeUrl, setFragment, setHost, setPathname, setPort, setProtocol, setQuery, type Url,
-} from './parser.ts';
-import { percentEncode, USERINFO } from './percent.ts';
+import type { UrlParts } from '../bindings.ts';
+import { native } from '../native.ts';
+import { indexOf, slice } from '../primordials.ts';
+import { finishInterface, required, usvString } from '../webidl.ts';
 import { linkParams, resetParams, URLSearchParams } from './search-params.ts';
 
-function shortened(text: string): string { return text.length > 200 ? `${text.slice(0, 200)}…` : text; }
+// Numbers of the setters, as the engine has them (guest-js/engine/src/url.rs).
+const PROTOCOL = 0;
+const USERNAME = 1;
+const PASSWORD = 2;
+const HOST = 3;
+const HOSTNAME = 4;
+const PORT = 5;
+const PATHNAME = 6;
+const SEARCH = 7;
+const HASH = 8;
 
-function parse(url: unknown, base: unknown): Url {
-  let from: Url | undefined;
-  if (base !== undefined) {
-    const text = usvString(base);
-    from = parseUrl(text, undefined);
-    if (from === undefined) throw new TypeError(`Invalid base URL: "${shortened(text)}"`);
-  }
+function shortened(text: string): string { return text.length > 200 ? `${slice(text, 0, 200)}…` : text; }
+
+function parse(url: unknown, base: unknown): UrlParts {
   const text = usvString(url);
-  const record = parseUrl(text, from);
-  if (record === undefined) throw new TypeError(`Invalid URL: "${shortened(text)}"`);
-  return record;
+  const from = base === undefined ? undefined : usvString(base);
+  const parts = native.urlParse(text, from);
+  if (parts !== undefined) return parts;
+  if (from !== undefined && !native.urlCanParse(from, undefined)) throw new TypeError(`Invalid base URL: "${shortened(from)}"`);
+  throw new TypeError(`Invalid URL: "${shortened(text)}"`);
 }
 
-function cannotHaveCredentials(url: Url): boolean { return url.host === null || url.host === '' || url.scheme === 'file'; }
-
-let recordOf: (url: URL) => Url | undefined;
-let assume: (record: Url) => URL;
-const FROM_RECORD = Symbol('record');
+let partsOf: (url: URL) => UrlParts | undefined;
+const FROM_PARTS = Symbol('parts');
 
 export class URL {
-  #url: Url;
+  #parts: UrlParts;
   #params: URLSearchParams | undefined;
-  static {
-    recordOf = (url) => (typeof url === 'object' && url !== null && #url in url ? url.#url : undefined);
-    assume = (record) => new URL(FROM_RECORD, record);
-  }
+  static { partsOf = (url) => (typeof url === 'object' && url !== null && #parts in url ? url.#parts : undefined); }
   constructor(url: unknown, base?: unknown) {
-    if (arguments.length === 0) throw new TypeError('URL: give a URL');
-    this.#url = url === FROM_RECORD ? (base as Url) : parse(url, base);
+    required(arguments.length, 1, 'URL');
+    this.#parts = url === FROM_PARTS ? (base as UrlParts) : parse(url, base);
   }
-  static canParse(url: unknown, base?: unknown): boolean { return URL.parse(url, base) !== null; }
+  static canParse(url: unknown, base?: unknown): boolean {
+    required(arguments.length, 1, 'URL.canParse');
+    return native.urlCanParse(usvString(url), base === undefined ? undefined : usvString(base));
+  }
   static parse(url: unknown, base?: unknown): URL | null {
-    const text = usvString(url);
-    const baseText = base === undefined ? undefined : usvString(base);
-    try {
-      return assume(parse(text, baseText));
-    } catch {
-      return null;
-    }
+    required(arguments.length, 1, 'URL.parse');
+    const parts = native.urlParse(usvString(url), base === undefined ? undefined : usvString(base));
+    return parts === undefined ? null : new URL(FROM_PARTS, parts);
   }
 
-  #host(value: unknown, port: boolean): void {
-    const text = usvString(value);
-    if (typeof this.#url.path === 'string') return;
-    const copy = copyUrl(this.#url);
-    try {
-      setHost(copy, text, port);
-      this.#url = copy;
-    } catch {
-      // A host that needs IDNA: setters ignore what they cannot take.
-    }
+  #set(part: number, value: unknown): void {
+    const parts = native.urlSet(this.#parts[0], part, usvString(value));
+    if (parts !== undefined) this.#parts = parts;
   }
-  get href(): string { return serializeUrl(this.#url); }
+  get href(): string { return this.#parts[0]; }
   set href(value: unknown) {
-    this.#url = parse(value, undefined);
-    if (this.#params !== undefined) resetParams(this.#params, this.#url.query ?? '');
+    this.#parts = parse(value, undefined);
+    this.#resetParams();
   }
-  get origin(): string {
-    const { scheme } = this.#url;
-    if (scheme === 'http' || scheme === 'https' || scheme === 'ws' || scheme === 'wss' || scheme === 'ftp') return `${scheme}://${serializeHost(this.#url)}`;
-    if (scheme === 'blob' && typeof this.#url.path === 'string') {
-      const inner = URL.parse(this.#url.path);
-      if (inner !== null && (inner.protocol === 'http:' || inner.protocol === 'https:')) return inner.origin;
-    }
-    return 'null';
+  get origin(): string { return originOf(this.#parts); }
+  get protocol(): string { return slice(this.#parts[0], 0, this.#parts[1] + 1); }
+  set protocol(value: unknown) { this.#set(PROTOCOL, value); }
+  get username(): string {
+    const [href, schemeEnd, usernameEnd] = this.#parts;
+    return usernameEnd > schemeEnd + 3 ? slice(href, schemeEnd + 3, usernameEnd) : '';
   }
-  get protocol(): string { return `${this.#url.scheme}:`; }
-  set protocol(value: unknown) { setProtocol(this.#url, usvString(value)); }
-  get username(): string { return this.#url.username; }
-  set username(value: unknown) {
-    const text = usvString(value);
-    if (!cannotHaveCredentials(this.#url)) this.#url.username = percentEncode(text, USERINFO);
+  set username(value: unknown) { this.#set(USERNAME, value); }
+  get password(): string {
+    const [href, , usernameEnd, hostStart] = this.#parts;
+    return href[usernameEnd] === ':' && usernameEnd < hostStart ? slice(href, usernameEnd + 1, hostStart - 1) : '';
   }
-  get password(): string { return this.#url.password; }
-  set password(value: unknown) {
-    const text = usvString(value);
-    if (!cannotHaveCredentials(this.#url)) this.#url.password = percentEncode(text, USERINFO);
+  set password(value: unknown) { this.#set(PASSWORD, value); }
+  get host(): string { return hostOf(this.#parts); }
+  set host(value: unknown) { this.#set(HOST, value); }
+  get hostname(): string { return slice(this.#parts[0], this.#parts[3], this.#parts[4]); }
+  set hostname(value: unknown) { this.#set(HOSTNAME, value); }
+  get port(): string { return this.#parts[5] < 0 ? '' : `${this.#parts[5]}`; }
+  set port(value: unknown) { this.#set(PORT, value); }
+  get pathname(): string { return slice(this.#parts[0], this.#parts[6], this.#parts[7]); }
+  set pathname(value: unknown) { this.#set(PATHNAME, value); }
+  get search(): string {
+    const [href, , , , , , , queryStart, fragmentStart] = this.#parts;
+    return fragmentStart - queryStart > 1 ? slice(href, queryStart, fragmentStart) : '';
   }
-  get host(): string { return serializeHost(this.#url); }
-  set host(value: unknown) { this.#host(value, true); }
-  get hostname(): string { return this.#url.host ?? ''; }
-  set hostname(value: unknown) { this.#host(value, false); }
-  get port(): string { return this.#url.port === null ? '' : `${this.#url.port}`; }
-  set port(value: unknown) {
-    const text = usvString(value);
-    if (cannotHaveCredentials(this.#url)) return;
-    if (text === '') this.#url.port = null;
-    else setPort(this.#url, text);
-  }
-  get pathname(): string { return serializePath(this.#url); }
-  set pathname(value: unknown) {
-    const text = usvString(value);
-    if (typeof this.#url.path !== 'string') setPathname(this.#url, text);
-  }
-  get search(): string { return this.#url.query === null || this.#url.query === '' ? '' : `?${this.#url.query}`; }
   set search(value: unknown) {
-    const text = usvString(value);
-    if (text === '') this.#url.query = null;
-    else setQuery(this.#url, text[0] === '?' ? text.slice(1) : text);
-    if (this.#params !== undefined) resetParams(this.#params, this.#url.query ?? '');
+    this.#set(SEARCH, value);
+    this.#resetParams();
   }
   get searchParams(): URLSearchParams {
     if (this.#params === undefined) {
-      this.#params = new URLSearchParams(this.#url.query ?? '');
-      // The constructor takes a leading "?" away; in a query it belongs to the first name.
-      resetParams(this.#params, this.#url.query ?? '');
-      linkParams(this.#params, (query) => {
-        this.#url.query = query === '' ? null : query;
-      });
+      this.#params = new URLSearchParams();
+      this.#resetParams();
+      linkParams(this.#params, (query) => this.#set(SEARCH, query));
     }
     return this.#params;
   }
-  get hash(): string { return this.#url.fragment === null || this.#url.fragment === '' ? '' : `#${this.#url.fragment}`; }
-  set hash(value: unknown) {
-    const text = usvString(value);
-    if (text === '') this.#url.fragment = null;
-    else setFragment(this.#url, text[0] === '#' ? text.slice(1) : text);
+  #resetParams(): void {
+    if (this.#params === undefined) return;
+    const [href, , , , , , , queryStart, fragmentStart] = this.#parts;
+    // The "?" is not the query's; one that the query begins with belongs to the first name.
+    resetParams(this.#params, slice(href, queryStart + 1, fragmentStart));
   }
-  toString(): string { return serializeUrl(this.#url); }
-  toJSON(): string { return serializeUrl(this.#url); }
+  get hash(): string {
+    const [href, , , , , , , , fragmentStart] = this.#parts;
+    return href.length - fragmentStart > 1 ? slice(href, fragmentStart) : '';
+  }
+  set hash(value: unknown) { this.#set(HASH, value); }
+  toString(): string { return this.#parts[0]; }
+  toJSON(): string { return this.#parts[0]; }
 }
-finishInterface(URL, 'URL');
+finishInterface(URL, 'URL', ':1 canParse:1 parse:1');
+
+function hostOf(parts: UrlParts): string {
+  const name = slice(parts[0], parts[3], parts[4]);
+  return parts[5] < 0 ? name : `${name}:${parts[5]}`;
+}
+
+function originOf(parts: UrlParts): string {
+  const scheme = slice(parts[0], 0, parts[1]);
+  if (scheme === 'http' || scheme === 'https' || scheme === 'ws' || scheme === 'wss' || scheme === 'ftp') return `${scheme}://${hostOf(parts)}`;
+  if (scheme !== 'blob') return 'null';
+  const inner = native.urlParse(slice(parts[0], parts[6], parts[7]), undefined);
+  if (inner === undefined) return 'null';
+  const of = slice(inner[0], 0, inner[1]);
+  return of === 'http' || of === 'https' ? originOf(inner) : 'null';
+}
 
 /** The address in an argument: of a URL object without parsing it again, or of text. */
-export function hrefOf(value: unknown): string { return serializeUrl(recordOf(value as URL) ?? parse(value, undefined)); }
+export function hrefOf(value: unknown): string { return (partsOf(value as URL) ?? parse(value, undefined))[0]; }
 
 /** Whether an address (serialised) has a user name or a password. */
 export function hasCredentials(href: string): boolean {
-  const start = href.indexOf('//');
+  const start = indexOf(href, '//');
   if (start < 0) return false;
   for (let i = start + 2; i < href.length; i++) {
     const c = href[i];

@@ -3,7 +3,7 @@
 import { isArray, push } from '../primordials.ts';
 import { finishInterface } from '../webidl.ts';
 import { DOMException } from './dom-exception.ts';
-import { dispatch, eventHandler, EventTarget, setAbortHook, setDispatchError, trustedEvent } from './event.ts';
+import { dispatch, Event, eventHandler, EventTarget, setAbortHook, setDispatchError, trusted } from './event.ts';
 import { backgroundTimeout } from './timers.ts';
 
 interface SignalState {
@@ -103,7 +103,7 @@ export function abortSignal(signal: AbortSignal, reason: unknown): void {
     const { algorithms } = stateOf(current);
     stateOf(current).algorithms = [];
     for (let n = 0; n < algorithms.length; n++) (algorithms[n] as () => void)();
-    dispatch(current, trustedEvent('abort'));
+    dispatch(current, trusted(new Event('abort')));
   }
 }
 

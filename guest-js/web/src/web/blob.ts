@@ -20,7 +20,7 @@ function typeOf(value: unknown): string {
 /** Web IDL's `[Clamp] long long`, relative to a size when negative. */
 function position(value: unknown, size: number, fallback: number): number {
   if (value === undefined) return fallback;
-  const number = Number(value);
+  const number = Number(value as number);
   const at = number !== number ? 0 : number < 0 ? -floor(-number) : floor(number);
   return at < 0 ? (size + at > 0 ? size + at : 0) : at < size ? at : size;
 }
@@ -45,7 +45,8 @@ export const blobs = once(() => {
   let isFile!: (value: unknown) => value is File;
 
   function build(parts: unknown, init: unknown): BlobState {
-    const list = parts === undefined ? [] : sequence(parts, 'Blob: the parts');
+    // Bytes are looked at when all has been converted: a later part may change what an earlier one holds.
+    const list = parts === undefined ? [] : sequence(parts, 'Blob: the parts', (part) => (isBlob(part) || bytesOf(part) !== undefined ? part : usvString(part)));
     const options = dictionary(init, 'Blob');
     const endings = options['endings'] === undefined ? 'transparent' : domString(options['endings']);
     if (endings !== 'transparent' && endings !== 'native') throw new TypeError(`Blob: endings is "transparent" or "native", not "${endings}"`);
@@ -55,9 +56,7 @@ export const blobs = once(() => {
       const part = list[i];
       if (isBlob(part)) push(chunks, stateOf(part).bytes);
       else {
-        const bytes = typeof part === 'object' ? bytesOf(part) : undefined;
-        const text = bytes === undefined ? usvString(part) : '';
-        push(chunks, bytes ?? native.utf8Encode(endings === 'native' ? text.replace(/\r\n?/g, '\n') : text));
+        push(chunks, typeof part !== 'string' ? (bytesOf(part) as Uint8Array) : native.utf8Encode(endings === 'native' ? part.replace(/\r\n?/g, '\n') : part));
       }
     }
     return { bytes: joined(chunks), type };
@@ -86,7 +85,7 @@ export const blobs = once(() => {
     arrayBuffer(): Promise<ArrayBuffer> { return later(() => bytesSlice(stateOf(this).bytes).buffer); }
     bytes(): Promise<Uint8Array> { return later(() => bytesSlice(stateOf(this).bytes)); }
   }
-  finishInterface(Blob, 'Blob');
+  finishInterface(Blob, 'Blob', ':0 slice:0');
 
   class File extends Blob {
     readonly #name: string;
@@ -104,7 +103,7 @@ export const blobs = once(() => {
     get lastModified(): number { return this.#lastModified; }
     get webkitRelativePath(): string { return ''; }
   }
-  finishInterface(File, 'File');
+  finishInterface(File, 'File', ':2');
 
   function newBlob(bytes: Uint8Array, type: string): Blob { return new Blob(FROM_STATE, { bytes, type }); }
   function newFile(bytes: Uint8Array, name: string, type: string, lastModified?: number): File {

@@ -2,17 +2,19 @@
 // says. A ReadableStream is made of a body only when `body` is read or a clone needs it.
 
 import { native } from '../native.ts';
-import { bytesSlice, jsonParse, objectKeys, promiseReject, promiseResolve, promiseThen, push } from '../primordials.ts';
+import { bytesSlice, jsonParse, promiseReject, promiseResolve, promiseThen } from '../primordials.ts';
 import { copyOf, usvString } from '../webidl.ts';
-import { isSearchParams, URLSearchParams } from '../url/search-params.ts';
+import { isSearchParams, parseForm as parsePairs } from '../url/search-params.ts';
 import { sources, streamState } from '../streams/sources.ts';
 import type { ReadableState } from '../streams/states.ts';
 import { tees } from '../streams/tee.ts';
 import { blobs, blobState } from './blob.ts';
 import { type ChunkSource, iterableSource, readAll, tee } from './body-stream.ts';
-import { type FormEntry, forms } from './form-data.ts';
-import { isToken, valueIn } from './headers.ts';
-import { parseForm, parseMimeType, serializeForm } from './multipart.ts';
+import { forms } from './form-data.ts';
+import { valueIn } from './headers.ts';
+import { extractMimeType, type MimeType, serializeMimeType } from './mime-type.ts';
+import { parseForm, serializeForm } from './multipart.ts';
+import { cloneWithTransfer } from './structured-clone.ts';
 
 /** Of `source` and `stream` one at most; of neither and no `readable` when there is no body at all. */
 export interface Body {
@@ -129,22 +131,15 @@ export function readBuffer(body: Body): Promise<ArrayBuffer> { return consume(bo
 export type BlobObject = InstanceType<ReturnType<typeof blobs>['Blob']>;
 export type FormObject = InstanceType<ReturnType<typeof forms>['FormData']>;
 
-function contentType(list: readonly string[]): ReturnType<typeof parseMimeType> {
+function contentType(list: readonly string[]): MimeType | undefined {
   const value = valueIn(list, 'content-type');
-  return value === null ? undefined : parseMimeType(value);
+  return value === null ? undefined : extractMimeType(value);
 }
 
 /** The type of a Blob of a body: its content type, serialised again. */
 function blobType(list: readonly string[]): string {
   const type = contentType(list);
-  if (type === undefined) return '';
-  let text = type.essence;
-  const names = objectKeys(type.parameters);
-  for (let i = 0; i < names.length; i++) {
-    const value = type.parameters[names[i] as string] as string;
-    text += `;${names[i] as string}=${isToken(value) ? value : `"${value.replace(/["\\]/g, '\\$&')}"`}`;
-  }
-  return text;
+  return type === undefined ? '' : serializeMimeType(type);
 }
 
 export function readBlob(body: Body, list: readonly string[]): Promise<BlobObject> {
@@ -159,9 +154,9 @@ function formOf(body: Body, list: readonly string[]): FormObject {
     return forms().newForm(parseForm(ownBytes(body), boundary));
   }
   if (type?.essence !== 'application/x-www-form-urlencoded') throw new TypeError('formData: the content type is not that of a form');
-  const entries: FormEntry[] = [];
-  new URLSearchParams(bodyText(body)).forEach((value: string, name: string) => push(entries, [name, value]));
-  return forms().newForm(entries);
+  const { source } = body;
+  // A byte order mark belongs to the first name.
+  return forms().newForm(parsePairs(typeof source === 'string' ? source : native.utf8Decode(ownBytes(body), false, true)));
 }
 
 export function readForm(body: Body, list: readonly string[]): Promise<FormObject> { return consume(body, (from) => formOf(from, list)); }
@@ -172,7 +167,7 @@ export function cloneBody(body: Body): Body {
   const { source, stream, readable } = body;
   if (source !== undefined || !hasBody(body)) return { source, used: false };
   if (readable !== undefined) {
-    const [one, two] = tees().teeSlots(readable);
+    const [one, two] = tees().teeSlots(readable, (chunk) => cloneWithTransfer(chunk, undefined).value);
     body.stream = undefined;
     body.readable = one;
     return { source: undefined, readable: two, used: false };

@@ -48,7 +48,7 @@ function elapsed(name: string): string | undefined {
 export function print(...args: unknown[]): void { write(INFO, formatArguments(args)); }
 
 const methods = {
-  log: print,
+  log(...args: unknown[]): void { write(INFO, formatArguments(args)); },
   info(...args: unknown[]): void { write(INFO, formatArguments(args)); },
   debug(...args: unknown[]): void { write(DEBUG, formatArguments(args)); },
   warn(...args: unknown[]): void { write(WARN, formatArguments(args)); },
@@ -57,6 +57,8 @@ const methods = {
     const text = formatArguments(args);
     write(DEBUG, `Trace${text === '' ? '' : `: ${text}`}\n${stackHere()}`);
   },
+  /** Lines that have been written stay: there is no screen to clear. */
+  clear(): void { groups = 0; },
   assert(condition?: unknown, ...args: unknown[]): void {
     if (condition) return;
     if (typeof args[0] === 'string') args[0] = `Assertion failed: ${args[0]}`;
@@ -109,9 +111,8 @@ const methods = {
 /** A namespace object: its prototype is an empty object, as the Console standard has it. */
 export const consoleObject: object = Object.create({});
 for (const [name, method] of Object.entries(methods)) {
+  // All parameters of a namespace's operations are optional.
+  defineProperty(method, 'length', { value: 0, configurable: true });
   defineProperty(consoleObject, name, { value: method, writable: true, enumerable: true, configurable: true });
 }
-defineProperty(consoleObject, 'log', {
-  value: { log: (...args: unknown[]): void => write(INFO, formatArguments(args)) }.log, writable: true, enumerable: true, configurable: true,
-});
 defineProperty(consoleObject, Symbol.toStringTag, { value: 'console', configurable: true });

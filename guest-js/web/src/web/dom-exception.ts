@@ -1,7 +1,7 @@
 // DOMException, with the legacy codes of Web IDL.
 
-import { defineProperty } from '../primordials.ts';
-import { finishInterface } from '../webidl.ts';
+import { create, defineProperty, getOwnPropertyDescriptor } from '../primordials.ts';
+import { domString, finishInterface } from '../webidl.ts';
 
 const LEGACY: readonly string[] = [
   'IndexSizeError', '', 'HierarchyRequestError', 'WrongDocumentError', 'InvalidCharacterError', '', 'NoModificationAllowedError', 'NotFoundError',
@@ -12,15 +12,46 @@ const LEGACY: readonly string[] = [
 const CODES: Record<string, number> = { __proto__: null } as never;
 for (let i = 0; i < LEGACY.length; i++) if (LEGACY[i] !== '') CODES[LEGACY[i] as string] = i + 1;
 
-export class DOMException extends Error {
+const SavedError = Error;
+const { construct } = Reflect;
+
+/** Gives an object the private fields of this class: what its base class returns becomes `this`. */
+class Given { constructor(object: object) { return object; } }
+class Marked extends Given {
+  readonly #message: string;
   readonly #name: string;
-  constructor(message: unknown = '', name: unknown = 'Error') {
-    super(`${message as string}`);
-    this.#name = `${name as string}`;
+  constructor(error: object, message: string, name: string) {
+    super(error);
+    this.#message = message;
+    this.#name = name;
   }
-  override get name(): string { return this.#name; }
-  get code(): number { return CODES[this.#name] ?? 0; }
+  static isMarked(value: object): boolean { return #name in value; }
+  static message(error: unknown): string { return (error as Marked).#message; }
+  static nameOf(error: unknown): string { return (error as Marked).#name; }
 }
+
+/** An error with `message` and `name` in its prototype, as Web IDL has it; no class of the language can be made so. */
+export interface DOMException extends Error { readonly code: number }
+export const DOMException = function (this: unknown, message: unknown = '', name: unknown = 'Error'): object {
+  if (new.target === undefined) throw new TypeError("DOMException must be called with 'new'");
+  const text = domString(message);
+  const called = domString(name);
+  const error = construct(SavedError, [], new.target) as object;
+  new Marked(error, text, called);
+  return error;
+} as unknown as { new (message?: unknown, name?: unknown): DOMException; readonly prototype: DOMException };
+
+export function isDOMException(value: object): value is DOMException { return Marked.isMarked(value); }
+
+class Members {
+  get name(): string { return Marked.nameOf(this); }
+  get message(): string { return Marked.message(this); }
+  get code(): number { return CODES[Marked.nameOf(this)] ?? 0; }
+}
+const prototype = create(SavedError.prototype) as object;
+defineProperty(prototype, 'constructor', { value: DOMException, writable: true, configurable: true });
+for (const name of ['name', 'message', 'code']) defineProperty(prototype, name, getOwnPropertyDescriptor(Members.prototype, name) as PropertyDescriptor);
+defineProperty(DOMException, 'prototype', { value: prototype, writable: false, enumerable: false, configurable: false });
 finishInterface(DOMException, 'DOMException');
 const CONSTANTS: readonly string[] = [
   'INDEX_SIZE_ERR', 'DOMSTRING_SIZE_ERR', 'HIERARCHY_REQUEST_ERR', 'WRONG_DOCUMENT_ERR', 'INVALID_CHARACTER_ERR', 'NO_DATA_ALLOWED_ERR',

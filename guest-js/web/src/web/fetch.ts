@@ -3,12 +3,13 @@
 import type { Outcome } from '../bindings.ts';
 import { native } from '../native.ts';
 import { abandon, type ErrorOutcome, register, sdkFailure, unexpected } from '../operations.ts';
-import { indexOf, promiseReject, promiseThen, SavedPromise, slice } from '../primordials.ts';
+import { indexOf, promiseReject, promiseResolve, promiseThen, SavedPromise, slice, startsWith } from '../primordials.ts';
 import { stackHere } from '../sdk-error.ts';
 import { isObject } from '../webidl.ts';
 import { abortReason, addAlgorithm, removeAlgorithm } from './abort.ts';
 import { bodyBytes, sourceOf } from './body.ts';
 import { hostSource, pump } from './body-stream.ts';
+import { parseDataUrl } from './data-url.ts';
 import { stateFor } from './request.ts';
 import { type Response, responseFromHost } from './response.ts';
 
@@ -23,12 +24,19 @@ function timeoutOf(init: unknown): number | undefined {
   return ms;
 }
 
+function answerData(href: string, method: string): Response {
+  const data = method === 'GET' || method === 'HEAD' ? parseDataUrl(href) : undefined;
+  if (data === undefined) throw new TypeError('fetch failed: the data: URL is not valid');
+  return responseFromHost({ kind: 'response', status: 200, statusText: 'OK', url: href, redirected: false, headers: ['content-type', data.type], body: data.bytes }, undefined);
+}
+
 type Fail = (outcome: ErrorOutcome, stack: string) => unknown;
 
 function send(input: unknown, init: unknown, fail: Fail): Promise<Response> {
   const state = stateFor(input, init);
   const { signal } = state;
   if (signal !== undefined && signal.aborted) return promiseReject(abortReason(signal));
+  if (startsWith(state.url, 'data:')) return promiseResolve(answerData(state.url, state.method));
   const hash = indexOf(state.url, '#');
   const url = hash < 0 ? state.url : slice(state.url, 0, hash);
   const stream = sourceOf(state.body);

@@ -1,8 +1,9 @@
 // Headers: a flat list of lower-case names and values (name, value, …), the form in which they cross to the host. The class is a
 // view of such a list, made only when an applet asks.
 
-import { copyArray, charCodeAt, isArray, matches, objectKeys, push, slice, toLowerCase } from '../primordials.ts';
-import { domString, finishInterface, isObject } from '../webidl.ts';
+import { sequence } from '../lazy.ts';
+import { apply, copyArray, charCodeAt, matches, push, slice, toLowerCase } from '../primordials.ts';
+import { byteString, domString, finishInterface, isObject, record, required } from '../webidl.ts';
 import { pairIterator, type PairIterator } from './pair-iterator.ts';
 
 const NOT_TOKEN = /[^!#$%&'*+\-.^_`|~0-9A-Za-z]/;
@@ -104,28 +105,36 @@ function sorted(list: readonly string[]): [string, string][] {
 
 function fill(list: string[], init: unknown): void {
   if (!isObject(init)) throw new TypeError('headers: give an object, an array of pairs, or Headers');
-  if (isHeaders(init)) {
+  const iterate = (init as unknown as { [Symbol.iterator]?: unknown })[Symbol.iterator];
+  if (isHeaders(init) && iterate === entriesOfHeaders) {
     const from = listOf(init);
     for (let i = 0; i < from.length; i++) push(list, from[i] as string);
     return;
   }
-  const iterate = (init as unknown as { [Symbol.iterator]?: unknown })[Symbol.iterator];
   if (iterate !== undefined && iterate !== null) {
-    const pairs = isArray(init) ? init : [...(init as unknown as Iterable<unknown>)];
+    const pairs = sequence(init, 'headers: the pairs');
     for (let i = 0; i < pairs.length; i++) {
-      const given = pairs[i];
-      if (!isObject(given)) throw new TypeError('headers: each pair must be an array of a name and a value');
-      const pair = isArray(given) ? given : [...(given as unknown as Iterable<unknown>)];
+      const pair = sequence(pairs[i], 'headers: each pair');
       if (pair.length !== 2) throw new TypeError('headers: each pair must be an array of a name and a value');
       const name = fieldName(pair[0]);
       append(list, name, fieldValue(pair[1], name));
     }
     return;
   }
-  const names = objectKeys(init);
-  for (let i = 0; i < names.length; i++) {
-    const name = fieldName(names[i]);
-    append(list, name, fieldValue((init as unknown as Record<string, unknown>)[names[i] as string], name));
+  // All of the record is converted before any of it is looked at.
+  const pairs: [string, string][] = [];
+  record(init, (key) => byteString(key, 'a header name'), (value, name) => byteString(value, `the value of header ${name}`), (name, value) => {
+    for (let i = 0; i < pairs.length; i++) {
+      if ((pairs[i] as [string, string])[0] !== name) continue;
+      (pairs[i] as [string, string])[1] = value;
+      return;
+    }
+    push(pairs, [name, value]);
+  });
+  for (let i = 0; i < pairs.length; i++) {
+    const [key, value] = pairs[i] as [string, string];
+    const name = fieldName(key);
+    append(list, name, fieldValue(value, name));
   }
 }
 
@@ -155,22 +164,31 @@ export class Headers {
     return this.#list;
   }
   append(name: unknown, value: unknown): void {
+    required(arguments.length, 2, 'append');
     const key = fieldName(name);
     const text = fieldValue(value, key);
     append(this.#change(), key, text);
   }
   delete(name: unknown): void {
+    required(arguments.length, 1, 'delete');
     const key = fieldName(name);
     removeFrom(this.#change(), key);
   }
-  get(name: unknown): string | null { return valueIn(this.#list, fieldName(name)); }
+  get(name: unknown): string | null {
+    required(arguments.length, 1, 'get');
+    return valueIn(this.#list, fieldName(name));
+  }
   getSetCookie(): string[] {
     const values: string[] = [];
     for (let i = 0; i < this.#list.length; i += 2) if (this.#list[i] === 'set-cookie') push(values, this.#list[i + 1] as string);
     return values;
   }
-  has(name: unknown): boolean { return valueIn(this.#list, fieldName(name)) !== null; }
+  has(name: unknown): boolean {
+    required(arguments.length, 1, 'has');
+    return valueIn(this.#list, fieldName(name)) !== null;
+  }
   set(name: unknown, value: unknown): void {
+    required(arguments.length, 2, 'set');
     const key = fieldName(name);
     const text = fieldValue(value, key);
     setIn(this.#change(), key, text);
@@ -180,7 +198,7 @@ export class Headers {
     for (let i = 0; ; i++) {
       const pair = sorted(this.#list)[i];
       if (pair === undefined) return;
-      Reflect.apply(callback as (...args: unknown[]) => unknown, self, [pair[1], pair[0], this]);
+      apply(callback as (...args: unknown[]) => unknown, self, [pair[1], pair[0], this]);
     }
   }
   keys(): PairIterator { return iterate(() => sorted(this.#list), 'key'); }
@@ -189,8 +207,9 @@ export class Headers {
   declare [Symbol.iterator]: () => PairIterator;
 }
 const iterate = pairIterator('Headers Iterator');
-finishInterface(Headers, 'Headers');
-Object.defineProperty(Headers.prototype, Symbol.iterator, { value: Headers.prototype.entries, writable: true, configurable: true });
+finishInterface(Headers, 'Headers', ':0 forEach:1');
+const entriesOfHeaders = Headers.prototype.entries;
+Object.defineProperty(Headers.prototype, Symbol.iterator, { value: entriesOfHeaders, writable: true, configurable: true });
 
 /** The headers of an init dictionary as a new list. */
 export function newHeaders(init: unknown): Headers { return new Headers(init); }

@@ -1,5 +1,4 @@
-// multipart/form-data (HTML standard, 4.10.21.8; RFC 7578): forms as bytes, and bytes as forms. Also what it takes to read the
-// parameters of a content type (MIME Sniffing standard, 4.4).
+// multipart/form-data (HTML standard, 4.10.21.8; RFC 7578): forms as bytes, and bytes as forms.
 
 import { native } from '../native.ts';
 import { bytesSubarray, charCodeAt, indexOf, matches, padStart, push, slice, toLowerCase, uncurryThis } from '../primordials.ts';
@@ -8,42 +7,8 @@ import type { FormEntry } from './form-data.ts';
 
 const find = uncurryThis(Uint8Array.prototype.indexOf) as (self: Uint8Array, value: number, from: number) => number;
 const replace = uncurryThis(String.prototype.replace) as unknown as (self: string, pattern: RegExp, by: string) => string;
-const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 const CR = 13;
 const LF = 10;
-
-/** The essence of a content type and its parameters, names in lower case; undefined when it is none. */
-export function parseMimeType(text: string): { essence: string; parameters: Record<string, string> } | undefined {
-  let at = indexOf(text, ';');
-  const essence = toLowerCase(replace(at < 0 ? text : slice(text, 0, at), /^[\t\n\r ]+|[\t\n\r ]+$/g, ''));
-  const cut = indexOf(essence, '/');
-  if (cut < 0 || !matches(TOKEN, slice(essence, 0, cut)) || !matches(TOKEN, slice(essence, cut + 1))) return undefined;
-  const parameters: Record<string, string> = { __proto__: null } as never;
-  while (at >= 0 && at < text.length) {
-    let from = at + 1;
-    while (from < text.length && matches(/[\t\n\r ]/, text[from] as string)) from++;
-    let end = from;
-    while (end < text.length && text[end] !== '=' && text[end] !== ';') end++;
-    const name = toLowerCase(slice(text, from, end));
-    at = end;
-    if (text[end] !== '=') continue;
-    let value = '';
-    if (text[++at] === '"') {
-      for (at++; at < text.length && text[at] !== '"'; at++) {
-        if (text[at] === '\\' && at + 1 < text.length) at++;
-        value += text[at] as string;
-      }
-      at = indexOf(text, ';', at);
-    } else {
-      end = indexOf(text, ';', at);
-      value = replace(slice(text, at, end < 0 ? text.length : end), /[\t\n\r ]+$/, '');
-      at = end;
-      if (value === '') continue;
-    }
-    if (matches(TOKEN, name) && !(name in parameters)) parameters[name] = value;
-  }
-  return { essence, parameters };
-}
 
 function escape(name: string): string { return replace(replace(replace(name, /\n/g, '%0A'), /\r/g, '%0D'), /"/g, '%22'); }
 function lines(text: string): string { return replace(text, /\r\n?|\n/g, '\r\n'); }
@@ -58,12 +23,12 @@ export function serializeForm(entries: readonly FormEntry[]): { bytes: Uint8Arra
   const { stateOf } = blobs();
   for (let i = 0; i < entries.length; i++) {
     const [name, value] = entries[i] as FormEntry;
-    const head = `--${boundary}\r\ncontent-disposition: form-data; name="${escape(lines(name))}"`;
+    const head = `--${boundary}\r\nContent-Disposition: form-data; name="${escape(lines(name))}"`;
     if (typeof value === 'string') {
       text(`${head}\r\n\r\n${lines(value)}\r\n`);
       continue;
     }
-    text(`${head}; filename="${escape(value.name)}"\r\ncontent-type: ${value.type === '' ? 'application/octet-stream' : value.type}\r\n\r\n`);
+    text(`${head}; filename="${escape(value.name)}"\r\nContent-Type: ${value.type === '' ? 'application/octet-stream' : value.type}\r\n\r\n`);
     push(chunks, stateOf(value).bytes);
     text('\r\n');
   }

@@ -1,25 +1,29 @@
-// performance.now and timeOrigin over the invocation's clock, whose zero is the start of the invocation.
+// performance.now and timeOrigin (High Resolution Time standard), over the invocation's clock.
 
-import { native } from '../native.ts';
 import { finishInterface } from '../webidl.ts';
+import { now, timeOrigin } from './clock.ts';
+import { EventTarget } from './event.ts';
 
-let originUs: number | undefined;
+let allowed = true;
 
-/** Sets the origin: what preparation may have read must not survive in the image. */
-export function startClock(): void { originUs = native.nowUs(); }
-
-/** Milliseconds since the origin. */
-export function now(): number {
-  const us = native.nowUs();
-  return (us - (originUs ??= us)) / 1000;
-}
-
-class Performance {
-  get timeOrigin(): number { return (originUs ??= native.nowUs()) / 1000; }
-  now(): number { return now(); }
+class Performance extends EventTarget {
+  readonly #isOurs = true;
+  constructor() {
+    if (!allowed) throw new TypeError('Illegal constructor');
+    super();
+  }
+  get timeOrigin(): number {
+    void this.#isOurs;
+    return timeOrigin();
+  }
+  now(): number {
+    void this.#isOurs;
+    return now();
+  }
   toJSON(): { timeOrigin: number } { return { timeOrigin: this.timeOrigin }; }
 }
 finishInterface(Performance, 'Performance');
 
 export { Performance };
 export const performance = new Performance();
+allowed = false;

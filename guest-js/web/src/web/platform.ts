@@ -2,6 +2,7 @@
 
 import { URLSearchParams } from '../url/search-params.ts';
 import { URL } from '../url/url.ts';
+import { patterns } from '../url/url-pattern.ts';
 import { defineProperty } from '../primordials.ts';
 import { installLazily } from '../lazy.ts';
 import { installStreams } from '../streams/globals.ts';
@@ -16,21 +17,18 @@ import { CustomEvent, Event, EventTarget } from './event.ts';
 import { fetch } from './fetch.ts';
 import { forms } from './form-data.ts';
 import { Headers } from './headers.ts';
+import { messaging } from './messaging.ts';
 import { Performance, performance } from './performance.ts';
+import { errorEvents, installHandlers, reportError } from './report.ts';
 import { Request } from './request.ts';
 import { Response } from './response.ts';
 import { structuredClone } from './structured-clone.ts';
-import { clearInterval, clearTimeout, queueMicrotask, reportUncaught, setInterval, setTimeout } from './timers.ts';
+import { clearInterval, clearTimeout, queueMicrotask, setInterval, setTimeout } from './timers.ts';
 
 class Navigator {
   get userAgent(): string { return 'Belljar'; }
 }
 finishInterface(Navigator, 'Navigator');
-
-function reportError(error: unknown): void {
-  if (arguments.length === 0) throw new TypeError('reportError: give the error');
-  reportUncaught(error);
-}
 
 export function installPlatform(): void {
   const globals: Record<string, unknown> = {
@@ -39,11 +37,17 @@ export function installPlatform(): void {
     atob, btoa, clearInterval, clearTimeout, fetch, queueMicrotask, reportError, setInterval, setTimeout, structuredClone,
     crypto, performance, navigator: new Navigator(), self: globalThis,
   };
+  const { addEventListener, removeEventListener, dispatchEvent } = EventTarget.prototype;
+  Object.assign(globals, { addEventListener, removeEventListener, dispatchEvent });
   for (const [name, value] of Object.entries(globals)) {
     if (typeof value === 'function') defineProperty(value, 'name', { value: name, configurable: true });
     installGlobal(name, value);
   }
   installLazily('Blob File', blobs);
   installLazily('FormData', forms);
+  installLazily('ErrorEvent PromiseRejectionEvent', errorEvents);
+  installLazily('MessageChannel MessageEvent MessagePort', messaging);
+  installLazily('URLPattern', patterns);
+  installHandlers();
   installStreams();
 }

@@ -3,7 +3,7 @@
 import type { RequestParts } from '../bindings.ts';
 import { toUpperCase } from '../primordials.ts';
 import { hasCredentials, hrefOf } from '../url/url.ts';
-import { byteString, dictionary, finishInterface } from '../webidl.ts';
+import { byteString, dictionary, domString, finishInterface, required, usvString } from '../webidl.ts';
 import { type AbortSignal, AbortController, isSignal } from './abort.ts';
 import {
   type BlobObject, type Body, cloneBody, extract, type FormObject, hasBody, isUsed, noBody, readableOf, readBlob, readBuffer, readBytes, readForm, readJson, readText,
@@ -47,11 +47,31 @@ const EXTRA: Record<string, readonly string[]> = {
   cache: ['default', 'no-store', 'reload', 'no-cache', 'force-cache', 'only-if-cached'],
   credentials: ['same-origin', 'include', 'omit'],
   mode: ['cors', 'no-cors', 'same-origin', 'navigate'],
+  priority: ['high', 'low', 'auto'],
   referrerPolicy: ['', 'no-referrer', 'no-referrer-when-downgrade', 'same-origin', 'origin', 'strict-origin', 'origin-when-cross-origin', 'strict-origin-when-cross-origin', 'unsafe-url'],
 };
 const EXTRA_NAMES = Object.keys(EXTRA);
 const NO_EXTRA: Record<string, string> = Object.freeze({ __proto__: null } as never);
 const FROM_STATE = Symbol('state');
+
+/** Referrer, integrity and keepalive; and what the standard forbids of modes (Fetch standard, 5.4). */
+function describe(state: RequestState, options: Record<string, unknown>): void {
+  const set = (name: string, value: string): void => {
+    state.extra = { __proto__: null, ...state.extra, [name]: value } as never;
+  };
+  if (options['referrer'] !== undefined) {
+    const text = usvString(options['referrer']);
+    set('referrer', text === '' ? '' : hrefOf(text));
+  }
+  if (options['integrity'] !== undefined) set('integrity', domString(options['integrity']));
+  if (options['keepalive'] !== undefined) set('keepalive', options['keepalive'] ? 'true' : '');
+  const { mode, cache } = state.extra as { mode?: string; cache?: string };
+  if (options['mode'] === 'navigate') throw new TypeError('the mode of a request cannot be "navigate"');
+  if (cache === 'only-if-cached' && mode !== 'same-origin') throw new TypeError('the cache mode "only-if-cached" needs the mode "same-origin"');
+  if (mode === 'no-cors' && state.method !== 'GET' && state.method !== 'HEAD' && state.method !== 'POST') {
+    throw new TypeError(`the method ${state.method} is not allowed with the mode "no-cors"`);
+  }
+}
 
 /** What `new Request(input, init)` and fetch(input, init) mean. The body of an input request is taken over. */
 export function stateFor(input: unknown, init: unknown): RequestState {
@@ -69,12 +89,14 @@ export function stateFor(input: unknown, init: unknown): RequestState {
     state.signal = options['signal'] ?? undefined;
   }
   if (options['duplex'] !== undefined) choice(options['duplex'], 'duplex', ['half']);
+  if (options['window'] !== undefined && options['window'] !== null) throw new TypeError('the window of a request can only be null');
   for (let i = 0; i < EXTRA_NAMES.length; i++) {
     const name = EXTRA_NAMES[i] as string;
     if (options[name] === undefined) continue;
     if (state.extra === NO_EXTRA || state.extra === from?.extra) state.extra = { __proto__: null, ...state.extra } as never;
     state.extra[name] = choice(options[name], name, EXTRA[name] as readonly string[]);
   }
+  describe(state, options);
   if (options['body'] !== undefined && options['body'] !== null) {
     const { body, type } = extract(options['body']);
     if (body.readable !== undefined && options['duplex'] === undefined) throw new TypeError("a request with a stream as its body needs duplex: 'half'");
@@ -95,7 +117,7 @@ export class Request {
     fromState = (state) => new Request(FROM_STATE, state);
   }
   constructor(input: unknown, init?: unknown) {
-    if (arguments.length === 0) throw new TypeError('Request: give a URL or a Request');
+    required(arguments.length, 1, 'Request');
     this.#state = input === FROM_STATE ? (init as RequestState) : stateFor(input, init);
   }
   get method(): string { return this.#state.method; }
@@ -107,10 +129,21 @@ export class Request {
   get credentials(): string { return this.#state.extra['credentials'] ?? 'same-origin'; }
   get mode(): string { return this.#state.extra['mode'] ?? 'cors'; }
   get referrerPolicy(): string { return this.#state.extra['referrerPolicy'] ?? ''; }
-  get referrer(): string { return 'about:client'; }
-  get destination(): string { return ''; }
-  get integrity(): string { return ''; }
-  get keepalive(): boolean { return false; }
+  get referrer(): string { return this.#state.extra['referrer'] ?? 'about:client'; }
+  get destination(): string {
+    void this.#state;
+    return '';
+  }
+  get integrity(): string { return this.#state.extra['integrity'] ?? ''; }
+  get keepalive(): boolean { return this.#state.extra['keepalive'] === 'true'; }
+  get isReloadNavigation(): boolean {
+    void this.#state;
+    return false;
+  }
+  get isHistoryNavigation(): boolean {
+    void this.#state;
+    return false;
+  }
   get duplex(): string {
     void this.#state;
     return 'half';
@@ -128,7 +161,7 @@ export class Request {
     return fromState({ ...state, list: copyList(state.list), headers: undefined, body: cloneBody(state.body) });
   }
 }
-finishInterface(Request, 'Request');
+finishInterface(Request, 'Request', ':1');
 
 /** The request of the call, from what the host gave. */
 export function requestFromParts(parts: RequestParts): Request {

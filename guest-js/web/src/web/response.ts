@@ -103,7 +103,7 @@ export class Response {
     return fromState({ ...state, list: copyList(state.list), headers: undefined, body: cloneBody(state.body) });
   }
 }
-finishInterface(Response, 'Response');
+finishInterface(Response, 'Response', ':0 json:1 redirect:1');
 
 export function isResponseObject(value: object): value is Response { return isResponse(value); }
 

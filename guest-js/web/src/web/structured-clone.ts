@@ -2,13 +2,13 @@
 // Interfaces of the platform that can be copied or moved register themselves here.
 
 import {
-  apply, bufferByteLength, bytesSet, defineProperty, getOwnPropertyDescriptor, getPrototypeOf, hasOwn, isArray, isView, mapForEach, mapGet, mapSet, mapSize,
-  objectKeys, ObjectPrototype, push, SavedMap, SavedUint8Array, setForEach, setSize, typedArrayBuffer, typedArrayByteOffset, typedArrayLength, typedArrayTag,
+  apply, bufferByteLength, bytesSet, bytesSlice, defineProperty, getOwnPropertyDescriptor, getPrototypeOf, hasOwn, isArray, isView, mapForEach, mapGet, mapSet, mapSize,
+  objectKeys, ObjectPrototype, push, SavedMap, SavedUint8Array, setForEach, setSize, typedArrayBuffer, typedArrayByteLength, typedArrayByteOffset, typedArrayLength, typedArrayTag,
   uncurryThis, viewBuffer, viewByteLength, viewByteOffset,
 } from '../primordials.ts';
 import { sequence } from '../lazy.ts';
 import { dictionary, isPlatformObject } from '../webidl.ts';
-import { DOMException } from './dom-exception.ts';
+import { DOMException, isDOMException } from './dom-exception.ts';
 
 type Memory = Map<unknown, unknown>;
 /** Copies an object of its kind; undefined for any other. */
@@ -28,12 +28,14 @@ const accessor = (prototype: object, name: string): ((self: unknown) => string) 
   uncurryThis((Object.getOwnPropertyDescriptor(prototype, name) as { get: (this: unknown) => string }).get);
 const regexpSource = accessor(RegExp.prototype, 'source');
 const regexpFlags = accessor(RegExp.prototype, 'flags');
+const bufferResize = uncurryThis((ArrayBuffer.prototype as unknown as { resize(this: ArrayBuffer, size: number): void }).resize);
+const typedArrayAt = uncurryThis(Uint8Array.prototype.at);
 export const bufferTransfer = uncurryThis(ArrayBuffer.prototype.transfer);
 const boxes: [new (...args: never) => object, (value: never) => unknown][] = [
   [Number, uncurryThis(Number.prototype.valueOf)], [String, uncurryThis(String.prototype.valueOf)], [Boolean, uncurryThis(Boolean.prototype.valueOf)],
   [BigInt as never, uncurryThis(BigInt.prototype.valueOf)],
 ];
-export const ARRAYS: Record<string, new (buffer: ArrayBuffer, offset: number, length: number) => object> = { __proto__: null } as never;
+export const ARRAYS: Record<string, new (buffer: ArrayBuffer, offset: number, length?: number) => object> = { __proto__: null } as never;
 for (const kind of [Int8Array, Uint8Array, Uint8ClampedArray, Int16Array, Uint16Array, Int32Array, Uint32Array, Float32Array, Float64Array, BigInt64Array, BigUint64Array]) {
   ARRAYS[kind.name] = kind;
 }
@@ -70,12 +72,44 @@ function copyBuffer(buffer: ArrayBuffer): ArrayBuffer {
   return copy;
 }
 
+const byteLengthOf = (view: ArrayBufferView): number => (typedArrayTag(view) === undefined ? viewByteLength(view) : typedArrayByteLength(view));
+
+/** Whether a view grows and shrinks with its buffer. Nothing in the language tells, so the buffer is resized for a moment. */
+function tracksLength(view: ArrayBufferView, buffer: ArrayBuffer): boolean {
+  const { resizable, maxByteLength } = buffer as { resizable?: boolean; maxByteLength?: number };
+  if (resizable !== true || maxByteLength === undefined) return false;
+  const size = bufferByteLength(buffer);
+  const before = byteLengthOf(view);
+  // As much as the largest element needs: the length of an array is in whole elements.
+  const grown = size + 8;
+  if (grown <= maxByteLength) {
+    bufferResize(buffer, grown);
+    const isLonger = byteLengthOf(view) > before;
+    bufferResize(buffer, size);
+    return isLonger;
+  }
+  if (before < 8) return false;
+  const tail = bytesSlice(new SavedUint8Array(buffer, size - 8, 8));
+  bufferResize(buffer, size - 8);
+  const isShorter = isInBounds(view) && byteLengthOf(view) === before - 8;
+  bufferResize(buffer, size);
+  bytesSet(new SavedUint8Array(buffer), tail, size - 8);
+  return isShorter;
+}
+
+function isInBounds(view: ArrayBufferView): boolean {
+  return typedArrayTag(view) === undefined ? isA(view, viewByteOffset) : isA(view, (array: Uint8Array) => typedArrayAt(array, 0));
+}
+
 function copyView(view: ArrayBufferView, memory: Memory): object {
   const tag = typedArrayTag(view);
-  if (tag === undefined) return new SavedDataView(clone(viewBuffer(view), memory) as ArrayBuffer, viewByteOffset(view), viewByteLength(view));
-  const buffer = typedArrayBuffer(view);
+  const buffer = tag === undefined ? viewBuffer(view) : typedArrayBuffer(view);
   if (isDetached(buffer)) fail('a view of a detached ArrayBuffer');
-  return new (ARRAYS[tag] as (typeof ARRAYS)[string])(clone(buffer, memory) as ArrayBuffer, typedArrayByteOffset(view), typedArrayLength(view));
+  if (!isInBounds(view)) fail('a view beyond the end of its ArrayBuffer');
+  const isTracking = tracksLength(view, buffer);
+  const copy = clone(buffer, memory) as ArrayBuffer;
+  if (tag === undefined) return isTracking ? new SavedDataView(copy, viewByteOffset(view)) : new SavedDataView(copy, viewByteOffset(view), viewByteLength(view));
+  return new (ARRAYS[tag] as (typeof ARRAYS)[string])(copy, typedArrayByteOffset(view), isTracking ? undefined : typedArrayLength(view));
 }
 
 function copyError(error: Error, memory: Memory): object {
@@ -178,7 +212,7 @@ function moveBuffer(value: object): ReturnType<Move> {
 }
 registerMove(moveBuffer);
 registerCopy((value) => {
-  if (!(value instanceof DOMException)) return undefined;
+  if (!isDOMException(value)) return undefined;
   const copy = new DOMException(value.message, value.name);
   defineProperty(copy, 'stack', { __proto__: null, value: value.stack, writable: true, configurable: true } as PropertyDescriptor);
   return copy;

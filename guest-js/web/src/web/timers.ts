@@ -3,7 +3,8 @@
 
 import { native } from '../native.ts';
 import { outstanding } from '../operations.ts';
-import { apply, mapDelete, mapGet, mapSet, promiseReject, promiseResolve, promiseThen, SavedMap, setPrototypeOf } from '../primordials.ts';
+import { apply, mapDelete, mapGet, mapSet, promiseResolve, promiseThen, SavedMap, setPrototypeOf } from '../primordials.ts';
+import { reportException } from './report.ts';
 
 type Callback = (...args: unknown[]) => unknown;
 interface Timer {
@@ -30,6 +31,9 @@ let nextId = 1;
 let nextOrder = 0;
 let keepingAlive = 0;
 let isProgram = false;
+
+/** Whether a script or module of `belljar eval` runs. */
+export function isProgramRunning(): boolean { return isProgram; }
 
 /** From here on only timers that keep alive make a program wait (as a shell's event loop does). */
 export function startProgram(): void { isProgram = true; }
@@ -111,16 +115,19 @@ export function clearTimeout(id: unknown = 0): void { clear(id); }
 export function clearInterval(id: unknown = 0): void { clear(id); }
 /** A timer that no program stays alive for (AbortSignal.timeout). */
 export function backgroundTimeout(callback: () => void, ms: number): number { return add(callback, ms, false, [], false); }
+/** A task for the event loop, after those that are due. */
+export function runTask(task: () => void): void { add(task, 0, false, [], true); }
 
 export function queueMicrotask(callback: unknown): void {
   if (typeof callback !== 'function') throw new TypeError('queueMicrotask: the callback must be a function');
   void promiseThen(promiseResolve(undefined), () => {
-    (callback as Callback)();
+    try {
+      (callback as Callback)();
+    } catch (error) {
+      reportException(error);
+    }
   });
 }
-
-/** An error nobody can catch is told as an unhandled rejection, the one way the engine hears of such errors. */
-export function reportUncaught(error: unknown): void { void promiseReject(error); }
 
 export function nextTimerUs(): number | undefined {
   if (heap.length === 0 || (isProgram && keepingAlive === 0 && outstanding() === 0)) return undefined;
@@ -137,7 +144,7 @@ export function fireTimer(): boolean {
   try {
     apply(timer.callback, undefined, timer.args);
   } catch (error) {
-    reportUncaught(error);
+    reportException(error);
   }
   if (timer.everyUs !== undefined && mapGet(timers, timer.id) === timer) {
     timer.dueUs = nowUs + timer.everyUs;
