@@ -3,6 +3,7 @@
 // Values in tests are made a line above where they are unwrapped.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod collection;
 mod determinism;
 mod examples;
 mod faults;
