@@ -66,7 +66,7 @@ fn document(engine: &str) -> String {
         if let Some(of) = of.filter(|of| *of != engine) {
             let _ = write!(text, "*Measured with another engine, `{of}`.*\n\n");
         }
-        *text += &body.unwrap_or_else(|| "Not run: the checkout or a program it needs was not there.\n".into());
+        *text += &body.unwrap_or_else(|| "Not run on the machine that wrote this.\n".into());
     };
     let of = |engine: &String| engine.clone();
     section(
@@ -247,10 +247,15 @@ fn of_npm(report: &npm::Report) -> String {
     );
     let names = |passed: bool| {
         let names = report.packages.iter().filter(|one| one.problem.is_none() == passed);
-        names.map(|one| format!("{}@{}", one.name, one.version)).collect::<Vec<_>>().join(", ")
+        let versioned = |one: &npm::Package| {
+            if one.version.is_empty() { one.name.clone() } else { format!("{} {}", one.name, one.version) }
+        };
+        names.map(versioned).collect::<Vec<_>>().join(", ")
     };
     let _ = write!(text, "Same output: {}.\n\n", names(true));
-    let failing = report.packages.iter().filter_map(|one| Some([one.name.as_str(), one.problem.as_deref()?, ""]));
+    let failing = report.packages.iter().filter_map(|one| {
+        Some([one.name.as_str(), one.problem.as_deref()?, one.reason.as_deref().unwrap_or("NOT EXPECTED")])
+    });
     text + &failures("Other output, or none", failing.collect())
 }
 

@@ -27,6 +27,8 @@ const HOST: &str = include_str!("test262/host.js");
 const HARNESS: &str = "./belljar-harness_FIXTURE.js";
 /// Wall clock for one program. Nothing needs it but what runs away, or a machine that is very busy.
 const DEADLINE_MS: u64 = 180_000;
+/// Answers of native QuickJS between two times that all of them are written.
+const KEPT_EVERY: usize = 5_000;
 /// intl402 is about Intl, which native QuickJS has not.
 const FOLDERS: [&str; 5] = ["annexB", "built-ins", "harness", "language", "staging"];
 
@@ -118,8 +120,6 @@ pub(crate) fn run(options: &Options) -> Result<Verdict> {
             path.display(),
             failures.display()
         );
-    } else {
-        report.failing.iter().for_each(|one| eprintln!("conformance: test262: {}: {}", one.test, one.what));
     }
     complaints.extend(unexpected_passes(&tests, &pairs, &expected));
     tell(&report);
@@ -157,19 +157,25 @@ fn tests(root: &Path, options: &Options, skip: &Listed, corpus: &mut Corpus) -> 
         }
     }
     names.sort();
+    let read = workers::each(
+        "test262: reading",
+        &names,
+        workers::cores(),
+        || Ok(()),
+        |(), path| {
+            let name = path.strip_prefix(root.join("test"))?.to_string_lossy().replace('\\', "/");
+            let source = program::read(path)?;
+            let is_asked_for = !name.contains("_FIXTURE") && options.takes(&name);
+            let matter = is_asked_for.then(|| FrontMatter::of(&source)).transpose().with_context(|| name.clone())?;
+            Ok((name, source, matter))
+        },
+    )?;
     let mut tests = Vec::new();
-    for path in names {
-        let name = path.strip_prefix(root.join("test"))?.to_string_lossy().replace('\\', "/");
-        let source = program::read(&path)?;
+    for (name, source, matter) in read {
         corpus.add(&name, &source);
-        if name.contains("_FIXTURE") || !options.takes(&name) {
-            continue;
-        }
-        let matter = FrontMatter::of(&source).with_context(|| name.clone())?;
-        let feature = matter
-            .features()
-            .find(|feature| skip.reason(feature).is_some())
-            .map(|feature| format!("feature {feature}"));
+        let Some(matter) = matter else { continue };
+        let feature = matter.features().find(|feature| skip.reason(feature).is_some());
+        let feature = feature.map(|feature| format!("feature {feature}"));
         let blocks = matter.has("CanBlockIsTrue").then(|| "flag CanBlockIsTrue".to_owned());
         let skipped = feature.or(blocks);
         tests.push(Test { name, matter, source, skipped });
@@ -318,7 +324,15 @@ impl Cache {
             return Ok(state);
         }
         let state = judge(&test.matter, &run()?);
-        self.known.lock().unwrap_or_else(PoisonError::into_inner).states.insert(key, (hash, state.clone()));
+        let count = {
+            let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+            known.states.insert(key, (hash, state.clone()));
+            known.states.len()
+        };
+        // A run that is stopped has not been for nothing.
+        if count.is_multiple_of(KEPT_EVERY) {
+            self.keep()?;
+        }
         Ok(state)
     }
 

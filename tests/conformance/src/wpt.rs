@@ -141,14 +141,11 @@ pub(crate) fn run(options: &Options) -> Result<Verdict> {
     })?;
     let mut complaints = judge(&mut report, &tests, &pairs, &expected, options.is_whole());
     complaints.extend(report.crashed.iter().map(|one| format!("crash: {one}")));
-    let told: Vec<_> =
-        report.failing.iter().map(|one| format!("{} :: {}  {}", one.test, one.subtest, one.what)).collect();
     if options.is_whole() {
+        let told = |one: &Failing| first_line(&format!("{} :: {:?}  {}", one.test, one.subtest, one.what));
         let path = results::keep("wpt", &report)?;
-        let failures = results::lines("wpt-failures.txt", &told)?;
+        let failures = results::lines("wpt-failures.txt", &report.failing.iter().map(told).collect::<Vec<_>>())?;
         eprintln!("conformance: wpt: results in {}, what Node alone passes in {}", path.display(), failures.display());
-    } else {
-        told.iter().for_each(|line| eprintln!("conformance: wpt: {line}"));
     }
     tell(&report);
     Ok(Verdict::of("wpt", &complaints))
@@ -253,7 +250,7 @@ fn of_sandbox(ran: &Ran) -> (Subtests, Option<String>) {
 }
 
 fn first_line(text: &str) -> String {
-    text.lines().next().unwrap_or_default().chars().take(200).collect()
+    text.lines().next().unwrap_or_default().chars().take(400).collect()
 }
 
 /// Counts; answers what is not as it is expected.
@@ -284,7 +281,7 @@ fn judge(report: &mut Report, tests: &[Test], pairs: &[Pair], expected: &Expecte
                     ran[entry] = true;
                     if expected.expected[entry].subtest != "*" {
                         complaints.push(format!(
-                            "{name} :: {subtest} passes, and is listed as an expected failure: take it off the list"
+                            "{name} :: {subtest:?} passes, and is listed as an expected failure: take it off the list"
                         ));
                     }
                 }
@@ -296,7 +293,7 @@ fn judge(report: &mut Report, tests: &[Test], pairs: &[Pair], expected: &Expecte
                     if by_node {
                         let reason = entry.map(|entry| expected.expected[entry].reason.clone());
                         if reason.is_none() && folder != APART {
-                            complaints.push(format!("{name} :: {subtest} fails unexpectedly: {}", first_line(&what)));
+                            complaints.push(format!("{name} :: {subtest:?} fails unexpectedly: {}", first_line(&what)));
                         }
                         let what = first_line(&what);
                         report.failing.push(Failing { test: name.clone(), subtest: subtest.clone(), what, reason });
@@ -306,7 +303,7 @@ fn judge(report: &mut Report, tests: &[Test], pairs: &[Pair], expected: &Expecte
         }
     }
     for ((one, failed), ran) in expected.expected.iter().zip(failed).zip(ran) {
-        let what = format!("{} :: {} is listed as an expected failure, and", one.test, one.subtest);
+        let what = format!("{} :: {:?} is listed as an expected failure, and", one.test, one.subtest);
         match (one.subtest.as_str(), ran, failed) {
             ("*", true, false) => complaints.push(format!("{what} nothing in it fails: take it off the list")),
             (_, false, _) if whole => complaints.push(format!("{what} there is no such subtest: take it off the list")),

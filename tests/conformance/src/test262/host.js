@@ -14,6 +14,10 @@
     ['start', 'broadcast', 'getReport', 'sleep', 'monotonicNow'].forEach(function (name) { parts[name] = none('agent'); });
     return parts;
   }
+  // Rejections that nobody handles end a program of the sandbox. To the language they are nothing.
+  if (typeof global.addEventListener === 'function') {
+    global.addEventListener('unhandledrejection', function (event) { event.preventDefault(); });
+  }
   Object.defineProperty(global, '$262', {
     writable: true, enumerable: false, configurable: true,
     value: {
