@@ -1,8 +1,8 @@
 // The web platform of the sandbox, for projects without TypeScript's DOM library.
 
 type HeadersInit = Headers | Record<string, string> | readonly (readonly [string, string])[];
-/** An async iterable is sent chunk by chunk, no faster than the other side takes it. */
-type BodyInit = string | ArrayBuffer | ArrayBufferView | URLSearchParams | AsyncIterable<Uint8Array>;
+/** A stream or an async iterable is sent chunk by chunk, no faster than the other side takes it. */
+type BodyInit = string | ArrayBuffer | ArrayBufferView | URLSearchParams | Blob | FormData | ReadableStream<Uint8Array> | AsyncIterable<Uint8Array>;
 
 interface Headers extends Iterable<[string, string]> {
   append(name: string, value: string): void;
@@ -19,13 +19,14 @@ interface Headers extends Iterable<[string, string]> {
 declare var Headers: { prototype: Headers; new (init?: HeadersInit): Headers };
 
 interface Body {
-  /** Streams come later: always null. */
-  readonly body: null;
+  readonly body: ReadableStream<Uint8Array> | null;
   readonly bodyUsed: boolean;
   text(): Promise<string>;
   json(): Promise<any>;
   bytes(): Promise<Uint8Array>;
   arrayBuffer(): Promise<ArrayBuffer>;
+  blob(): Promise<Blob>;
+  formData(): Promise<FormData>;
 }
 
 interface RequestInit {
@@ -114,6 +115,167 @@ declare var URL: {
   parse(url: string | URL, base?: string | URL): URL | null;
 };
 
+interface URLPatternInit {
+  protocol?: string; username?: string; password?: string; hostname?: string; port?: string; pathname?: string; search?: string; hash?: string; baseURL?: string;
+}
+interface URLPatternComponentResult { input: string; groups: Record<string, string | undefined> }
+type URLPatternComponent = 'protocol' | 'username' | 'password' | 'hostname' | 'port' | 'pathname' | 'search' | 'hash';
+type URLPatternResult = { inputs: (string | URLPatternInit)[] } & Record<URLPatternComponent, URLPatternComponentResult>;
+interface URLPattern extends Readonly<Record<URLPatternComponent, string>> {
+  readonly hasRegExpGroups: boolean;
+  test(input?: string | URL | URLPatternInit, baseURL?: string): boolean;
+  exec(input?: string | URL | URLPatternInit, baseURL?: string): URLPatternResult | null;
+}
+declare var URLPattern: {
+  prototype: URLPattern;
+  new (input: string, baseURL: string, options?: { ignoreCase?: boolean }): URLPattern;
+  new (input?: string | URLPatternInit, options?: { ignoreCase?: boolean }): URLPattern;
+};
+
+interface Blob {
+  readonly size: number;
+  readonly type: string;
+  slice(start?: number, end?: number, type?: string): Blob;
+  stream(): ReadableStream<Uint8Array>;
+  text(): Promise<string>;
+  arrayBuffer(): Promise<ArrayBuffer>;
+  bytes(): Promise<Uint8Array>;
+}
+type BlobPart = string | ArrayBuffer | ArrayBufferView | Blob;
+declare var Blob: { prototype: Blob; new (parts?: Iterable<BlobPart>, options?: { type?: string; endings?: 'transparent' | 'native' }): Blob };
+interface File extends Blob {
+  readonly name: string;
+  readonly lastModified: number;
+}
+declare var File: { prototype: File; new (parts: Iterable<BlobPart>, name: string, options?: { type?: string; lastModified?: number }): File };
+interface FormData extends Iterable<[string, string | File]> {
+  append(name: string, value: string | Blob, filename?: string): void;
+  delete(name: string): void;
+  get(name: string): string | File | null;
+  getAll(name: string): (string | File)[];
+  has(name: string): boolean;
+  set(name: string, value: string | Blob, filename?: string): void;
+  forEach(callback: (value: string | File, name: string, form: FormData) => void, self?: unknown): void;
+  keys(): IterableIterator<string>;
+  values(): IterableIterator<string | File>;
+  entries(): IterableIterator<[string, string | File]>;
+}
+declare var FormData: { prototype: FormData; new (): FormData };
+
+interface QueuingStrategy<T = any> { highWaterMark?: number; size?: (chunk: T) => number }
+declare var CountQueuingStrategy: { new (init: { highWaterMark: number }): QueuingStrategy & { readonly highWaterMark: number } };
+declare var ByteLengthQueuingStrategy: { new (init: { highWaterMark: number }): QueuingStrategy<ArrayBufferView> & { readonly highWaterMark: number } };
+interface StreamPipeOptions { preventAbort?: boolean; preventCancel?: boolean; preventClose?: boolean; signal?: AbortSignal }
+interface ReadableStreamDefaultController<T = any> {
+  readonly desiredSize: number | null;
+  enqueue(chunk?: T): void;
+  close(): void;
+  error(reason?: unknown): void;
+}
+interface ReadableStreamBYOBRequest {
+  readonly view: ArrayBufferView | null;
+  respond(bytesWritten: number): void;
+  respondWithNewView(view: ArrayBufferView): void;
+}
+interface ReadableByteStreamController {
+  readonly byobRequest: ReadableStreamBYOBRequest | null;
+  readonly desiredSize: number | null;
+  enqueue(chunk: ArrayBufferView): void;
+  close(): void;
+  error(reason?: unknown): void;
+}
+type ReadableStreamReadResult<T> = { done: false; value: T } | { done: true; value: T | undefined };
+interface ReadableStreamDefaultReader<T = any> {
+  readonly closed: Promise<undefined>;
+  read(): Promise<ReadableStreamReadResult<T>>;
+  cancel(reason?: unknown): Promise<void>;
+  releaseLock(): void;
+}
+interface ReadableStreamBYOBReader {
+  readonly closed: Promise<undefined>;
+  read<V extends ArrayBufferView>(view: V, options?: { min?: number }): Promise<ReadableStreamReadResult<V>>;
+  cancel(reason?: unknown): Promise<void>;
+  releaseLock(): void;
+}
+interface ReadableStream<T = any> extends AsyncIterable<T> {
+  readonly locked: boolean;
+  cancel(reason?: unknown): Promise<void>;
+  getReader(options?: { mode?: undefined }): ReadableStreamDefaultReader<T>;
+  getReader(options: { mode: 'byob' }): ReadableStreamBYOBReader;
+  pipeThrough<R>(transform: { readonly readable: ReadableStream<R>; readonly writable: WritableStream<T> }, options?: StreamPipeOptions): ReadableStream<R>;
+  pipeTo(destination: WritableStream<T>, options?: StreamPipeOptions): Promise<void>;
+  tee(): [ReadableStream<T>, ReadableStream<T>];
+  values(options?: { preventCancel?: boolean }): AsyncIterableIterator<T>;
+}
+declare var ReadableStream: {
+  prototype: ReadableStream;
+  new (
+    source: {
+      type: 'bytes'; autoAllocateChunkSize?: number; start?(controller: ReadableByteStreamController): unknown; pull?(controller: ReadableByteStreamController): unknown;
+      cancel?(reason: unknown): unknown;
+    },
+    strategy?: { highWaterMark?: number },
+  ): ReadableStream<Uint8Array>;
+  new <T = any>(
+    source?: { start?(controller: ReadableStreamDefaultController<T>): unknown; pull?(controller: ReadableStreamDefaultController<T>): unknown; cancel?(reason: unknown): unknown },
+    strategy?: QueuingStrategy<T>,
+  ): ReadableStream<T>;
+  from<T>(iterable: Iterable<T> | AsyncIterable<T>): ReadableStream<T>;
+};
+interface WritableStreamDefaultController {
+  readonly signal: AbortSignal;
+  error(reason?: unknown): void;
+}
+interface WritableStreamDefaultWriter<T = any> {
+  readonly closed: Promise<undefined>;
+  readonly ready: Promise<undefined>;
+  readonly desiredSize: number | null;
+  write(chunk?: T): Promise<void>;
+  close(): Promise<void>;
+  abort(reason?: unknown): Promise<void>;
+  releaseLock(): void;
+}
+interface WritableStream<T = any> {
+  readonly locked: boolean;
+  abort(reason?: unknown): Promise<void>;
+  close(): Promise<void>;
+  getWriter(): WritableStreamDefaultWriter<T>;
+}
+declare var WritableStream: {
+  prototype: WritableStream;
+  new <T = any>(
+    sink?: { start?(controller: WritableStreamDefaultController): unknown; write?(chunk: T, controller: WritableStreamDefaultController): unknown; close?(): unknown; abort?(reason: unknown): unknown },
+    strategy?: QueuingStrategy<T>,
+  ): WritableStream<T>;
+};
+interface TransformStreamDefaultController<O = any> {
+  readonly desiredSize: number | null;
+  enqueue(chunk?: O): void;
+  error(reason?: unknown): void;
+  terminate(): void;
+}
+interface TransformStream<I = any, O = any> {
+  readonly readable: ReadableStream<O>;
+  readonly writable: WritableStream<I>;
+}
+declare var TransformStream: {
+  prototype: TransformStream;
+  new <I = any, O = any>(
+    transformer?: {
+      start?(controller: TransformStreamDefaultController<O>): unknown; transform?(chunk: I, controller: TransformStreamDefaultController<O>): unknown;
+      flush?(controller: TransformStreamDefaultController<O>): unknown; cancel?(reason: unknown): unknown;
+    },
+    writableStrategy?: QueuingStrategy<I>, readableStrategy?: QueuingStrategy<O>,
+  ): TransformStream<I, O>;
+};
+declare var TextEncoderStream: { new (): TransformStream<string, Uint8Array> & { readonly encoding: string } };
+declare var TextDecoderStream: {
+  new (label?: string, options?: { fatal?: boolean; ignoreBOM?: boolean }): TransformStream<ArrayBuffer | ArrayBufferView, string> & { readonly encoding: string; readonly fatal: boolean; readonly ignoreBOM: boolean };
+};
+type CompressionFormat = 'gzip' | 'deflate' | 'deflate-raw';
+declare var CompressionStream: { new (format: CompressionFormat): TransformStream<ArrayBuffer | ArrayBufferView, Uint8Array> };
+declare var DecompressionStream: { new (format: CompressionFormat): TransformStream<ArrayBuffer | ArrayBufferView, Uint8Array> };
+
 interface Event {
   readonly type: string;
   readonly target: EventTarget | null;
@@ -138,6 +300,53 @@ interface EventTarget {
   dispatchEvent(event: Event): boolean;
 }
 declare var EventTarget: { prototype: EventTarget; new (): EventTarget };
+
+interface ErrorEvent extends Event {
+  readonly message: string;
+  readonly filename: string;
+  readonly lineno: number;
+  readonly colno: number;
+  readonly error: any;
+}
+declare var ErrorEvent: {
+  prototype: ErrorEvent;
+  new (type: string, init?: { cancelable?: boolean; message?: string; filename?: string; lineno?: number; colno?: number; error?: unknown }): ErrorEvent;
+};
+interface PromiseRejectionEvent extends Event {
+  readonly promise: Promise<any>;
+  readonly reason: any;
+}
+declare var PromiseRejectionEvent: { prototype: PromiseRejectionEvent; new (type: string, init: { cancelable?: boolean; promise: Promise<unknown>; reason?: unknown }): PromiseRejectionEvent };
+/** Events of the global object: "error", "unhandledrejection", "rejectionhandled". A listener that cancels the event settles the error. */
+declare function addEventListener(type: string, listener: EventListener | null, options?: boolean | { capture?: boolean; once?: boolean; passive?: boolean; signal?: AbortSignal }): void;
+declare function removeEventListener(type: string, listener: EventListener | null, options?: boolean | { capture?: boolean }): void;
+declare function dispatchEvent(event: Event): boolean;
+declare var onerror: ((message: string, filename: string, lineno: number, colno: number, error: any) => unknown) | null;
+declare var onunhandledrejection: ((event: PromiseRejectionEvent) => unknown) | null;
+declare var onrejectionhandled: ((event: PromiseRejectionEvent) => unknown) | null;
+
+interface MessageEvent<T = any> extends Event {
+  readonly data: T;
+  readonly origin: string;
+  readonly lastEventId: string;
+  readonly source: object | null;
+  readonly ports: readonly MessagePort[];
+}
+declare var MessageEvent: { prototype: MessageEvent; new <T>(type: string, init?: { data?: T; origin?: string; lastEventId?: string; ports?: readonly MessagePort[] }): MessageEvent<T> };
+interface MessagePort extends EventTarget {
+  onmessage: ((event: MessageEvent) => unknown) | null;
+  onmessageerror: ((event: MessageEvent) => unknown) | null;
+  postMessage(message: unknown, transfer?: readonly object[] | { transfer?: readonly object[] }): void;
+  start(): void;
+  close(): void;
+}
+declare var MessagePort: { prototype: MessagePort };
+interface MessageChannel {
+  readonly port1: MessagePort;
+  readonly port2: MessagePort;
+}
+declare var MessageChannel: { prototype: MessageChannel; new (): MessageChannel };
+declare function structuredClone<T>(value: T, options?: { transfer?: readonly object[] }): T;
 
 interface AbortSignal extends EventTarget {
   readonly aborted: boolean;
@@ -207,6 +416,7 @@ interface Console {
   warn(...args: unknown[]): void;
   error(...args: unknown[]): void;
   trace(...args: unknown[]): void;
+  clear(): void;
   assert(condition?: unknown, ...args: unknown[]): void;
   dir(value?: unknown, options?: { depth?: number | null }): void;
   table(data?: unknown, columns?: readonly string[]): void;
@@ -228,7 +438,7 @@ declare function clearInterval(id?: number): void;
 declare function queueMicrotask(callback: () => void): void;
 declare function reportError(error: unknown): void;
 
-interface Performance {
+interface Performance extends EventTarget {
   readonly timeOrigin: number;
   now(): number;
 }

@@ -9,7 +9,7 @@ use crate::command::{cargo, run, target_dir};
 use crate::engine;
 
 /// Builds the command and the benchmark, in the same profile as everything else, and prints the tables. `folder` holds further
-/// applets, each `NAME.js` (defining `handle(text) -> text`) with its input `NAME.json`.
+/// applets, each `NAME.js` (defining `handle(text) -> text`) with its input `NAME.json`, and scripts without an input (defining `run(n)`).
 pub(crate) fn report(repository: &Path, folder: Option<&str>) -> Result<()> {
     engine::build(repository)?;
     run(cargo(repository).args(["build", "-j2", "--locked", "--workspace", "--bins"]))?;

@@ -26,7 +26,7 @@ Usage: cargo xtask COMMAND
   test [--quick]      all tests (--quick: only those of the workspace, without node and doctests)
   ci                  formatting, lints, tidy, then all tests
   bench [FOLDER]      every figure the project quotes, measured against native QuickJS in the same run
-                      (FOLDER: further applets, NAME.js with NAME.json)
+                      (FOLDER: further applets, NAME.js with NAME.json, and further scripts that run long, NAME.js)
   conformance [SUITE...] [--test262 DIR] [--wpt DIR] [--sample N] [--only TEXT]
                       run test262, wpt, wintertc, npm (or all of them) in the sandbox and write docs/compat.md; checkouts
                       are looked for beside the project. Needs node for wpt and npm. A sample writes nothing

@@ -77,7 +77,8 @@ impl Codec {
             Self::Gzip(to) => written(to.write_all(input), to.get_mut()),
             Self::Zlib(to) => written(to.write_all(input), to.get_mut()),
             Self::Deflate(to) => written(to.write_all(input), to.get_mut()),
-            Self::Gunzip(to) => written(to.write_all(input), to.get_mut()),
+            // The decoder keeps output back until it is asked for it.
+            Self::Gunzip(to) => written(to.write_all(input).and_then(|()| to.flush()), to.get_mut()),
             Self::Inflate { state, ended } => inflate(state, ended, input),
         }
     }

@@ -96,6 +96,15 @@ fn runtime() -> Runtime {
     Runtime::new(config).expect("the runtime is made from constants")
 }
 
+/// All values there are stay for good (c/quickjs.insertions): from here on they are neither counted nor freed.
+pub(crate) fn keep(ctx: &Ctx<'_>) {
+    unsafe extern "C" {
+        fn belljar_keep(ctx: *mut core::ffi::c_void);
+    }
+    // SAFETY: the context is alive, and no code of QuickJS's is running.
+    unsafe { belljar_keep(ctx.as_raw().as_ptr().cast()) }
+}
+
 /// The web platform is ours: if it does not evaluate, the engine build is broken, and says so in the trap.
 fn bug(ctx: &Ctx<'_>, error: quickjs::Error) -> ! {
     let error = quickjs::CaughtError::from_error(ctx, error);
@@ -145,6 +154,12 @@ pub(crate) fn with<R>(f: impl for<'js> FnOnce(&Ctx<'js>, &Object<'js>) -> R) -> 
         let driver = driver.restore(&ctx).expect("the driver belongs to this runtime");
         f(&ctx, &driver)
     })
+}
+
+/// The driver, for code that JavaScript has called.
+pub(crate) fn driver<'js>(ctx: &Ctx<'js>) -> Option<Object<'js>> {
+    let saved = ENGINE.with_borrow(|engine| engine.as_ref().map(|e| e.driver.clone()))?;
+    saved.restore(ctx).ok()
 }
 
 pub(crate) fn set_namespace(namespace: Persistent<Object<'static>>) {

@@ -1,5 +1,5 @@
-//! Modules that a program imports: the host says where an import leads and gives the source. A packaged applet is one bundle and
-//! imports nothing.
+//! Modules that are imported at run time: Node's, which the web platform makes, and those of a program, of which the host says where an
+//! import leads and gives the source. A packaged applet is one bundle and imports nothing else.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use javy::quickjs::loader::{ImportAttributes, Loader, Resolver};
 use javy::quickjs::module::Declared;
-use javy::quickjs::{Ctx, Error, Exception, Module, Result};
+use javy::quickjs::{Ctx, Error, Exception, Function, Module, Result};
 
 use crate::bindings::belljar::applet::modules;
 
@@ -25,6 +25,11 @@ pub(crate) struct HostResolver(Sources);
 
 impl Resolver for HostResolver {
     fn resolve<'js>(&mut self, ctx: &Ctx<'js>, base: &str, name: &str, _: Option<ImportAttributes<'js>>) -> Result<String> {
+        if let Some(source) = builtin_source(ctx, name) {
+            let name = format!("node:{}", name.strip_prefix("node:").unwrap_or(name));
+            self.0.borrow_mut().insert(name.clone(), source);
+            return Ok(name);
+        }
         if crate::engine::preparing() {
             let message = format!("there is no module {name:?}: a package is one bundle, and imports nothing at run time");
             return Err(Exception::throw_reference(ctx, &message));
@@ -39,7 +44,23 @@ impl Resolver for HostResolver {
     }
 }
 
-/// Gives QuickJS the source that the host gave.
+/// A module with the members of one of Node's; `None` for what is none of them. Paths and empty names are not asked about.
+fn builtin_source(ctx: &Ctx<'_>, specifier: &str) -> Option<String> {
+    if !specifier.starts_with(|first: char| first.is_ascii_lowercase()) {
+        return None;
+    }
+    let function: Function = crate::engine::driver(ctx)?.get("builtinModule").ok()?;
+    let names: Option<Vec<String>> = function.call((specifier,)).ok()?;
+    let names = names?;
+    let mut source = format!("const module = process.getBuiltinModule({specifier:?});\nexport default module;\n");
+    // A member may have the name of a keyword, which no variable can have.
+    for (index, name) in names.iter().enumerate() {
+        source += &format!("const m{index} = module.{name};\nexport {{ m{index} as {name} }};\n");
+    }
+    Some(source)
+}
+
+/// Gives QuickJS the source that was found.
 pub(crate) struct HostLoader(Sources);
 
 impl Loader for HostLoader {

@@ -152,6 +152,10 @@ fn advance<'js>(ctx: &Ctx<'js>, driver: &Object<'js>) -> Step {
                 match promise.state() {
                     PromiseState::Pending => PromiseState::Pending,
                     settled => {
+                        // Whatever else was rejected by now is told before the call ends.
+                        if !is_program && let Some(step) = tell_rejections(ctx, driver, Some(promise.as_value())) {
+                            return step;
+                        }
                         if !is_program || settled == PromiseState::Rejected {
                             return finish(ctx, driver, &promise);
                         }
@@ -161,21 +165,8 @@ fn advance<'js>(ctx: &Ctx<'js>, driver: &Object<'js>) -> Step {
             }
             Awaited::EventLoop => PromiseState::Resolved,
         };
-        for rejection in engine::take_rejections() {
-            let (Ok(promise), Ok(reason)) = (rejection.promise.restore(ctx), rejection.reason.restore(ctx)) else { continue };
-            let told = driver.get("rejected").and_then(|f: Function| f.call::<_, bool>((promise, reason.clone())));
-            match told.catch(ctx) {
-                Ok(true) => {}
-                Ok(false) => return Step::Failed(report(driver, reason)),
-                Err(error) => return failed(ctx, driver, error),
-            }
-        }
-        for rejection in engine::take_handled() {
-            let (Ok(promise), Ok(reason)) = (rejection.promise.restore(ctx), rejection.reason.restore(ctx)) else { continue };
-            let told = driver.get("handled").and_then(|f: Function| f.call::<_, ()>((promise, reason)));
-            if let Err(error) = told.catch(ctx) {
-                return failed(ctx, driver, error);
-            }
+        if let Some(step) = tell_rejections(ctx, driver, None) {
+            return step;
         }
         // What a listener has queued runs before the next timer.
         if ctx.execute_pending_job() {
@@ -190,6 +181,31 @@ fn advance<'js>(ctx: &Ctx<'js>, driver: &Object<'js>) -> Step {
             Err(error) => return failed(ctx, driver, error),
         }
     }
+}
+
+/// Tells the driver of promises that were rejected and not handled, but for the one that is the call itself, and of those that have been
+/// handled since. Answers a step when that is the end.
+fn tell_rejections<'js>(ctx: &Ctx<'js>, driver: &Object<'js>, call: Option<&Value<'js>>) -> Option<Step> {
+    for rejection in engine::take_rejections() {
+        let (Ok(promise), Ok(reason)) = (rejection.promise.restore(ctx), rejection.reason.restore(ctx)) else { continue };
+        if call == Some(&promise) {
+            continue;
+        }
+        let told = driver.get("rejected").and_then(|f: Function| f.call::<_, bool>((promise, reason.clone())));
+        match told.catch(ctx) {
+            Ok(true) => {}
+            Ok(false) => return Some(Step::Failed(report(driver, reason))),
+            Err(error) => return Some(failed(ctx, driver, error)),
+        }
+    }
+    for rejection in engine::take_handled() {
+        let (Ok(promise), Ok(reason)) = (rejection.promise.restore(ctx), rejection.reason.restore(ctx)) else { continue };
+        let told = driver.get("handled").and_then(|f: Function| f.call::<_, ()>((promise, reason)));
+        if let Err(error) = told.catch(ctx) {
+            return Some(failed(ctx, driver, error));
+        }
+    }
+    None
 }
 
 enum Idle {

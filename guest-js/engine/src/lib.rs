@@ -7,6 +7,7 @@ mod allocator;
 mod codec;
 mod engine;
 mod frames;
+mod hash;
 mod imports;
 mod invocation;
 mod native;

@@ -2,7 +2,7 @@
 //! functions throw, so that the error carries the author's position.
 
 use hmac::{Hmac, Mac};
-use javy::quickjs::{Ctx, Exception, Object, Result, Value, prelude::Func};
+use javy::quickjs::{Ctx, Exception, Object, Result, Value, prelude::Func, qjs};
 use sha2::{Digest, Sha256};
 
 use crate::bindings::belljar::applet::{bodies, clock, completions, db, http, intl, log, random, types};
@@ -49,7 +49,23 @@ pub(crate) fn object<'js>(ctx: &Ctx<'js>) -> Result<Object<'js>> {
     native.set("codecWrite", Func::from(|ctx: Ctx<'js>, handle: u32, bytes: Bytes| coded(&ctx, codec::write(handle, &bytes.0))))?;
     native.set("codecFinish", Func::from(|ctx: Ctx<'js>, handle: u32| coded(&ctx, codec::finish(handle))))?;
     native.set("codecClose", Func::from(codec::abandon))?;
+    native.set("hash", Func::from(hash))?;
+    define_context(ctx, &native)?;
     Ok(native)
+}
+
+unsafe extern "C" {
+    /// Our own function in QuickJS (c/quickjs.insertions).
+    fn belljar_define_context(ctx: *mut qjs::JSContext, target: qjs::JSValue) -> i32;
+}
+
+/// `asyncContext` and `nextTick`, which are C functions.
+fn define_context<'js>(ctx: &Ctx<'js>, native: &Object<'js>) -> Result<()> {
+    // SAFETY: both are alive, and the function borrows them.
+    if unsafe { belljar_define_context(ctx.as_raw().as_ptr(), native.as_value().as_raw()) } < 0 {
+        return Err(javy::quickjs::Error::Exception);
+    }
+    Ok(())
 }
 
 /// In the order of wit/intl.wit; guest-js/web/src/intl/host.ts has the numbers.
@@ -191,6 +207,14 @@ fn coded<'js>(ctx: &Ctx<'js>, result: std::result::Result<Vec<u8>, String>) -> R
     match result {
         Ok(bytes) => values::uint8_array(ctx, &bytes),
         Err(message) => Err(Exception::throw_type(ctx, &message)),
+    }
+}
+
+/// A digest by Node's name of it, or with a key an HMAC; undefined for a name that is not known.
+fn hash<'js>(ctx: Ctx<'js>, name: Text, bytes: Bytes, key: Option<Bytes>) -> Result<Value<'js>> {
+    match crate::hash::digest(&name.0, &bytes.0, key.as_ref().map(|key| key.0.as_slice())) {
+        Some(digest) => values::uint8_array(&ctx, &digest),
+        None => Ok(Value::new_undefined(ctx)),
     }
 }
 

@@ -6,7 +6,9 @@ use std::ptr::NonNull;
 use javy::quickjs::{Array, Ctx, Exception, Function, Object, Persistent, Result, prelude::Func, qjs};
 use url::Url;
 use urlpattern::regexp::RegExp;
-use urlpattern::{RegexSyntax, UrlPattern, UrlPatternInit, UrlPatternMatchInput, UrlPatternOptions, component::Component, quirks};
+use urlpattern::{
+    RegexSyntax, UrlPattern, UrlPatternInit, UrlPatternMatchInput, UrlPatternOptions, component::Component, quirks,
+};
 
 use crate::values::Text;
 
@@ -82,16 +84,28 @@ fn init_of(members: Vec<Option<Text>>) -> std::result::Result<UrlPatternInit, ur
     })
 }
 
-fn parse<'js>(ctx: Ctx<'js>, text: Text, base: Option<Text>, ignore_case: bool, function: Function<'js>) -> Result<Array<'js>> {
+fn parse<'js>(
+    ctx: Ctx<'js>,
+    text: Text,
+    base: Option<Text>,
+    ignore_case: bool,
+    function: Function<'js>,
+) -> Result<Array<'js>> {
     let pattern = with_test(&ctx, function, || {
         let base = base.map(|base| Url::parse(&base.0)).transpose().map_err(|error| error.to_string())?;
-        let init = UrlPatternInit::parse_constructor_string::<Expression>(&text.0, base).map_err(|error| error.to_string())?;
+        let init =
+            UrlPatternInit::parse_constructor_string::<Expression>(&text.0, base).map_err(|error| error.to_string())?;
         compile(init, ignore_case)
     });
     answer(&ctx, pattern)
 }
 
-fn parse_init<'js>(ctx: Ctx<'js>, init: Vec<Option<Text>>, ignore_case: bool, function: Function<'js>) -> Result<Array<'js>> {
+fn parse_init<'js>(
+    ctx: Ctx<'js>,
+    init: Vec<Option<Text>>,
+    ignore_case: bool,
+    function: Function<'js>,
+) -> Result<Array<'js>> {
     let pattern = with_test(&ctx, function, || {
         let init = init_of(init).map_err(|error| error.to_string())?;
         compile(init, ignore_case)

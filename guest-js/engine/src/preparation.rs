@@ -83,9 +83,12 @@ extern "C" fn belljar_report_bytes() -> usize {
     REPORT.with_borrow(|report| report.len())
 }
 
-/// Collects garbage and leaves room at the top: what stays is the image.
+/// Collects garbage, keeps the rest for good, and leaves room at the top: what stays is the image.
 fn settle_heap(free: FreeBlocks) {
-    engine::with(|ctx, _| ctx.run_gc());
+    engine::with(|ctx, _| {
+        ctx.run_gc();
+        engine::keep(ctx);
+    });
     crate::allocator::settle(free);
     crate::allocator::reserve(HEADROOM_BYTES);
 }

@@ -4,7 +4,9 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use base64::{Engine as _, alphabet};
 use encoding_rs::{Decoder, DecoderResult, Encoding};
 use javy::quickjs::class::{JsClass, Trace, Tracer, Writable};
-use javy::quickjs::{Class, Constructor, Ctx, Exception, JsLifetime, Object, Result, String as JsString, TypedArray, prelude::Func};
+use javy::quickjs::{
+    Class, Constructor, Ctx, Exception, JsLifetime, Object, Result, String as JsString, TypedArray, prelude::Func,
+};
 
 use crate::values::{self, Bytes, Text};
 
@@ -12,7 +14,9 @@ const ENCODE: GeneralPurpose = base64::engine::general_purpose::STANDARD;
 /// "Forgiving" (Infra standard, forgiving-base64 decode): padding optional, trailing bits ignored.
 const DECODE: GeneralPurpose = GeneralPurpose::new(
     &alphabet::STANDARD,
-    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent).with_decode_allow_trailing_bits(true),
+    GeneralPurposeConfig::new()
+        .with_decode_padding_mode(DecodePaddingMode::Indifferent)
+        .with_decode_allow_trailing_bits(true),
 );
 
 /// Adds these functions to the `Native` object.
@@ -24,9 +28,15 @@ pub(crate) fn set(native: &Object<'_>) -> Result<()> {
     native.set("decoderOpen", Func::from(open))?;
     native.set("decode", Func::from(decode))?;
     native.set("base64Encode", Func::from(|b: Bytes| ENCODE.encode(b.0)))?;
-    native.set("base64Decode", Func::from(|ctx, text: Text| base64_decode(text).map(|b| values::uint8_array(&ctx, &b)).transpose()))?;
+    native.set(
+        "base64Decode",
+        Func::from(|ctx, text: Text| base64_decode(text).map(|b| values::uint8_array(&ctx, &b)).transpose()),
+    )?;
     native.set("btoa", Func::from(|text: Text| latin1_bytes(&text.0).map(|bytes| ENCODE.encode(bytes))))?;
-    native.set("atob", Func::from(|text: Text| base64_decode(text).map(|b| encoding_rs::mem::decode_latin1(&b).into_owned())))
+    native.set(
+        "atob",
+        Func::from(|text: Text| base64_decode(text).map(|b| encoding_rs::mem::decode_latin1(&b).into_owned())),
+    )
 }
 
 /// Fills `into` with whole characters; answers how many UTF-16 units were read and how many bytes written.
@@ -85,12 +95,19 @@ fn open<'js>(ctx: Ctx<'js>, name: Text, keep_bom: bool) -> Result<Class<'js, Tex
     let Some(encoding) = Encoding::for_label(name.0.as_bytes()) else {
         return Err(Exception::throw_range(&ctx, "there is no such encoding"));
     };
-    let decoder = if keep_bom { encoding.new_decoder_without_bom_handling() } else { encoding.new_decoder_with_bom_removal() };
+    let decoder =
+        if keep_bom { encoding.new_decoder_without_bom_handling() } else { encoding.new_decoder_with_bom_removal() };
     Class::instance(ctx, TextDecoder(decoder))
 }
 
 /// The text of the bytes so far; with `last` the decoder is at its end, and not to be used again.
-fn decode<'js>(ctx: Ctx<'js>, decoder: Class<'js, TextDecoder>, bytes: Bytes, fatal: bool, last: bool) -> Result<JsString<'js>> {
+fn decode<'js>(
+    ctx: Ctx<'js>,
+    decoder: Class<'js, TextDecoder>,
+    bytes: Bytes,
+    fatal: bool,
+    last: bool,
+) -> Result<JsString<'js>> {
     let decoder = &mut decoder.borrow_mut().0;
     let mut text = String::with_capacity(bytes.0.len() + 16);
     let mut input = bytes.0.as_slice();

@@ -2,7 +2,7 @@
 
 use javy::quickjs::{Array, Ctx, Object, Result, prelude::Func};
 use percent_encoding::percent_decode_str;
-use url::{Url, form_urlencoded, quirks};
+use url::{Position, Url, form_urlencoded, quirks};
 
 use crate::values::{self, Text};
 
@@ -11,7 +11,10 @@ pub(crate) fn set(native: &Object<'_>) -> Result<()> {
     native.set("urlParse", Func::from(parse))?;
     native.set("urlCanParse", Func::from(|text: Text, base: Option<Text>| parsed(&text, base.as_ref()).is_some()))?;
     native.set("urlSet", Func::from(set_part))?;
-    native.set("percentDecode", Func::from(|ctx, text: Text| values::uint8_array(&ctx, &percent_decode_str(&text.0).collect::<Vec<u8>>())))?;
+    native.set(
+        "percentDecode",
+        Func::from(|ctx, text: Text| values::uint8_array(&ctx, &percent_decode_str(&text.0).collect::<Vec<u8>>())),
+    )?;
     native.set("formParse", Func::from(form_parse))?;
     native.set("formSerialize", Func::from(form_serialize))
 }
@@ -58,7 +61,9 @@ fn set_part<'js>(ctx: Ctx<'js>, href: Text, part: u32, value: Text) -> Result<Op
         4 => quirks::set_hostname(&mut url, value),
         5 => quirks::set_port(&mut url, value),
         6 => {
+            let had_host = url.has_authority();
             quirks::set_pathname(&mut url, value);
+            keep_path(&mut url, had_host);
             Ok(())
         }
         7 => {
@@ -73,6 +78,22 @@ fn set_part<'js>(ctx: Ctx<'js>, href: Text, part: u32, value: Text) -> Result<Op
     match done {
         Ok(()) => parts(&ctx, &url).map(Some),
         Err(()) => Ok(None),
+    }
+}
+
+/// Without a host, a path that begins with two slashes is written after `/.`, so that it is not read as a host (URL standard, 4.5). The
+/// crate's setter forgets that.
+fn keep_path(url: &mut Url, had_host: bool) {
+    if had_host || url.cannot_be_a_base() || url.scheme() == "file" {
+        return;
+    }
+    let path = url.path();
+    let before = if path.starts_with("//") { "/." } else { "" };
+    let kept = format!("{}:{before}{path}{}", url.scheme(), &url[Position::AfterPath..]);
+    if kept != url.as_str()
+        && let Ok(kept) = Url::parse(&kept)
+    {
+        *url = kept;
     }
 }
 

@@ -108,6 +108,15 @@ export interface Native {
   codecFinish(codec: CodecHandle): Uint8Array;
   /** Gives a codec up that is not finished. */
   codecClose(codec: CodecHandle): void;
+  /** The digest of a message by Node's name of it (in lower case), with a key its HMAC; undefined for a name that is not known. */
+  hash(name: string, message: Uint8Array, key: Uint8Array | undefined): Uint8Array | undefined;
+  /**
+   * The one value that promise jobs carry: with an argument sets it and answers what it was, without answers it. Undefined when the engine
+   * calls, and again when no job is left.
+   */
+  asyncContext(value?: unknown): unknown;
+  /** Runs a callback before promise jobs, but not between them. It must not throw. */
+  nextTick(callback: () => void): void;
 }
 
 /** How the engine hands over the outcome of an operation: exactly one of `value` and `error`. */
@@ -160,6 +169,8 @@ export interface Driver {
   fireTimer(): boolean;
   /** An error and its chain of causes, as data; never throws, whatever was thrown (revoked proxies, throwing getters, 32 MB messages: cut to 8 KiB each). */
   report(error: unknown): Failure;
+  /** Names that one of Node's modules exports; undefined for a module that is not there. */
+  builtinModule(specifier: string): string[] | undefined;
   /** A promise was rejected and nobody handled it by the time the job queue was empty. False when the program is to fail of it. */
   rejected(promise: object, reason: unknown): boolean;
   /** A promise that `rejected` was told of has been handled after all. */

@@ -7,18 +7,20 @@ import { runCall } from './driver/call.ts';
 import { report } from './driver/failure.ts';
 import { installIntl } from './intl/intl.ts';
 import { bindNative } from './native.ts';
+import { builtinExports, installNode } from './node/modules.ts';
 import { complete, outstanding } from './operations.ts';
 import { restricted, sdk } from './sdk.ts';
 import { consoleObject, print } from './web/console.ts';
 import { startClock } from './web/clock.ts';
 import { installPlatform } from './web/platform.ts';
-import { handled, rejected } from './web/report.ts';
-import { fireTimer, isProgramRunning, nextTimerUs, startProgram } from './web/timers.ts';
+import { handled, rejected, startReporting } from './web/report.ts';
+import { fireTimer, nextTimerUs, startProgram } from './web/timers.ts';
 import { installGlobal } from './webidl.ts';
 
 function shell(grants: string[], locales: string[]): void {
   startClock();
   startProgram();
+  startReporting(true);
   installGlobal('print', print);
   const parts = restricted(grants);
   if (parts === undefined) delete (globalThis as Record<string, unknown>)['sdk'];
@@ -28,7 +30,7 @@ function shell(grants: string[], locales: string[]): void {
 
 function whenRejected(promise: object, reason: unknown): boolean {
   try {
-    return rejected(promise, reason, isProgramRunning());
+    return rejected(promise, reason);
   } catch {
     // Nothing may escape: the engine calls this between jobs.
     return true;
@@ -44,7 +46,8 @@ function whenHandled(promise: object, reason: unknown): void {
 export default function main(engine: Native): Driver {
   bindNative(engine);
   installPlatform();
+  installNode();
   installGlobal('console', consoleObject);
   installGlobal('sdk', sdk);
-  return { call: runCall, shell, locales: installIntl, complete, outstanding, nextTimerUs, fireTimer, report, rejected: whenRejected, handled: whenHandled };
+  return { call: runCall, shell, locales: installIntl, complete, outstanding, nextTimerUs, fireTimer, builtinModule: builtinExports, report, rejected: whenRejected, handled: whenHandled };
 }

@@ -1,6 +1,7 @@
 // A sandbox for tests: the bundle in a fresh realm, over a Native that records what it is asked and completes when told.
 
-import { createHash, createHmac } from 'node:crypto';
+import { AsyncLocalStorage } from 'node:async_hooks';
+import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
 import { existsSync, mkdtempSync, readFileSync } from 'node:fs';
 import { execFileSync } from 'node:child_process';
 import { tmpdir } from 'node:os';
@@ -47,7 +48,10 @@ function bundle() {
     '--banner:js=(() => {', '--footer:js=return __belljar.default })()', `--outfile=${out}`]);
   return readFileSync(out, 'utf8');
 }
-const script = new vm.Script(bundle(), { filename: 'belljar:web' });
+// The engine evaluates it as a module, and so as strict code.
+const script = new vm.Script(`'use strict';${bundle()}`, { filename: 'belljar:web' });
+
+const slot = new AsyncLocalStorage();
 
 /** A driver in a realm of its own. `run(code)` evaluates there; `settle()` lets promise jobs run. */
 export function sandbox() {
@@ -109,7 +113,7 @@ export function sandbox() {
     utf8Decode: (bytes, fatal, keepBom) => new TextDecoder('utf-8', { fatal, ignoreBOM: keepBom }).decode(bytes),
     sha256: (bytes) => new Uint8Array(createHash('sha256').update(bytes).digest()),
     hmacSha256: (key, bytes) => new Uint8Array(createHmac('sha256', key).update(bytes).digest()),
-    timingSafeEqual: (a, b) => Buffer.compare(a, b) === 0,
+    timingSafeEqual: (a, b) => a.length === b.length && timingSafeEqual(a, b),
     base64Encode: (bytes) => Buffer.from(bytes).toString('base64'),
     base64Decode: (text) => orUndefined(() => new Uint8Array(Buffer.from(atob(text), 'latin1'))),
     codecOpen: (format, decompress) => state.codecs.push({ format, decompress, input: Buffer.alloc(0), given: 0 }) - 1,
@@ -125,6 +129,14 @@ export function sandbox() {
       return codec.decompress ? inflate(codec, constants.Z_FINISH) : new Uint8Array(CODECS[codec.format][0](codec.input));
     },
     codecClose: (handle) => { state.codecs[handle] = undefined; },
+    hash: (name, message, key) => new Uint8Array((key ? createHmac(name, key) : createHash(name)).update(message).digest()),
+    // Node carries a store of its own through the same steps.
+    asyncContext: (...args) => {
+      const before = slot.getStore();
+      if (args.length > 0) slot.enterWith(args[0]);
+      return before;
+    },
+    nextTick: (callback) => process.nextTick(callback),
   };
   const driver = script.runInContext(context)(native);
   const run = (code) => vm.runInContext(code, context, { filename: 'applet.js' });

@@ -70,6 +70,7 @@ test('an exhausted stack has a reason of its own', () => {
 
 test('telling of a rejection never throws', () => {
   const box = sandbox();
+  callWith(box, '{ default: () => 1 }');
   box.native.log = () => {
     throw new Error('full');
   };

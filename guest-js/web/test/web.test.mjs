@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { format } from 'node:util';
-import { drain, sandbox } from './harness.mjs';
+import { callWith, drain, sandbox } from './harness.mjs';
 
 const OK = { kind: 'response', status: 200, statusText: 'OK', url: 'https://h/', redirected: false, headers: [], body: new Uint8Array([104, 105]) };
 
@@ -100,9 +100,10 @@ async function withRejections(box, code) {
   process.on('rejectionHandled', late);
   box.run(code);
   for (let i = 0; i < 4; i++) {
-    while (box.driver.fireTimer());
     await box.settle();
+    while (box.driver.fireTimer());
   }
+  await box.settle();
   process.off('unhandledRejection', listen);
   process.off('rejectionHandled', late);
   for (const other of others) process.on('unhandledRejection', other);
@@ -111,14 +112,22 @@ async function withRejections(box, code) {
 
 const THREE_ERRORS = "setTimeout(() => { throw new Error('first') }, 0); setTimeout(() => { globalThis.second = true }, 0); queueMicrotask(() => { throw new Error('job') }); reportError(new Error('told'));";
 
-test('an error in a timer or a job fails a program, is logged in a call, and stops nothing', async () => {
+/** A sandbox in which a call runs. */
+function inCall() {
   const box = sandbox();
+  callWith(box, '{ default: () => 1 }');
+  return box;
+}
+
+test('an error in a timer or a job fails a preparation and a program, is logged in a call, and stops nothing', async () => {
+  const box = inCall();
   assert.deepEqual(await withRejections(box, THREE_ERRORS), []);
   assert.equal(box.run('second'), true);
   assert.deepEqual(box.state.logs.map(({ message }) => message.split('\n')[0]).sort(), ['Uncaught Error: first', 'Uncaught Error: job', 'Uncaught Error: told']);
   const program = sandbox();
   program.driver.shell([], []);
   assert.deepEqual((await withRejections(program, THREE_ERRORS)).sort(), ['first', 'job', 'told']);
+  assert.deepEqual((await withRejections(sandbox(), THREE_ERRORS)).sort(), ['first', 'job', 'told']);
 });
 
 test('error events tell what nobody caught; a listener that cancels settles it', async () => {
@@ -135,7 +144,7 @@ test('error events tell what nobody caught; a listener that cancels settles it',
 });
 
 test('an error of an error listener is not told to it again', async () => {
-  const box = sandbox();
+  const box = inCall();
   const left = await withRejections(box, "globalThis.n = 0; addEventListener('error', () => { n++; throw new Error('inner') }); reportError(new Error('outer'))");
   assert.deepEqual(left, []);
   assert.equal(box.run('n'), 1);

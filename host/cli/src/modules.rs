@@ -39,8 +39,8 @@ impl FolderModules {
         }
         if !(specifier.starts_with("./") || specifier.starts_with("../") || specifier == "." || specifier == "..") {
             return Err(format!(
-                "there is no module {specifier:?} (imported by {referrer}): packages and built-in modules cannot be imported here, \
-                 only files, by './', '../' or an absolute path; `belljar build` bundles packages"
+                "there is no module {specifier:?} (imported by {referrer}): packages cannot be imported here, only files, by './', '../' \
+                 or an absolute path, and those of Node's modules that a sandbox has; `belljar build` bundles packages"
             ));
         }
         let mut parts: Vec<&str> = referrer.split('/').collect();

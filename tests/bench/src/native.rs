@@ -8,24 +8,34 @@ use serde_json::{Value, json};
 use crate::Workload;
 use crate::sample::{Sample, memory_kib};
 
-struct Vm {
+pub(crate) struct Vm {
     // Dropped after the context.
     context: Context,
     _runtime: Runtime,
 }
 
 impl Vm {
-    fn new() -> Result<Self> {
+    pub(crate) fn new() -> Result<Self> {
         let runtime = Runtime::new()?;
         runtime.set_max_stack_size(4 << 20);
         Ok(Self { context: Context::full(&runtime)?, _runtime: runtime })
     }
 
-    fn load(&self, source: &str) -> Result<()> {
+    pub(crate) fn load(&self, source: &str) -> Result<()> {
         self.context.with(|ctx| {
             let mut options = EvalOptions::default();
             options.strict = false;
             ctx.eval_with_options::<(), _>(source, options).map_err(|e| anyhow!("{e}: {:?}", ctx.catch()))
+        })
+    }
+
+    /// Does the work of a script that defines `run(n)`; answers its result as text.
+    pub(crate) fn run(&self, n: u32) -> Result<String> {
+        self.context.with(|ctx| {
+            let globals = ctx.globals();
+            let (run, text): (Function, Function) = (globals.get("run")?, globals.get("String")?);
+            let result = run.call::<_, rquickjs::Value>((n,)).and_then(|value| text.call::<_, String>((value,)));
+            result.map_err(|e| anyhow!("{e}: {:?}", ctx.catch()))
         })
     }
 

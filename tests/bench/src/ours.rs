@@ -32,6 +32,14 @@ impl Bench {
 
     /// A release of the workload; `number` makes packages differ.
     pub(crate) fn release(&self, workload: &Workload, number: usize) -> Result<Release> {
+        self.release_of(&format!(
+            "{}\nexport const number = {number};\nexport default (context, payload) => globalThis.handle(payload);\n",
+            workload.source
+        ))
+    }
+
+    /// A release of a bundle.
+    pub(crate) fn release_of(&self, bundle: &str) -> Result<Release> {
         let descriptor = json!({
             "format": 1, "id": "bench", "version": "1.0.0", "name": "bench", "description": null,
             "runtime": { "engine": "wasm", "version": null, "entrypoint": "bench.js", "limits": Value::Object(Default::default()), "health_check": null },
@@ -40,13 +48,9 @@ impl Bench {
         });
         let mut descriptor = descriptor;
         descriptor["runtime"]["limits"] = serde_json::to_value(belljar_package::Limits::default())?;
-        let bundle = format!(
-            "{}\nexport const number = {number};\nexport default (context, payload) => globalThis.handle(payload);\n",
-            workload.source
-        );
         let package = Package {
             descriptor: serde_json::from_value(descriptor)?,
-            bundle,
+            bundle: bundle.into(),
             source_map: r#"{"version":3,"sources":[],"names":[],"mappings":""}"#.into(),
             files: Default::default(),
         };

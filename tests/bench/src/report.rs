@@ -12,7 +12,8 @@ use belljar_package::HttpRule;
 
 use crate::native;
 use crate::ours::Bench;
-use crate::sample::{Sample, memory_kib};
+use crate::sample::{Sample, memory_kib, pages_written};
+use crate::speed;
 use crate::Workload;
 
 /// Calls of each engine and workload.
@@ -26,7 +27,7 @@ const WAITING: usize = 5_000;
 /// Time the slow server takes.
 const SLOW: Duration = Duration::from_millis(100);
 
-/// Prints all tables. `folder` holds further applets, each `NAME.js` with `NAME.json`.
+/// Prints all tables. `folder` (or its folder `applets`) holds further applets, each `NAME.js` with `NAME.json`.
 pub(crate) fn run(folder: Option<&str>) -> Result<()> {
     let bench = Bench::new()?;
     println!("engine {}, dirty pages only: {}\n", bench.host.engine_digest(), bench.host.restores_dirty_pages_only());
@@ -40,9 +41,11 @@ pub(crate) fn run(folder: Option<&str>) -> Result<()> {
         }
     }
     in_turn(&bench, &workloads[0], single)?;
+    speed::run(&bench, folder)?;
     prepare(&bench)?;
     overlapping(&bench)?;
     waiting(&bench)?;
+    pages()?;
     memory(&workloads[0])?;
     process()
 }
@@ -54,7 +57,8 @@ fn workloads(folder: Option<&str>) -> Result<Vec<Workload>> {
         input: include_str!("../workloads/transform.json").into(),
     };
     let mut all = vec![own];
-    for entry in folder.map(std::fs::read_dir).transpose()?.into_iter().flatten() {
+    let folders = folder.into_iter().flat_map(|folder| [Path::new(folder).to_owned(), Path::new(folder).join("applets")]);
+    for entry in folders.filter_map(|folder| std::fs::read_dir(folder).ok()).flatten() {
         let path = entry?.path();
         let input = path.with_extension("json");
         if path.extension().is_some_and(|e| e == "js") && input.is_file() {
@@ -231,16 +235,27 @@ fn waiting(bench: &Bench) -> Result<()> {
     Ok(())
 }
 
+/// Pages that one call writes to, of a handler that does next to nothing; in a host of its own, whose one warm slot then has just those.
+pub(crate) fn pages() -> Result<()> {
+    let bench = Bench::new()?;
+    let release = bench.release_of("export default (context, payload) => ({ hello: payload.name });")?;
+    let before = pages_written();
+    bench.runtime.block_on(bench.invoke(&release, r#"{"name":"Ada"}"#))?;
+    println!("a trivial handler: {} pages written to", pages_written() - before);
+    Ok(())
+}
+
 /// Resident set and files of many prepared applets; in a host of its own, so that nothing else is counted.
 fn memory(workload: &Workload) -> Result<()> {
     let bench = Bench::new()?;
     let figures = bench.mem(workload, PREPARED)?;
     let kib = |name: &str| figures[name].as_f64().unwrap_or(0.0);
-    let (rss, file, memory) = (kib("per_vm_rss_kb"), kib("per_vm_image_file_kb"), kib("per_vm_memory_file_kb"));
-    // What is mapped of the files in memory is counted twice.
+    let (rss, private) = (kib("per_vm_rss_kb"), kib("per_vm_private_kb"));
+    let (file, memory) = (kib("per_vm_image_file_kb"), kib("per_vm_memory_file_kb"));
+    // What is mapped of the files in memory is part of the resident set: each page is counted once.
     println!(
-        "{PREPARED} prepared applets: {rss:.0} KiB resident + {file:.0} KiB image file + {memory:.0} KiB of images in memory = {:.0} KiB each",
-        rss + file + memory
+        "{PREPARED} prepared applets: {private:.0} KiB of their own + {memory:.0} KiB of images in memory + {file:.0} KiB image file = {:.0} KiB each (resident set, of which part is the images': {rss:.0})",
+        private + memory + file
     );
     Ok(())
 }

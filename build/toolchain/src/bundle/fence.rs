@@ -8,6 +8,8 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
+use rolldown_common::side_effects::HookSideEffects;
+
 use rolldown::{
     ModuleType,
     plugin::{
@@ -16,7 +18,7 @@ use rolldown::{
     },
 };
 
-use super::{SOURCE_BYTES_MAX, SOURCES_BYTES_MAX, nesting, portable};
+use super::{SOURCE_BYTES_MAX, SOURCES_BYTES_MAX, nesting, node_builtins, portable};
 use crate::diagnostic::{Problem, SourceFile};
 
 /// Extensions that are parsed as JavaScript or TypeScript.
@@ -25,6 +27,8 @@ const SCRIPTS: [&str; 8] = ["ts", "tsx", "js", "jsx", "mjs", "mts", "cjs", "cts"
 pub(crate) const TEXTS: [&str; 5] = ["txt", "md", "html", "sql", "css"];
 /// Marks module ids that stand for a refused import.
 const REFUSED: &str = "\0belljar-refused:";
+/// Marks module ids that stand for one of Node's modules that a sandbox has.
+const BUILTIN: &str = "\0belljar-node:";
 /// Marks the number of a refused import in its module id.
 const MARK: &str = "belljar-problem-";
 
@@ -37,8 +41,8 @@ pub(crate) struct Fence {
 
 #[derive(Debug, Default)]
 struct Seen {
-    /// Who imports what: absolute paths.
-    imports: BTreeMap<String, BTreeSet<String>>,
+    /// Who imports what, and by which words: absolute paths.
+    imports: BTreeMap<String, BTreeMap<String, String>>,
     /// Folders of packages that may be read, outside the applet's own folder.
     packages: BTreeSet<PathBuf>,
     inputs: BTreeSet<PathBuf>,
@@ -77,22 +81,24 @@ impl Fence {
         seen.unloadable.get(&portable::normal(&self.folder.join(&module[..end]))).cloned()
     }
 
-    /// The shortest way from the entry to a file, entry first, both included; empty when there is none.
+    /// The shortest way from the entry to a file, entry first, both included; empty when there is none. The author's own files are named
+    /// with the line and column of the import that leads on.
     pub(crate) fn chain(&self, entry: &str, target: &str) -> Vec<String> {
         let seen = self.seen();
         let mut from: HashMap<&str, &str> = HashMap::new();
         let mut queue = VecDeque::from([entry]);
         while let Some(current) = queue.pop_front() {
             if current == target {
-                let mut chain = vec![current];
+                let mut chain = vec![self.step(&seen, current, None)];
                 let mut at = current;
                 while let Some(importer) = from.get(at).filter(|_| at != entry) {
-                    chain.push(importer);
+                    chain.push(self.step(&seen, importer, Some(at)));
                     at = importer;
                 }
-                return chain.into_iter().rev().map(|id| portable::name(&self.folder, Path::new(id))).collect();
+                chain.reverse();
+                return chain;
             }
-            for next in seen.imports.get(current).into_iter().flatten() {
+            for next in seen.imports.get(current).into_iter().flat_map(BTreeMap::keys) {
                 if next != entry && !from.contains_key(next.as_str()) {
                     from.insert(next, current);
                     queue.push_back(next);
@@ -100,6 +106,17 @@ impl Fence {
             }
         }
         Vec::new()
+    }
+
+    /// A file of a chain, with the place of its import of the next one.
+    fn step(&self, seen: &Seen, importer: &str, next: Option<&str>) -> String {
+        let name = portable::name(&self.folder, Path::new(importer));
+        if name.starts_with("node_modules/") || name.contains("/node_modules/") {
+            return name;
+        }
+        let specifier = next.and_then(|next| seen.imports.get(importer)?.get(next));
+        let place = specifier.and_then(|specifier| import_place(&std::fs::read_to_string(importer).ok()?, specifier));
+        place.map_or(name.clone(), |(line, column)| format!("{name}:{line}:{column}"))
     }
 
     fn refuse(&self, problem: Problem) -> HookResolveIdOutput {
@@ -193,6 +210,21 @@ pub(crate) fn package_name(specifier: &str) -> Option<&str> {
     (!name.is_empty() && name.split('/').all(|part| !matches!(part, "" | "." | ".."))).then_some(name)
 }
 
+/// Line and column, from 1, of the import of a specifier: where it stands in quotes behind `from`, `import` or `require`.
+fn import_place(text: &str, specifier: &str) -> Option<(usize, usize)> {
+    let imports = |before: &str| {
+        let before = before.trim_end().trim_end_matches('(').trim_end();
+        ["from", "import", "require"].iter().any(|word| before.ends_with(word))
+    };
+    let at = text.match_indices(specifier).map(|(at, _)| at).filter(|at| *at > 0).find(|at| {
+        let quote = &text[..*at].chars().next_back();
+        let closing = text[at + specifier.len()..].chars().next();
+        matches!(quote, Some('\'' | '"' | '`')) && closing == *quote && imports(&text[..at - 1])
+    })? - 1;
+    let start = text[..at].rfind('\n').map_or(0, |newline| newline + 1);
+    Some((text[..at].matches('\n').count() + 1, text[start..at].chars().count() + 1))
+}
+
 /// The file of a module id, which may carry a query.
 fn file_of(id: &str) -> &str {
     id.split('?').next().unwrap_or(id)
@@ -215,6 +247,13 @@ impl Plugin for Fence {
                 .with_help("install it as a package, or copy it into the applet: a bundle never downloads code");
             return Ok(Some(self.refuse(problem)));
         }
+        if let Some(name) = node_builtins::provided(specifier) {
+            return Ok(Some(HookResolveIdOutput {
+                // What nobody uses of it does not keep it in the bundle.
+                side_effects: Some(HookSideEffects::False),
+                ..HookResolveIdOutput::from_id(format!("{BUILTIN}{name}"))
+            }));
+        }
         let options = PluginContextResolveOptions {
             import_kind: args.kind,
             skip_self: true,
@@ -232,13 +271,18 @@ impl Plugin for Fence {
             return Ok(Some(self.refuse(problem)));
         }
         let mut seen = self.seen();
-        seen.imports.entry(importer.to_owned()).or_default().insert(resolved.id.as_str().to_owned());
+        let imports = seen.imports.entry(importer.to_owned()).or_default();
+        imports.entry(resolved.id.as_str().to_owned()).or_insert_with(|| specifier.to_owned());
         Ok(None)
     }
 
     async fn load(&self, _context: SharedLoadPluginContext, args: &HookLoadArgs<'_>) -> HookLoadReturn {
         if let Some(mark) = args.id.strip_prefix(REFUSED) {
             return Err(anyhow::anyhow!(mark.to_owned()));
+        }
+        if let Some(name) = args.id.strip_prefix(BUILTIN) {
+            let code = node_builtins::source(name).into();
+            return Ok(Some(HookLoadOutput { code, module_type: Some(ModuleType::Js), ..HookLoadOutput::default() }));
         }
         let path = Path::new(args.id);
         if !path.is_absolute() {
@@ -259,6 +303,17 @@ impl Plugin for Fence {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn places_of_imports() {
+        let check = |text: &str, expected| assert_eq!(import_place(text, "dep"), expected, "{text}");
+        check("import x from 'dep';", Some((1, 15)));
+        check("// dep\nlet d = 'dep';\nconst x = require( \"dep\" );", Some((3, 20)));
+        check("ü; await import('dep')", Some((1, 17)));
+        check("import 'deps'; import 'dep'", Some((1, 23)));
+        check("'dep'", None);
+        check("dep", None);
+    }
 
     #[test]
     fn package_names() {

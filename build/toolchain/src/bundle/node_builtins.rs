@@ -1,4 +1,31 @@
-//! Node's own modules, and what an author does instead of importing them.
+//! Node's own modules: which of them a sandbox has, and what an author does instead of importing the others.
+
+/// What a sandbox has (guest-js/web/src/node/modules.ts), without `node:`.
+pub(crate) const PROVIDED: [&str; 23] = [
+    "assert",
+    "assert/strict",
+    "async_hooks",
+    "buffer",
+    "console",
+    "crypto",
+    "diagnostics_channel",
+    "events",
+    "path",
+    "path/posix",
+    "path/win32",
+    "perf_hooks",
+    "process",
+    "punycode",
+    "querystring",
+    "stream/web",
+    "string_decoder",
+    "sys",
+    "timers",
+    "timers/promises",
+    "url",
+    "util",
+    "util/types",
+];
 
 /// Node's modules, without `node:`.
 const BUILTINS: [&str; 44] = [
@@ -48,7 +75,19 @@ const BUILTINS: [&str; 44] = [
     "zlib",
 ];
 
-/// What to do instead of importing this, if it is one of Node's modules.
+/// The name of one of Node's modules that a sandbox has, from a specifier with or without `node:`. As in Node, it is meant even where a
+/// package of the same name is installed; that is imported with a slash at the end (`events/`).
+pub(crate) fn provided(specifier: &str) -> Option<&'static str> {
+    let name = specifier.strip_prefix("node:").unwrap_or(specifier);
+    PROVIDED.iter().find(|provided| **provided == name).copied()
+}
+
+/// A CommonJS module that is one of Node's: packages `require` it, and ES modules import its parts by name.
+pub(crate) fn source(name: &str) -> String {
+    format!("module.exports = process.getBuiltinModule({name:?});\n")
+}
+
+/// What to do instead of importing this, if it is one of Node's modules that a sandbox does not have.
 pub(crate) fn advice(specifier: &str) -> Option<String> {
     let name = match specifier.strip_prefix("node:") {
         Some(name) => name,
@@ -63,24 +102,19 @@ pub(crate) fn advice(specifier: &str) -> Option<String> {
         "http" | "https" | "http2" => "use fetch or sdk.http, and name the host under permissions.http",
         "net" | "tls" | "dgram" | "dns" => "a sandbox has no sockets: use fetch or sdk.http with permissions.http",
         "sqlite" => "use sdk.db with 'db: true' under permissions",
-        "crypto" => "use the global crypto (getRandomValues, randomUUID, subtle)",
-        "process" => {
-            "process.env.NODE_ENV is filled in when bundling; other settings come from the tenant's configuration"
-        }
-        "timers" => "setTimeout and its kin are globals",
-        "url" => "URL and URLSearchParams are globals",
-        "console" => "console is a global",
-        "perf_hooks" => "performance is a global",
-        "stream" => "use the web streams, which are globals",
+        "stream" => "use the web streams, which are globals (ReadableStream, TransformStream; 'node:stream/web')",
+        "zlib" => "use CompressionStream and DecompressionStream, which are globals",
+        "os" | "tty" | "v8" | "vm" | "inspector" | "repl" | "readline" => "a sandbox has no machine to ask",
+        "module" => "a bundle has no modules to load; import what is needed, so that it is in the bundle",
         "child_process" | "cluster" | "worker_threads" => "an applet is one sandbox: use jobs for work beside it",
-        "assert" | "buffer" | "events" | "path" | "punycode" | "querystring" | "string_decoder" | "util" => {
-            return Some(format!(
-                "install the npm package of that name and import it as '{root}/' or without 'node:', or declare 'runtime.engine: bun' or 'node'"
-            ));
-        }
         _ => "use a capability of the sdk instead",
     };
-    Some(format!("{instead}; or declare 'runtime.engine: bun' or 'node' to run as a process"))
+    let package = if BUILTINS.contains(&name) && !specifier.starts_with("node:") {
+        "; a package of that name is used when it is installed"
+    } else {
+        ""
+    };
+    Some(format!("{instead}{package}; or declare 'runtime.engine: bun' or 'node' to run as a process"))
 }
 
 #[cfg(test)]
@@ -94,8 +128,35 @@ mod tests {
         check("fs/promises", true);
         check("node:fs", true);
         check("node:something-new", true);
+        check("stream/promises", true);
         check("fs-extra", false);
         check("@scope/fs", false);
         check("./fs", false);
+    }
+
+    #[test]
+    fn knows_what_a_sandbox_has() {
+        let check = |specifier: &str, expected: Option<&str>| assert_eq!(provided(specifier), expected, "{specifier}");
+        check("events", Some("events"));
+        check("node:events", Some("events"));
+        check("node:path/posix", Some("path/posix"));
+        check("events/", None);
+        check("node:fs", None);
+        check("./events", None);
+    }
+
+    #[test]
+    fn the_guest_has_the_same() {
+        let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../../guest-js/web/src/node/modules.ts");
+        let text = std::fs::read_to_string(file).expect("the guest's list");
+        let (_, list) = text.split_once("const MODULES").expect("a list");
+        let (list, _) = list.split_once("} as never").expect("its end");
+        let names: Vec<&str> = list
+            .lines()
+            .filter_map(|line| line.trim().split_once([':', ',']))
+            .map(|(name, _)| name.trim_matches('\''))
+            .filter(|name| !matches!(*name, "" | "__proto__"))
+            .collect();
+        assert_eq!(names, PROVIDED);
     }
 }

@@ -218,8 +218,10 @@ fn options(folder: &Path, entry: &Path, format: Format) -> rolldown::BundlerOpti
         sourcemap: Some(SourceMapType::Hidden),
         module_types: Some(text_types.collect()),
         resolve: Some(ResolveOptions {
-            condition_names: texts(&["belljar", "worker", "module"]),
-            main_fields: texts(&["module", "main"]),
+            // What a package has for other places than these needs Node's files, sockets or processes.
+            condition_names: texts(&["belljar", "worker", "browser", "module"]),
+            main_fields: texts(&["browser", "module", "main"]),
+            alias_fields: Some(vec![vec!["browser".to_owned()]]),
             extensions: texts(&[".ts", ".tsx", ".mts", ".js", ".jsx", ".mjs", ".cjs", ".json"]),
             ..ResolveOptions::default()
         }),

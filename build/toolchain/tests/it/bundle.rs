@@ -163,14 +163,73 @@ fn nodes_own_modules_are_errors_that_say_what_to_do() {
 }
 
 #[test]
-fn an_installed_package_may_have_the_name_of_one_of_nodes_modules() {
+fn what_leads_to_one_of_nodes_modules_is_told_with_the_authors_import() {
+    let error = failed(&[
+        ("manifest.yaml", MANIFEST),
+        ("main.ts", "import { a } from './lib/a';\nexport default () => a;\n"),
+        ("lib/a.ts", "// dep\nexport const load = 1;\n  export { default as a } from 'dep';\n"),
+        ("node_modules/dep/package.json", r#"{"name": "dep", "main": "i.js"}"#),
+        ("node_modules/dep/i.js", "module.exports = require('./deep');\n"),
+        ("node_modules/dep/deep.js", "module.exports = require('node:fs/promises');\n"),
+    ]);
+    assert_eq!(codes(&error), ["bundle.node-import"]);
+    insta::assert_snapshot!(render(&error));
+}
+
+#[test]
+fn the_part_of_node_that_a_sandbox_has_is_bundled_by_either_name() {
     let built = built(&[
         ("manifest.yaml", MANIFEST),
-        ("main.ts", "import { EventEmitter } from 'events';\nexport default () => EventEmitter;\n"),
+        (
+            "main.ts",
+            "import { EventEmitter } from 'events';\nimport path from 'node:path';\nimport unused from 'util';\nimport dep from 'dep';\nexport default () => [EventEmitter, path.join('a'), dep];\n",
+        ),
+        ("node_modules/dep/package.json", r#"{"name": "dep", "main": "i.js"}"#),
+        (
+            "node_modules/dep/i.js",
+            "const { inherits } = require('util');\nmodule.exports = [inherits, require('assert/strict')];\n",
+        ),
+        // As in Node, the built-in module is meant; with a slash, the package.
         ("node_modules/events/package.json", r#"{"name": "events", "main": "events.js"}"#),
         ("node_modules/events/events.js", "exports.EventEmitter = 'installed';\n"),
     ]);
-    assert!(built.package.bundle.contains("installed"));
+    let bundle = &built.package.bundle;
+    assert!(!bundle.contains("installed"), "{bundle}");
+    for name in ["events", "path", "util", "assert/strict"] {
+        assert_eq!(bundle.matches(&format!("process.getBuiltinModule(\"{name}\")")).count(), 1, "{name}: {bundle}");
+    }
+    let map = sourcemap::SourceMap::from_slice(built.package.source_map.as_bytes()).expect("a source map");
+    assert!(map.sources().all(|source| !source.contains("belljar-node")), "no module of ours has a source");
+}
+
+#[test]
+fn installed_packages_stand_in_for_modules_of_node_that_a_sandbox_does_not_have() {
+    let built = built(&[
+        ("manifest.yaml", MANIFEST),
+        (
+            "main.ts",
+            "import { own } from 'stream';\nimport { EventEmitter } from 'events/';\nexport default () => [own, EventEmitter];\n",
+        ),
+        ("node_modules/stream/package.json", r#"{"name": "stream", "main": "i.js"}"#),
+        ("node_modules/stream/i.js", "exports.own = 'a stream of its own';\n"),
+        ("node_modules/events/package.json", r#"{"name": "events", "main": "events.js"}"#),
+        ("node_modules/events/events.js", "exports.EventEmitter = 'installed';\n"),
+    ]);
+    assert!(built.package.bundle.contains("a stream of its own") && built.package.bundle.contains("installed"));
+}
+
+#[test]
+fn a_package_may_try_what_is_not_there() {
+    let built = built(&[
+        ("manifest.yaml", MANIFEST),
+        ("main.ts", "import dep from 'dep';\nexport default () => dep;\n"),
+        ("node_modules/dep/package.json", r#"{"name": "dep", "main": "i.js"}"#),
+        (
+            "node_modules/dep/i.js",
+            "let fs;\ntry { fs = require('fs'); } catch { fs = 'none'; }\nmodule.exports = fs;\n",
+        ),
+    ]);
+    assert!(built.package.bundle.contains("none"));
 }
 
 #[test]

@@ -7,6 +7,7 @@ import { native } from '../native.ts';
 import { apply, hasOwn, indexOf, isArray, jsonParse, push, SavedPromise, slice, toLowerCase } from '../primordials.ts';
 import { hostSource, readAll } from '../web/body-stream.ts';
 import { startClock } from '../web/clock.ts';
+import { startReporting } from '../web/report.ts';
 import { context, env } from './context.ts';
 import { HANDLER_NOT_FOUND, HandlerFailure, INVALID_PAYLOAD } from './failure.ts';
 import { begin, currentRequest, isWaiting, settleWaits } from './invocation.ts';
@@ -153,6 +154,7 @@ async function applyToStream(handler: Handler, self: unknown, call: Call, stream
 export function runCall(namespace: Record<string, unknown>, call: Call): Reply | Promise<Reply> {
   begin(call);
   startClock();
+  startReporting(false);
   beginIntl(call.caller.locale);
   Batch.retryAsked = false;
   let target = call.export in namespace ? namespace[call.export] : namespace['default'];

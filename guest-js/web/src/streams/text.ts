@@ -3,7 +3,7 @@
 import { charCodeAt, slice } from '../primordials.ts';
 import { once } from '../lazy.ts';
 import { native } from '../native.ts';
-import { bytesOf, domString, finishInterface } from '../webidl.ts';
+import { bytesOf, domString, finishInterface, usvString } from '../webidl.ts';
 import { decodeWith, TextDecoder } from '../web/encoding.ts';
 import { type TransformState, transforms } from './transform.ts';
 
@@ -26,7 +26,7 @@ export const textStreams = once(() => {
             high = slice(text, -1);
             text = slice(text, 0, -1);
           }
-          if (text !== '') into.enqueue(native.utf8Encode(text));
+          if (text !== '') into.enqueue(native.utf8Encode(usvString(text)));
         },
         flush(into) { if (high !== '') into.enqueue(native.utf8Encode('\ufffd')); },
       });

@@ -1,6 +1,6 @@
 // DOMException, with the legacy codes of Web IDL.
 
-import { create, defineProperty, getOwnPropertyDescriptor } from '../primordials.ts';
+import { create, defineProperty, getOwnPropertyDescriptor, indexOf, slice, startsWith } from '../primordials.ts';
 import { domString, finishInterface } from '../webidl.ts';
 
 const LEGACY: readonly string[] = [
@@ -36,8 +36,14 @@ export const DOMException = function (this: unknown, message: unknown = '', name
   if (new.target === undefined) throw new TypeError("DOMException must be called with 'new'");
   const text = domString(message);
   const called = domString(name);
-  const error = construct(SavedError, [], new.target) as object;
+  const error = construct(SavedError, [], new.target) as Error;
   new Marked(error, text, called);
+  const { stack } = error;
+  // Of QuickJS's frames the first two are this function.
+  if (typeof stack === 'string' && startsWith(stack, '    at construct')) {
+    const own = slice(stack, indexOf(stack, '\n', indexOf(stack, '\n') + 1) + 1);
+    defineProperty(error, 'stack', { __proto__: null, value: own, writable: true, configurable: true } as PropertyDescriptor);
+  }
   return error;
 } as unknown as { new (message?: unknown, name?: unknown): DOMException; readonly prototype: DOMException };
 

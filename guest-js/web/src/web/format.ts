@@ -1,14 +1,16 @@
 // The format strings of console: %s %d %i %f %j %o %O %c %%, and what follows them.
 
-import { bigintToString, jsonStringify, slice, symbolToString } from '../primordials.ts';
-import { inspect } from './inspect.ts';
+import { bigintToString, jsonStringify, slice, symbolToString, uncurryThis } from '../primordials.ts';
+import { inspect, type InspectOptions } from './inspect.ts';
 
-function asString(value: unknown): string {
+const functionText = uncurryThis(Function.prototype.toString);
+
+function asString(value: unknown, options: InspectOptions): string {
   if (typeof value === 'string') return value;
   if (typeof value === 'bigint') return `${bigintToString(value)}n`;
   if (typeof value === 'symbol') return symbolToString(value);
-  if (typeof value === 'object' && value !== null) return inspect(value, 0);
-  return typeof value === 'function' ? inspect(value, 0) : inspect(value);
+  if (typeof value === 'object' && value !== null) return inspect(value, { ...options, depth: 0, colors: false, compact: 3 });
+  return typeof value === 'function' ? functionText(value as () => void) : inspect(value);
 }
 
 function asNumber(value: unknown, convert: (value: unknown) => number): string {
@@ -20,9 +22,9 @@ function asNumber(value: unknown, convert: (value: unknown) => number): string {
 
 const { parseInt: toInteger, parseFloat: toFloat } = Number;
 
-function directive(letter: string, value: unknown): string | undefined {
+function directive(letter: string, value: unknown, options: InspectOptions): string | undefined {
   switch (letter) {
-    case 's': return asString(value);
+    case 's': return asString(value, options);
     case 'd': return asNumber(value, Number);
     case 'i': return asNumber(value, toInteger as (value: unknown) => number);
     case 'f': return asNumber(value, toFloat as (value: unknown) => number);
@@ -32,15 +34,15 @@ function directive(letter: string, value: unknown): string | undefined {
       } catch {
         return '[Circular]';
       }
-    case 'o': return inspect(value, 4);
-    case 'O': return inspect(value);
+    case 'o': return inspect(value, { ...options, showHidden: true, depth: 4 });
+    case 'O': return inspect(value, options);
     case 'c': return '';
     default: return undefined;
   }
 }
 
 /** The text of a console call. */
-export function formatArguments(args: readonly unknown[]): string {
+export function formatArguments(args: readonly unknown[], options: InspectOptions = {}): string {
   let text = '';
   let used = 0;
   const first = args[0];
@@ -54,7 +56,7 @@ export function formatArguments(args: readonly unknown[]): string {
       let put: string | undefined;
       if (letter === '%') put = '%';
       else if (used < args.length) {
-        put = directive(letter, args[used]);
+        put = directive(letter, args[used], options);
         if (put !== undefined) used++;
       }
       if (put === undefined) continue;
@@ -67,7 +69,7 @@ export function formatArguments(args: readonly unknown[]): string {
   for (let i = used; i < args.length; i++) {
     const value = args[i];
     if (i > 0) text += ' ';
-    text += typeof value === 'string' ? value : inspect(value);
+    text += typeof value === 'string' ? value : inspect(value, options);
   }
   return text;
 }

@@ -146,6 +146,8 @@ export let headersOver: (list: string[], immutable: boolean) => Headers;
 export class Headers {
   #list: string[] = [];
   #immutable = false;
+  /** What an iteration goes through, until there is a change. */
+  #pairs: [string, string][] | undefined;
   static {
     listOf = (headers) => headers.#list;
     isHeaders = (value): value is Headers => typeof value === 'object' && value !== null && #list in value;
@@ -161,8 +163,10 @@ export class Headers {
 
   #change(): string[] {
     if (this.#immutable) throw new TypeError('these headers cannot be changed');
+    this.#pairs = undefined;
     return this.#list;
   }
+  #sorted(): [string, string][] { return (this.#pairs ??= sorted(this.#list)); }
   append(name: unknown, value: unknown): void {
     required(arguments.length, 2, 'append');
     const key = fieldName(name);
@@ -196,14 +200,14 @@ export class Headers {
   forEach(callback: unknown, self?: unknown): void {
     if (typeof callback !== 'function') throw new TypeError('forEach: give a function');
     for (let i = 0; ; i++) {
-      const pair = sorted(this.#list)[i];
+      const pair = this.#sorted()[i];
       if (pair === undefined) return;
       apply(callback as (...args: unknown[]) => unknown, self, [pair[1], pair[0], this]);
     }
   }
-  keys(): PairIterator { return iterate(() => sorted(this.#list), 'key'); }
-  values(): PairIterator { return iterate(() => sorted(this.#list), 'value'); }
-  entries(): PairIterator { return iterate(() => sorted(this.#list), 'both'); }
+  keys(): PairIterator { return iterate(() => this.#sorted(), 'key'); }
+  values(): PairIterator { return iterate(() => this.#sorted(), 'value'); }
+  entries(): PairIterator { return iterate(() => this.#sorted(), 'both'); }
   declare [Symbol.iterator]: () => PairIterator;
 }
 const iterate = pairIterator('Headers Iterator');

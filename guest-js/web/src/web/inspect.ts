@@ -3,7 +3,7 @@
 
 import {
   apply, arrayIndexOf, arrayJoin, bigintToString, bufferByteLength, charCodeAt, floor, getOwnPropertyDescriptor, getPrototypeOf, indexOf, isArray, isView, mapForEach,
-  mapSize, matches, min, numberToString, ownKeys, padStart, push, repeat, setForEach, setSize, slice, split, startsWith, symbolToString, typedArrayLength,
+  mapSize, matches, max, min, numberToString, ownKeys, padStart, push, repeat, round, setForEach, setSize, slice, split, sqrt, startsWith, symbolToString, typedArrayLength,
   typedArrayTag, uncurryThis,
 } from '../primordials.ts';
 import { bytesOf } from '../webidl.ts';
@@ -19,8 +19,9 @@ const LINE_CHARS = 80;
 const LEVELS_ON_A_LINE = 3;
 /** Lists longer than this are laid out in columns when their entries are short. */
 const COLUMNS_FROM = 6;
-const COLUMNS_MAX = 16;
-const COLUMN_CHARS = 20;
+const COLUMNS_MAX = 15;
+/** Texts up to this length are never split into lines. */
+const UNSPLIT_CHARS = 16;
 const DEPTH_CEILING = 50;
 
 const CUSTOM = Symbol.for('nodejs.util.inspect.custom');
@@ -38,8 +39,19 @@ const boxes: [new (...args: never) => object, string, (value: never) => unknown]
 ];
 const SavedError = Error;
 
+/** What util.inspect takes; `depth` null means without end, up to a bound. */
+export interface InspectOptions {
+  depth?: number | null | undefined; breakLength?: number; compact?: boolean | number; maxArrayLength?: number | null; maxStringLength?: number | null;
+  sorted?: boolean | ((a: string, b: string) => number); showHidden?: boolean; colors?: boolean; customInspect?: boolean;
+}
+
 interface Context {
   readonly depth: number;
+  readonly options: InspectOptions;
+  readonly lineChars: number;
+  readonly levelsOnALine: number;
+  readonly arrayItemsMax: number;
+  readonly stringCharsMax: number;
   readonly parents: object[];
   /** Objects met again below themselves, in the order they are numbered. */
   readonly circular: object[];
@@ -49,8 +61,17 @@ interface Context {
 }
 
 /** The text of a value; strings are quoted. */
-export function inspect(value: unknown, depth: number = DEPTH): string {
-  const context: Context = { depth: depth > DEPTH_CEILING ? DEPTH_CEILING : depth, parents: [], circular: [], currentDepth: 0, remaining: TOTAL_CHARS_MAX };
+export function inspect(value: unknown, how: number | InspectOptions = DEPTH): string {
+  const options: InspectOptions = typeof how === 'number' ? { depth: how } : how;
+  const { compact, breakLength, maxArrayLength, maxStringLength } = options;
+  const depth = options.depth === undefined ? DEPTH : options.depth === null || options.depth > DEPTH_CEILING ? DEPTH_CEILING : options.depth;
+  const context: Context = {
+    depth, options, parents: [], circular: [], currentDepth: 0, remaining: TOTAL_CHARS_MAX,
+    lineChars: breakLength ?? LINE_CHARS,
+    levelsOnALine: compact === undefined || compact === true ? LEVELS_ON_A_LINE : compact === false ? 0 : compact,
+    arrayItemsMax: maxArrayLength === undefined ? ARRAY_ITEMS_MAX : maxArrayLength === null ? Infinity : maxArrayLength,
+    stringCharsMax: maxStringLength === undefined ? STRING_CHARS_MAX : maxStringLength === null ? Infinity : maxStringLength,
+  };
   try {
     return format(context, value, 0);
   } catch {
@@ -89,15 +110,32 @@ export function quote(text: string): string {
 }
 const toUpper = uncurryThis(String.prototype.toUpperCase);
 
-function formatString(text: string): string {
-  if (text.length <= STRING_CHARS_MAX) return quote(text);
-  const more = text.length - STRING_CHARS_MAX;
-  return `${quote(slice(text, 0, STRING_CHARS_MAX))}... ${more} more character${more > 1 ? 's' : ''}`;
+function formatString(text: string, charsMax: number): string {
+  if (text.length <= charsMax) return quote(text);
+  const more = text.length - charsMax;
+  return `${quote(slice(text, 0, charsMax))}... ${more} more character${more > 1 ? 's' : ''}`;
 }
 
-function formatPrimitive(value: unknown): string {
+/** ANSI colours of the kinds of values, as Node's. */
+const STYLES: Record<string, readonly [number, number]> = {
+  __proto__: null, special: [36, 39], number: [33, 39], bigint: [33, 39], boolean: [33, 39], undefined: [90, 39], null: [1, 22], string: [32, 39], symbol: [32, 39],
+  date: [35, 39], regexp: [31, 39], module: [4, 24],
+} as never;
+
+/** Characters without colours. */
+function plainLength(context: Context, text: string): number {
+  return context.options.colors === true ? text.replace(/\x1b\[\d+m/g, '').length : text.length;
+}
+
+function styled(context: Context, text: string, kind: string): string {
+  if (context.options.colors !== true) return text;
+  const style = STYLES[kind];
+  return style === undefined ? text : `\x1b[${style[0]}m${text}\x1b[${style[1]}m`;
+}
+
+function formatPrimitive(value: unknown, charsMax = STRING_CHARS_MAX): string {
   switch (typeof value) {
-    case 'string': return formatString(value);
+    case 'string': return formatString(value, charsMax);
     case 'number': return value === 0 && 1 / value < 0 ? '-0' : `${value}`;
     // The decimal digits of a very large BigInt take time that grows with their square.
     case 'bigint': return value < -(10n ** 4000n) || value > 10n ** 4000n ? '<a BigInt of more than 4000 digits>' : `${bigintToString(value)}n`;
@@ -106,16 +144,31 @@ function formatPrimitive(value: unknown): string {
   }
 }
 
+function splitText(context: Context, text: string, level: number): string {
+  const lines: string[] = [];
+  for (let from = 0; from < text.length;) {
+    const end = indexOf(text, '\n', from);
+    push(lines, styled(context, quote(slice(text, from, end < 0 ? text.length : end + 1)), 'string'));
+    from = end < 0 ? text.length : end + 1;
+  }
+  return arrayJoin(lines, ` +\n${repeat(' ', level * 2 + 2)}`);
+}
+
 function format(context: Context, value: unknown, level: number): string {
   if ((typeof value !== 'object' || value === null) && typeof value !== 'function') {
-    const text = formatPrimitive(value);
+    const text = formatPrimitive(value, context.stringCharsMax);
     context.remaining -= text.length;
-    return text;
+    // A text of several lines that is too long for one is shown line by line.
+    if (typeof value === 'string' && value.length > UNSPLIT_CHARS && value.length > context.lineChars - level * 2 - 4
+      && value.length <= context.stringCharsMax && context.options.compact !== true && indexOf(value, '\n') >= 0) return splitText(context, value, level);
+    return styled(context, text, value === null ? 'null' : typeof value);
   }
   if (context.remaining <= 0) return '…';
   const custom = (value as Record<symbol, unknown>)[CUSTOM];
-  if (typeof custom === 'function' && custom !== inspect) {
-    const shown: unknown = apply(custom, value, [context.depth - level, { depth: context.depth }, inspect]);
+  if (typeof custom === 'function' && custom !== inspect && context.options.customInspect !== false) {
+    const left = context.depth - level;
+    const stylize = (text: unknown, kind: string): string => styled(context, `${text as string}`, kind);
+    const shown: unknown = apply(custom, value, [left, { ...context.options, depth: left, stylize }, inspect]);
     if (shown !== value) return typeof shown === 'string' ? shown : format(context, shown, level);
   }
   if (arrayIndexOf(context.parents, value) >= 0) {
@@ -124,7 +177,7 @@ function format(context: Context, value: unknown, level: number): string {
       index = context.circular.length;
       push(context.circular, value);
     }
-    return `[Circular *${index + 1}]`;
+    return styled(context, `[Circular *${index + 1}]`, 'special');
   }
   return formatObject(context, value, level);
 }
@@ -181,8 +234,8 @@ function property(context: Context, object: object, name: PropertyKey, level: nu
   const descriptor = getOwnPropertyDescriptor(object, name);
   if (descriptor === undefined) return undefined;
   let text: string;
-  if (descriptor.get !== undefined) text = descriptor.set !== undefined ? '[Getter/Setter]' : '[Getter]';
-  else if (descriptor.set !== undefined) text = '[Setter]';
+  if (descriptor.get !== undefined) text = styled(context, descriptor.set !== undefined ? '[Getter/Setter]' : '[Getter]', 'special');
+  else if (descriptor.set !== undefined) text = styled(context, '[Setter]', 'special');
   else text = format(context, descriptor.value, level);
   if (!labelled) return text;
   const label = key(name);
@@ -197,7 +250,7 @@ function arrayItems(context: Context, value: unknown[], level: number): string[]
   const { length } = value;
   let shown = 0;
   let i = 0;
-  for (; i < length && shown < ARRAY_ITEMS_MAX && context.remaining > 0; shown++) {
+  for (; i < length && shown < context.arrayItemsMax && context.remaining > 0; shown++) {
     let empty = i;
     while (empty < length && getOwnPropertyDescriptor(value, empty) === undefined && empty - i < 1_000_000) empty++;
     if (empty > i) {
@@ -230,8 +283,8 @@ function known(context: Context, value: object, name: string | null, tag: string
   if (typed !== undefined) {
     const length = typedArrayLength(value);
     const output: string[] = [];
-    const count = length > ARRAY_ITEMS_MAX ? ARRAY_ITEMS_MAX : length;
-    for (let i = 0; i < count; i++) push(output, formatPrimitive((value as Record<number, unknown>)[i]));
+    const count = length > context.arrayItemsMax ? context.arrayItemsMax : length;
+    for (let i = 0; i < count; i++) push(output, format(context, (value as Record<number, unknown>)[i], level));
     more(output, length - count);
     return { prefix: `${name ?? typed}(${length})${tag} `, open: '[', close: ']', output, skipIndices: true };
   }
@@ -239,7 +292,7 @@ function known(context: Context, value: object, name: string | null, tag: string
     const output: string[] = [];
     const prefix = `${name ?? 'Map'}(${mapSize(value)})${tag} `;
     mapForEach(value, (item: unknown, itemKey: unknown) => {
-      if (output.length < ARRAY_ITEMS_MAX && context.remaining > 0) push(output, `${format(context, itemKey, level)} => ${format(context, item, level)}`);
+      if (output.length < context.arrayItemsMax && context.remaining > 0) push(output, `${format(context, itemKey, level)} => ${format(context, item, level)}`);
     });
     more(output, mapSize(value) - output.length);
     return { prefix, open: '{', close: '}', output, skipIndices: false };
@@ -248,13 +301,13 @@ function known(context: Context, value: object, name: string | null, tag: string
     const output: string[] = [];
     const prefix = `${name ?? 'Set'}(${setSize(value)})${tag} `;
     setForEach(value, (item: unknown) => {
-      if (output.length < ARRAY_ITEMS_MAX && context.remaining > 0) push(output, format(context, item, level));
+      if (output.length < context.arrayItemsMax && context.remaining > 0) push(output, format(context, item, level));
     });
     more(output, setSize(value) - output.length);
     return { prefix, open: '{', close: '}', output, skipIndices: false };
   }
-  if (value instanceof Date) return Number.isNaN(dateTime(value)) ? 'Invalid Date' : dateText(value);
-  if (value instanceof RegExp) return regexpText(value);
+  if (value instanceof Date) return styled(context, Number.isNaN(dateTime(value)) ? 'Invalid Date' : dateText(value), 'date');
+  if (value instanceof RegExp) return styled(context, regexpText(value), 'regexp');
   if (value instanceof WeakMap || value instanceof WeakSet) return `${name ?? 'WeakMap'} { <items unknown> }`;
   if (isView(value)) return { prefix: `${name ?? 'DataView'} `, open: '{', close: '}', output: [`byteLength: ${(bytesOf(value) as Uint8Array).length}`], skipIndices: false };
   if (value instanceof ArrayBuffer) return { prefix: 'ArrayBuffer ', open: '{', close: '}', output: [`byteLength: ${bufferByteLength(value)}`], skipIndices: false };
@@ -316,7 +369,7 @@ function formatObject(context: Context, value: object, level: number): string {
   let shape: Shape | string | undefined;
   let base = '';
   const isError = value instanceof SavedError;
-  if (typeof value === 'function') base = functionBase(value, name);
+  if (typeof value === 'function') base = styled(context, functionBase(value, name), 'special');
   else if (isError) base = errorBase(value);
   else {
     try {
@@ -337,7 +390,7 @@ function formatObject(context: Context, value: object, level: number): string {
     if ((layout.skipIndices || (base !== '' && value instanceof String)) && isIndex(property_)) continue;
     const enumerable = getOwnPropertyDescriptor(value, property_)?.enumerable === true;
     const shownAnyway = isError && (property_ === 'cause' || property_ === 'errors');
-    if ((!enumerable && !shownAnyway) || (isError && (property_ === 'stack' || property_ === 'message' || property_ === 'name'))) continue;
+    if ((!enumerable && !shownAnyway && context.options.showHidden !== true) || (isError && (property_ === 'stack' || property_ === 'message' || property_ === 'name'))) continue;
     if (context.remaining <= 0) {
       left++;
       continue;
@@ -345,6 +398,8 @@ function formatObject(context: Context, value: object, level: number): string {
     const text = property(context, value, property_, level + 1, true);
     if (text !== undefined) push(output, text);
   }
+  const { sorted } = context.options;
+  if (sorted !== undefined && sorted !== false && !layout.skipIndices) output.sort(sorted === true ? undefined : sorted);
   if (left > 0) push(output, `... ${left} more propert${left > 1 ? 'ies' : 'y'}`);
   context.parents.length--;
   const reference = arrayIndexOf(context.circular, value);
@@ -352,7 +407,7 @@ function formatObject(context: Context, value: object, level: number): string {
   base = indent(base, level);
   if (output.length === 0 && base !== '' && layout.prefix === '' && layout.open === '{' && typeof shape !== 'object') return base;
   if (output.length === 0) return `${base === '' ? '' : `${base} `}${layout.prefix}${layout.open}${layout.close}`;
-  return lay(context, output, base, layout.prefix + layout.open, layout.close, level, layout.skipIndices);
+  return lay(context, output, base, layout.prefix + layout.open, layout.close, level, layout.skipIndices ? value : undefined);
 }
 
 function indent(text: string, level: number): string {
@@ -360,38 +415,61 @@ function indent(text: string, level: number): string {
 }
 
 /** One line when it fits and holds few levels, else one line for each entry; long lists of short entries in columns. */
-function lay(context: Context, output: string[], base: string, open: string, close: string, level: number, isList: boolean): string {
+function lay(context: Context, given: string[], base: string, open: string, close: string, level: number, list: unknown): string {
   const start = base === '' ? open : `${base} ${open}`;
-  if (context.currentDepth - level < LEVELS_ON_A_LINE) {
+  const entries = given.length;
+  const output = list !== undefined && entries > COLUMNS_FROM && context.levelsOnALine > 0 ? columns(context, given, list, level) : given;
+  if (context.currentDepth - level < context.levelsOnALine) {
     let length = 2 * output.length + level * 2 + open.length + base.length + 10;
-    let lines = indexOf(base, '\n') >= 0;
+    let lines = indexOf(base, '\n') >= 0 || entries !== output.length;
     for (let i = 0; i < output.length; i++) {
       const entry = output[i] as string;
-      length += entry.length;
+      length += plainLength(context, entry);
       if (indexOf(entry, '\n') >= 0) lines = true;
     }
-    if (!lines && length <= LINE_CHARS) return `${start} ${arrayJoin(output, ', ')} ${close}`;
+    if (!lines && length <= context.lineChars) return `${start} ${arrayJoin(output, ', ')} ${close}`;
   }
   const margin = `\n${repeat(' ', level * 2)}`;
-  return `${start}${margin}  ${arrayJoin(isList ? columns(output, level) : output, `,${margin}  `)}${margin}${close}`;
+  return `${start}${margin}  ${arrayJoin(output, `,${margin}  `)}${margin}${close}`;
 }
 
-/** Rows of as many entries as a line holds, the entries of a column at one place. */
-function columns(output: string[], level: number): string[] {
-  let width = 0;
-  for (let i = 0; i < output.length; i++) {
-    const { length } = output[i] as string;
-    // The last entry may be the note about what was left out.
-    if (length > width && (i < output.length - 1 || length <= COLUMN_CHARS)) width = length;
-    if (length > COLUMN_CHARS && i < output.length - 1) return output;
+/** Rows of columns for short entries, as many as look like a square: Node's rule, whose numbers are these. */
+function columns(context: Context, output: string[], value: unknown, level: number): string[] {
+  const noted = context.arrayItemsMax < output.length ? 1 : 0;
+  const count = output.length - noted;
+  const shown: number[] = [];
+  let total = 0;
+  let longest = 0;
+  for (let i = 0; i < count; i++) {
+    const chars = plainLength(context, output[i] as string);
+    push(shown, chars);
+    total += chars + 2;
+    if (chars > longest) longest = chars;
   }
-  const count = min(COLUMNS_MAX, floor((LINE_CHARS - level * 2) / (width + 2)));
-  if (count < 2 || output.length <= COLUMNS_FROM) return output;
+  const width = longest + 2;
+  if (width * 3 + level * 2 >= context.lineChars || (total / width <= COLUMNS_FROM - 1 && longest > COLUMNS_FROM)) return output;
+  const biased = max(width - 3 - sqrt(width - total / output.length), 1);
+  const number = min(round(sqrt(2.5 * biased * count) / biased), floor((context.lineChars - level * 2) / width), context.levelsOnALine * 4, COLUMNS_MAX);
+  if (number <= 1) return output;
+  const widths: number[] = [];
+  for (let column = 0; column < number; column++) {
+    let widest = 0;
+    for (let i = column; i < count; i += number) if ((shown[i] as number) > widest) widest = shown[i] as number;
+    push(widths, widest);
+  }
+  let numbers = true;
+  for (let i = 0; i < count && numbers; i++) numbers = typeof (value as unknown[])[i] === 'number' || typeof (value as unknown[])[i] === 'bigint';
   const rows: string[] = [];
-  for (let i = 0; i < output.length; i += count) {
+  for (let i = 0; i < count; i += number) {
     let row = '';
-    for (let n = i; n < i + count && n < output.length; n++) row += n === i ? padStart(output[n] as string, width) : `, ${padStart(output[n] as string, width)}`;
+    for (let n = i; n < i + number && n < count; n++) {
+      const entry = output[n] as string;
+      const space = repeat(' ', (widths[n - i] as number) - (shown[n] as number));
+      const isLast = n === i + number - 1 || n === count - 1;
+      row += numbers ? space + entry + (isLast ? '' : ', ') : entry + (isLast ? '' : `, ${space}`);
+    }
     push(rows, row);
   }
+  if (noted > 0) push(rows, output[count] as string);
   return rows;
 }

@@ -91,6 +91,21 @@ const exceptionsAdd = uncurryThis(WeakSet.prototype.add).bind(undefined, excepti
 const exceptionsHas = uncurryThis(WeakSet.prototype.has).bind(undefined, exceptions) as unknown as (promise: object) => boolean;
 let isReporting = false;
 
+const PREPARATION = 0;
+const CALL = 1;
+const PROGRAM = 2;
+/** What runs, which decides what an error does that no listener has canceled: fail a preparation or a program, or be logged. */
+let runs = PREPARATION;
+export function startReporting(isProgram: boolean): void { runs = isProgram ? PROGRAM : CALL; }
+
+function log(prefix: string, error: unknown): void {
+  try {
+    native.log(0, 3, `${prefix}${inspect(error)}`, []);
+  } catch {
+    // The log may be full, and the error a proxy that throws.
+  }
+}
+
 /** Reports an exception that nobody can catch any more. */
 export function reportException(error: unknown): void {
   // An error of a listener for errors is not told to it again.
@@ -103,7 +118,8 @@ export function reportException(error: unknown): void {
       isReporting = false;
     }
   }
-  exceptionsAdd(promiseReject(error));
+  if (runs === CALL) log('Uncaught ', error);
+  else exceptionsAdd(promiseReject(error));
 }
 setExceptionHook(reportException);
 
@@ -119,11 +135,10 @@ function tell(type: string, promise: object, reason: unknown): boolean {
 }
 
 /** A promise was rejected and nobody has handled it. False when that is to fail the program. */
-export function rejected(promise: object, reason: unknown, isProgram: boolean): boolean {
-  const isException = exceptionsHas(promise);
-  if (!isException && !tell('unhandledrejection', promise, reason)) return true;
-  if (isProgram) return false;
-  native.log(0, 3, `Uncaught ${isException ? '' : '(in promise) '}${inspect(reason)}`, []);
+export function rejected(promise: object, reason: unknown): boolean {
+  if (!exceptionsHas(promise) && !tell('unhandledrejection', promise, reason)) return true;
+  if (runs !== CALL) return false;
+  log('Uncaught (in promise) ', reason);
   return true;
 }
 

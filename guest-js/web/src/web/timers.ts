@@ -2,6 +2,7 @@
 // at a time, with promise jobs in between.
 
 import { native } from '../native.ts';
+import { currentFrame, enterFrame, type Frame } from '../node/async-context.ts';
 import { outstanding } from '../operations.ts';
 import { apply, mapDelete, mapGet, mapSet, promiseResolve, promiseThen, SavedMap, setPrototypeOf } from '../primordials.ts';
 import { reportException } from './report.ts';
@@ -19,6 +20,7 @@ interface Timer {
   readonly everyUs: number | undefined;
   /** Whether a program stays alive for it. */
   readonly keepsAlive: boolean;
+  readonly frame: Frame;
 }
 
 /** As the HTML standard's `long`: 2^31 - 1 ms is the longest delay. */
@@ -31,9 +33,6 @@ let nextId = 1;
 let nextOrder = 0;
 let keepingAlive = 0;
 let isProgram = false;
-
-/** Whether a script or module of `belljar eval` runs. */
-export function isProgramRunning(): boolean { return isProgram; }
 
 /** From here on only timers that keep alive make a program wait (as a shell's event loop does). */
 export function startProgram(): void { isProgram = true; }
@@ -95,6 +94,7 @@ function add(callback: unknown, delay: unknown, repeats: boolean, args: unknown[
   if (repeats && ms < 1) ms = 1;
   const timer: Timer = {
     id: nextId++, dueUs: native.nowUs() + ms * MS, order: 0, at: 0, callback: callback as Callback, args, everyUs: repeats ? ms * MS : undefined, keepsAlive,
+    frame: currentFrame(),
   };
   mapSet(timers, timer.id, timer);
   insert(timer);
@@ -141,11 +141,13 @@ export function fireTimer(): boolean {
   if (timer.dueUs > nowUs) return false;
   remove(timer);
   if (timer.everyUs === undefined) mapDelete(timers, timer.id);
+  enterFrame(timer.frame);
   try {
     apply(timer.callback, undefined, timer.args);
   } catch (error) {
     reportException(error);
   }
+  enterFrame(undefined);
   if (timer.everyUs !== undefined && mapGet(timers, timer.id) === timer) {
     timer.dueUs = nowUs + timer.everyUs;
     insert(timer);

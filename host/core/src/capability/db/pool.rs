@@ -168,12 +168,6 @@ impl Pool {
     }
 }
 
-impl Database {
-    pub(super) fn place(&self) -> &Place {
-        &self.place
-    }
-}
-
 /// A connection in use, with the permit to use it. However it ends – a panic included – what is open is rolled back before
 /// the permit is free again.
 #[derive(Debug)]

@@ -41,6 +41,7 @@ pub enum HttpError {
     Protocol(String),
 }
 
+#[cfg(test)]
 impl HttpError {
     /// The name of the case in `wit/http.wit`.
     pub fn code(&self) -> &'static str {

@@ -20,6 +20,7 @@ impl HostBytes {
     }
 
     /// Bytes held now.
+    #[cfg(test)]
     pub fn held(&self) -> u64 {
         self.held.load(Ordering::Relaxed)
     }
