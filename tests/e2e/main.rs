@@ -5,6 +5,7 @@
 
 mod author;
 mod clock;
+mod collection;
 mod determinism;
 mod examples;
 mod faults;

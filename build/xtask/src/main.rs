@@ -3,6 +3,7 @@
 mod bench;
 mod ci;
 mod command;
+mod conformance;
 mod demo;
 mod engine;
 #[path = "../../../host/core/engine_inputs.rs"]
@@ -27,6 +28,9 @@ Usage: cargo xtask COMMAND
   ci                  formatting, lints, tidy, then all tests
   bench [FOLDER]      every figure the project quotes, measured against native QuickJS in the same run
                       (FOLDER: further applets, NAME.js with NAME.json, and further scripts that run long, NAME.js)
+  conformance [SUITE...] [--test262 DIR] [--wpt DIR] [--sample N] [--only TEXT]
+                      run test262, wpt, wintertc, npm (or all of them) in the sandbox and write docs/compat.md; checkouts
+                      are looked for beside the project. Needs node for wpt and npm. A sample writes nothing
   tidy                paths in documents, hosts and machine paths, white space
   engine [--publish]  build the JavaScript engine if these sources have none in the cache
                       (--publish: also copy it into host/core/engine, for the published crate)
@@ -47,6 +51,7 @@ fn main() -> ExitCode {
         ["ci"] => &|| ci::run_all(&repository),
         ["bench"] => &|| bench::report(&repository, None),
         ["bench", folder] => &|| bench::report(&repository, Some(folder)),
+        ["conformance", rest @ ..] => &|| conformance::run_suites(&repository, rest),
         ["tidy"] => &|| tidy::run(&repository),
         ["engine"] => &|| engine::build(&repository).map(drop),
         ["engine", "--publish"] => &|| engine::publish(&repository),

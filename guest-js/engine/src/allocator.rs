@@ -247,6 +247,19 @@ unsafe extern "C" fn realloc(block: *mut u8, n: usize) -> *mut u8 {
     }
 }
 
+/// For c/include/malloc.h, which says why.
+#[unsafe(no_mangle)]
+extern "C" fn belljar_malloc(n: usize) -> *mut u8 {
+    heap().allocate(n)
+}
+
+/// For c/include/malloc.h, which says why.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn belljar_realloc(block: *mut u8, n: usize) -> *mut u8 {
+    // SAFETY: C's contract of `realloc`.
+    unsafe { realloc(block, n) }
+}
+
 #[unsafe(no_mangle)]
 extern "C" fn aligned_alloc(align: usize, n: usize) -> *mut u8 {
     if align <= 8 {

@@ -8,6 +8,12 @@
 
 size_t malloc_usable_size(void *block);
 
+/* As malloc and realloc, by names that the compiler does not know: of those it believes that nothing of the program's lies before a block,
+ * and makes up what it reads there (it took the header of a cleared block for zero, so that QuickJS's count of bytes sank below zero and
+ * every new object began with a garbage collection). */
+void *belljar_malloc(size_t n);
+void *belljar_realloc(void *block, size_t n);
+
 /* Before each block. */
 struct belljar_header {
   uint32_t size, class;
@@ -39,7 +45,7 @@ static inline void *belljar_take(size_t n) {
       return header + 1;
     }
   }
-  return malloc(n);
+  return belljar_malloc(n);
 }
 
 static inline void belljar_give(void *block) {

@@ -31,6 +31,8 @@ class Navigator {
 finishInterface(Navigator, 'Navigator');
 
 export function installPlatform(): void {
+  // The engine's is the host's randomness, and was made without a name.
+  defineProperty(Math.random, 'name', { value: 'random', configurable: true });
   const globals: Record<string, unknown> = {
     AbortController, AbortSignal, Crypto, CryptoKey, CustomEvent, DOMException, Event, EventTarget, Headers, Navigator, Performance, Request, Response,
     SubtleCrypto, TextDecoder, TextEncoder, URL, URLSearchParams,

@@ -1,0 +1,3 @@
+export let count = 0;
+export default function () { count++; }
+export function inner() { return 'inner'; }

@@ -1,0 +1,67 @@
+//! Runs conformance suites in the sandbox, through the public API of the library `belljar`, and writes `docs/compat.md`.
+//!
+//! ```text
+//! belljar-conformance SUITE... [--test262 DIR] [--wpt DIR] [--sample N] [--only TEXT] [--list FILE]
+//! ```
+//!
+//! `SUITE` is `test262`, `wpt`, `wintertc`, `npm`, `own` (a few dozen tests of this repository, for CI) or `all` (all but `own`).
+//! What a suite found is kept in the cache folder; `docs/compat.md` is written from all that is there. With `--sample` or `--only`
+//! nothing is kept or written. The exit code is 1 when something failed that is not listed as an expected failure, or when
+//! something passed that is. `belljar-conformance native` is the child process that runs programs in native QuickJS.
+
+mod cases;
+mod compat;
+mod native;
+mod node;
+mod npm;
+mod options;
+mod program;
+mod results;
+mod sandbox;
+mod test262;
+mod wintertc;
+mod workers;
+mod wpt;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+
+use crate::options::{Options, Suite};
+use crate::results::Verdict;
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    if args.first().is_some_and(|arg| arg == "native") {
+        return finish(native::serve().map(|()| Verdict::Good));
+    }
+    finish(Options::parse(&args).and_then(|options| run(&options)))
+}
+
+fn run(options: &Options) -> Result<Verdict> {
+    let mut verdict = Verdict::Good;
+    for suite in &options.suites {
+        verdict = verdict.and(match suite {
+            Suite::Test262 => test262::run(options)?,
+            Suite::Wpt => wpt::run(options)?,
+            Suite::Wintertc => wintertc::run(options)?,
+            Suite::Npm => npm::run(options)?,
+            Suite::Own => test262::run_own(options)?.and(wintertc::run(options)?),
+        });
+    }
+    if options.is_whole() && options.suites != [Suite::Own] {
+        compat::write(options)?;
+    }
+    Ok(verdict)
+}
+
+fn finish(result: Result<Verdict>) -> ExitCode {
+    match result {
+        Ok(Verdict::Good) => ExitCode::SUCCESS,
+        Ok(Verdict::Bad) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("conformance: error: {error:#}");
+            ExitCode::from(2)
+        }
+    }
+}
