@@ -3,7 +3,8 @@
 //! * `belljar-bench ENGINE MODE APPLET.js INPUT.json N` with engine `ours` or `native` and mode `call`, `cold` or `mem` prints one line
 //!   of JSON: times in nanoseconds as `{n, min, p50, p90, p99, max}`, memory in KiB.
 //! * `belljar-bench report [FOLDER]` runs everything interleaved, with what is in FOLDER besides its own, and prints tables;
-//!   `belljar-bench speed [FOLDER]` only how fast long JavaScript runs, `belljar-bench pages` only how much of its memory a call writes to.
+//!   `belljar-bench speed [FOLDER]` only how fast long JavaScript runs, `belljar-bench pages
+//!   [APPLET.js INPUT.json]` only how much of its memory a call writes to.
 //!
 //! An applet is a script that defines `handle(text) -> text` (`NAME.js` with its input `NAME.json`, in FOLDER or its folder `applets`); a
 //! script without such an input defines `run(n)`, which does its work `n` times.
@@ -39,7 +40,8 @@ fn main() -> Result<()> {
     match args.as_slice() {
         ["report"] => report::run(None),
         ["report", folder] => report::run(Some(folder)),
-        ["pages"] => report::pages(),
+        ["pages"] => report::pages(None),
+        ["pages", applet, input] => report::pages(Some(&Workload::read(applet, input)?)),
         ["speed"] => speed::run(&ours::Bench::new()?, None),
         ["speed", folder] => speed::run(&ours::Bench::new()?, Some(folder)),
         [engine, mode, applet, input, n] => {
@@ -57,6 +59,6 @@ fn main() -> Result<()> {
             println!("{line}");
             Ok(())
         }
-        _ => bail!("usage: belljar-bench ours|native call|cold|mem APPLET.js INPUT.json N, belljar-bench report|speed [FOLDER], or belljar-bench pages"),
+        _ => bail!("usage: belljar-bench ours|native call|cold|mem APPLET.js INPUT.json N, belljar-bench report|speed [FOLDER], or belljar-bench pages [APPLET.js INPUT.json]"),
     }
 }

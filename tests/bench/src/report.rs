@@ -45,7 +45,7 @@ pub(crate) fn run(folder: Option<&str>) -> Result<()> {
     prepare(&bench)?;
     overlapping(&bench)?;
     waiting(&bench)?;
-    pages()?;
+    pages(None)?;
     memory(&workloads[0])?;
     process()
 }
@@ -235,13 +235,20 @@ fn waiting(bench: &Bench) -> Result<()> {
     Ok(())
 }
 
-/// Pages that one call writes to, of a handler that does next to nothing; in a host of its own, whose one warm slot then has just those.
-pub(crate) fn pages() -> Result<()> {
+/// Pages that one call writes to: of a handler that does next to nothing, or of `workload`. In a host of its own, whose one warm slot then
+/// has just those.
+pub(crate) fn pages(workload: Option<&Workload>) -> Result<()> {
     let bench = Bench::new()?;
-    let release = bench.release_of("export default (context, payload) => ({ hello: payload.name });")?;
+    let (name, release, payload) = match workload {
+        Some(workload) => (workload.name.as_str(), bench.release(workload, 0)?, serde_json::to_string(&workload.input)?),
+        None => {
+            let trivial = bench.release_of("export default (context, payload) => ({ hello: payload.name });")?;
+            ("a trivial handler", trivial, r#"{"name":"Ada"}"#.into())
+        }
+    };
     let before = pages_written();
-    bench.runtime.block_on(bench.invoke(&release, r#"{"name":"Ada"}"#))?;
-    println!("a trivial handler: {} pages written to", pages_written() - before);
+    bench.runtime.block_on(bench.invoke(&release, &payload))?;
+    println!("{name}: {} pages written to", pages_written() - before);
     Ok(())
 }
 

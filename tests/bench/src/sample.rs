@@ -62,7 +62,8 @@ pub(crate) fn memory_kib() -> (u64, u64) {
     let field = |name: &str| -> u64 {
         text.lines().filter(|l| l.starts_with(name)).filter_map(|l| l.split_whitespace().nth(1)?.parse::<u64>().ok()).sum()
     };
-    (field("Rss:"), field("Private_Dirty:") + field("Private_Clean:"))
+    // What is mapped of a file in memory is the file's.
+    (field("Rss:"), field("Anonymous:"))
 }
 
 /// KiB of this process's files that lie in memory, mapped or not.
