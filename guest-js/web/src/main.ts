@@ -3,6 +3,7 @@
 // it becomes a global: `(() => { var __belljar = (…)(); return __belljar })()`, or `.default` of it when the bundler exports a namespace.
 
 import type { Driver, Native } from './bindings.ts';
+import { makeOftenUsed } from './builtins.ts';
 import { runCall } from './driver/call.ts';
 import { report } from './driver/failure.ts';
 import { installIntl } from './intl/intl.ts';
@@ -45,6 +46,7 @@ function whenHandled(promise: object, reason: unknown): void {
 
 export default function main(engine: Native): Driver {
   bindNative(engine);
+  makeOftenUsed();
   installPlatform();
   installNode();
   installGlobal('console', consoleObject);
