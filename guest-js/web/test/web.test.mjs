@@ -185,6 +185,8 @@ test('fetch answers data: URLs', async () => {
   const check = async (code, expected) => assert.equal(await box.run(`(async () => ${code})()`), expected, code);
   await check("{ const r = await fetch('data:,a%20b#c'); return [r.status, r.headers.get('content-type'), await r.text(), r.url].join('|') }", '200|text/plain;charset=US-ASCII|a b|data:,a%20b#c');
   await check("{ const r = await fetch('data:application/json;base64,eyJhIjoxfQ=='); return r.headers.get('content-type') + (await r.json()).a }", 'application/json1');
+  await check("{ const r = await fetch('data:,a', { method: 'POST', body: 'x' }); return r.status + await r.text() }", '200a');
+  await check("{ const r = await fetch('data:,a', { method: 'HEAD' }); return r.status + await r.text() }", '200');
   for (const bad of ['data:x', 'data:;base64,*']) await assert.rejects(box.run(`fetch('${bad}')`), (e) => e.name === 'TypeError');
 });
 

@@ -3,7 +3,7 @@
 import type { Outcome } from '../bindings.ts';
 import { native } from '../native.ts';
 import { abandon, type ErrorOutcome, register, sdkFailure, unexpected } from '../operations.ts';
-import { indexOf, promiseReject, promiseResolve, promiseThen, SavedPromise, slice, startsWith } from '../primordials.ts';
+import { indexOf, promiseReject, promiseResolve, promiseThen, SavedPromise, SavedUint8Array, slice, startsWith } from '../primordials.ts';
 import { stackHere } from '../sdk-error.ts';
 import { isObject } from '../webidl.ts';
 import { abortReason, addAlgorithm, removeAlgorithm } from './abort.ts';
@@ -24,10 +24,11 @@ function timeoutOf(init: unknown): number | undefined {
   return ms;
 }
 
+/** Whatever the method is; only HEAD has no body (Fetch standard, 4.2 and 4.1). */
 function answerData(href: string, method: string): Response {
-  const data = method === 'GET' || method === 'HEAD' ? parseDataUrl(href) : undefined;
+  const data = parseDataUrl(href);
   if (data === undefined) throw new TypeError('fetch failed: the data: URL is not valid');
-  return responseFromHost({ kind: 'response', status: 200, statusText: 'OK', url: href, redirected: false, headers: ['content-type', data.type], body: data.bytes }, undefined);
+  return responseFromHost({ kind: 'response', status: 200, statusText: 'OK', url: href, redirected: false, headers: ['content-type', data.type], body: method === 'HEAD' ? new SavedUint8Array(0) : data.bytes }, undefined);
 }
 
 type Fail = (outcome: ErrorOutcome, stack: string) => unknown;
