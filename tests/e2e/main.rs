@@ -3,6 +3,7 @@
 // Values in tests are made a line above where they are unwrapped.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod crypto;
 mod determinism;
 mod examples;
 mod faults;
@@ -16,3 +17,4 @@ mod preparation;
 mod streaming;
 mod waiting;
 mod web;
+mod wycheproof;

@@ -3,6 +3,7 @@
 
 pub(super) mod convert;
 pub(super) mod intl;
+mod crypto;
 mod streams;
 
 use std::collections::HashMap;
@@ -21,6 +22,7 @@ use super::bindings::belljar::applet::completions::{Completion, Outcome};
 use super::bindings::belljar::applet::{clock, completions, db, http, log, modules, random, types};
 use super::limiter::{Abort, Limiter};
 use crate::capability::bodies::BodyReader;
+use crate::capability::crypto::CryptoSession;
 use crate::capability::db::{DbOperation, DbSession};
 use crate::capability::http::{Held, HostBytes, HttpSession, RequestBody};
 use crate::capability::log::LogSession;
@@ -53,6 +55,7 @@ pub(super) struct Completed {
 pub(crate) struct Capabilities {
     pub(crate) db: Option<DbSession>,
     pub(crate) http: Option<HttpSession>,
+    pub(crate) crypto: CryptoSession,
     pub(crate) log: LogSession,
     pub(crate) modules: Option<Arc<dyn Modules>>,
 }
