@@ -1,4 +1,4 @@
-//! The three examples, through the library and through the command.
+//! The examples, through the library and through the command.
 
 use belljar::{Host, Invocation, Outcome, Payload, Release};
 use belljar_tests::server::{Reply, Seen, Server};
@@ -355,4 +355,35 @@ export const fine = (c: unknown, n: number) => n;
     let damaged = folder.path().join("damaged.belljar");
     std::fs::write(&damaged, b"not a package").unwrap();
     assert_eq!(cli::run(&["run", damaged.to_str().unwrap(), "--payload", "{}"]).code, Some(32));
+}
+
+#[test]
+fn the_gateway_knows_real_tokens_from_others() {
+    let package = applet::package(&repository().join("examples/jwt-gateway"));
+    let host = host::shared();
+    let release = applet::admit(host, applet::tenant(), &package);
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let ask = |message: &[u8]| {
+        let request = Payload::Request(applet::request(message));
+        runtime.block_on(host.invoke(&release, Invocation::new("gateway", request)))
+    };
+    // Tokens that Node's own cryptography has signed.
+    for algorithm in ["rs256", "es256", "eddsa"] {
+        let outcome = ask(&sample(&format!("jwt-gateway/samples/{algorithm}.http")));
+        assert_eq!(applet::response(&outcome), (200, json!({ "subject": "ada", "path": "/orders/7" })), "{algorithm}");
+        // A key is imported, a signature verified.
+        assert_eq!(outcome.usage.crypto.operations, 2, "{algorithm}");
+    }
+    let refused = [
+        ("forged", "the signature is wrong"),
+        ("none", "the key is not known"),
+        ("expired", "the token has expired"),
+        ("another-audience", "the token is for somebody else"),
+    ];
+    for (name, error) in refused {
+        let outcome = ask(&sample(&format!("jwt-gateway/samples/{name}.http")));
+        assert_eq!(applet::response(&outcome), (401, json!({ "error": error })), "{name}");
+    }
+    let outcome = ask(b"GET /orders/7 HTTP/1.1\r\nHost: applets.example.com\r\n\r\n");
+    assert_eq!(applet::response(&outcome), (401, json!({ "error": "a bearer token is needed" })));
 }
