@@ -7,7 +7,7 @@ use belljar_tests::{cli, repository};
 use serde_json::{Value, json};
 
 /// Every file of an algorithm that is offered.
-const FILES: [&str; 54] = [
+const FILES: [&str; 57] = [
     "aes_cbc_pkcs5",
     "aes_gcm",
     "aes_wrap",
@@ -60,6 +60,9 @@ const FILES: [&str; 54] = [
     "rsa_signature_3072_sha512",
     "rsa_signature_4096_sha384",
     "rsa_signature_4096_sha512",
+    "rsa_signature_8192_sha256",
+    "rsa_signature_8192_sha384",
+    "rsa_signature_8192_sha512",
     "x25519_asn",
     "x25519_jwk",
 ];

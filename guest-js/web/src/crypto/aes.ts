@@ -1,6 +1,6 @@
 // AES-CBC, AES-CTR, AES-GCM and AES-KW: keys and ciphers are the host's.
 
-import { toUpperCase, slice } from '../primordials.ts';
+import { SavedUint8Array, slice, toUpperCase } from '../primordials.ts';
 import type { Algorithm } from './algorithms.ts';
 import { failure, type Family, noFormat, onHost, type Bytes } from './family.ts';
 import { cipher, CIPHER, exportBytes, FORMAT, generateSecret, importKey, KIND } from './host.ts';
@@ -67,6 +67,6 @@ export const aesCtr = aes('AES-CTR', CIPHERS, (key, decrypts, { counter, length 
 });
 
 export const aesGcm = aes('AES-GCM', CIPHERS, (key, decrypts, { iv, additionalData, tagLength = 128 }, text) => (
-  cipher(onHost(key), decrypts, CIPHER.gcm, tagLength, [iv as Uint8Array, additionalData ?? new Uint8Array(0)], text)));
+  cipher(onHost(key), decrypts, CIPHER.gcm, tagLength, [iv as Uint8Array, additionalData ?? new SavedUint8Array(0)], text)));
 
 export const aesKw = aes('AES-KW', ['wrapKey', 'unwrapKey'], (key, decrypts, _, text) => cipher(onHost(key), decrypts, CIPHER.keyWrap, 0, [], text));

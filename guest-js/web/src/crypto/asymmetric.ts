@@ -1,6 +1,6 @@
 // RSA, elliptic curves, Ed25519 and X25519: what their families have in common is how keys come, go and are generated; all is the host's.
 
-import { arrayIndexOf, slice } from '../primordials.ts';
+import { arrayIndexOf, bytesSlice, push, SavedUint8Array, slice } from '../primordials.ts';
 import { DOMException } from '../web/dom-exception.ts';
 import type { Algorithm } from './algorithms.ts';
 import { type Bytes, checkType, failure, type Family, noFormat, onHost, unsupported } from './family.ts';
@@ -37,9 +37,12 @@ interface Shape {
 
 function keys(shape: Shape): Family {
   const { name } = shape;
+  const possible: Usage[] = [];
+  for (let i = 0; i < shape.ofPublic.length; i++) push(possible, shape.ofPublic[i] as Usage);
+  for (let i = 0; i < shape.ofPrivate.length; i++) push(possible, shape.ofPrivate[i] as Usage);
   return {
     async generateKey(algorithm, extractable, usages) {
-      checkUsages(usages, [...shape.ofPublic, ...shape.ofPrivate]);
+      checkUsages(usages, possible);
       const kind = shape.kind(algorithm, true);
       const bits = shape.bits(algorithm);
       const ofPrivate = only(usages, shape.ofPrivate);
@@ -72,9 +75,9 @@ function keys(shape: Shape): Family {
     },
     async exportKey(format, key) {
       if (format === 'jwk') {
-        const [alg, crv] = shape.labels(key);
+        const labels = shape.labels(key);
         const parts = await exportParts(onHost(key));
-        return newJwk(shape.kty, alg, crv, key.type === 'private' ? shape.privateMembers : shape.publicMembers, parts, key.usages, key.extractable);
+        return newJwk(shape.kty, labels[0], labels[1], key.type === 'private' ? shape.privateMembers : shape.publicMembers, parts, key.usages, key.extractable);
       }
       if (format === 'raw' && !shape.isRaw) throw noFormat(name, format);
       checkType(key, format === 'pkcs8' ? 'private' : 'public');
@@ -159,11 +162,13 @@ function signing(family: Family, parameters: Parameters): Family {
     ...family,
     sign(algorithm, key, message) {
       checkType(key, 'private');
-      return sign(onHost(key), ...parameters(algorithm, key), message);
+      const given = parameters(algorithm, key);
+      return sign(onHost(key), given[0], given[1], given[2], message);
     },
     verify(algorithm, key, signature, message) {
       checkType(key, 'public');
-      return verify(onHost(key), ...parameters(algorithm, key), signature, message);
+      const given = parameters(algorithm, key);
+      return verify(onHost(key), given[0], given[1], given[2], signature, message);
     },
   };
 }
@@ -174,7 +179,7 @@ function leading(secret: Bytes, length: number | null): Bytes {
   const bytes = length >>> 3;
   const rest = length & 7;
   if (bytes + (rest > 0 ? 1 : 0) > secret.length) throw failure('the secret has fewer bits');
-  const bits = secret.slice(0, bytes + (rest > 0 ? 1 : 0));
+  const bits = bytesSlice(secret, 0, bytes + (rest > 0 ? 1 : 0));
   if (rest > 0) bits[bytes] = (bits[bytes] as number) & (0xff << (8 - rest));
   return bits;
 }
@@ -207,10 +212,10 @@ export const rsaOaep: Family = {
   ...rsa('RSA-OAEP', ['encrypt', 'wrapKey'], ['decrypt', 'unwrapKey'], 'enc'),
   encrypt(algorithm, key, text) {
     checkType(key, 'public');
-    return cipher(onHost(key), false, CIPHER.oaep, HASH[hashOf(key)], [algorithm.label ?? new Uint8Array(0)], text);
+    return cipher(onHost(key), false, CIPHER.oaep, HASH[hashOf(key)], [algorithm.label ?? new SavedUint8Array(0)], text);
   },
   decrypt(algorithm, key, text) {
     checkType(key, 'private');
-    return cipher(onHost(key), true, CIPHER.oaep, HASH[hashOf(key)], [algorithm.label ?? new Uint8Array(0)], text);
+    return cipher(onHost(key), true, CIPHER.oaep, HASH[hashOf(key)], [algorithm.label ?? new SavedUint8Array(0)], text);
   },
 };

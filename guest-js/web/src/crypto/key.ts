@@ -1,6 +1,6 @@
 // CryptoKey: what a key is for, and where its material is. It computes nothing.
 
-import { arrayIndexOf, copyArray, defineProperty, freeze, push } from '../primordials.ts';
+import { arrayIndexOf, copyArray, defineProperty, freeze, push, SavedUint8Array } from '../primordials.ts';
 import { finishInterface, isObject } from '../webidl.ts';
 import { DOMException } from '../web/dom-exception.ts';
 import { registerCopy } from '../web/structured-clone.ts';
@@ -51,7 +51,6 @@ export class CryptoKey {
   constructor() {
     if (!mayConstruct) throw new TypeError('Illegal constructor');
     mayConstruct = false;
-    // eslint-disable-next-line prefer-rest-params
     this.#state = arguments[0] as KeyState;
   }
   get type(): KeyType { return this.#state.type; }
@@ -68,7 +67,7 @@ function shownAlgorithm(algorithm: KeyAlgorithm): object {
   };
   put('name', algorithm.name);
   put('modulusLength', algorithm.modulusLength);
-  put('publicExponent', algorithm.publicExponent === undefined ? undefined : new Uint8Array(algorithm.publicExponent));
+  put('publicExponent', algorithm.publicExponent === undefined ? undefined : new SavedUint8Array(algorithm.publicExponent));
   put('namedCurve', algorithm.namedCurve);
   put('hash', algorithm.hash === undefined ? undefined : { name: algorithm.hash.name });
   put('length', algorithm.length);

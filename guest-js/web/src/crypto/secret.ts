@@ -11,7 +11,9 @@ import { checkNotUseless, checkUsages, type KeyState, newKey } from './key.ts';
 
 const RANDOM_BYTES_MAX = 65_536;
 
-function engineHash(hash: HostHash): string { return `sha${slice(hash, 4)}`; }
+/** The engine's names of hashes. */
+const ENGINE: Readonly<Record<string, string>> = { __proto__: null, 'SHA-1': 'sha1', 'SHA-256': 'sha256', 'SHA-384': 'sha384', 'SHA-512': 'sha512' } as never;
+function engineHash(hash: HostHash): string { return ENGINE[hash] as string; }
 function blockBits(hash: HostHash): number { return hash === 'SHA-1' || hash === 'SHA-256' ? 512 : 1_024; }
 function material(key: KeyState): Uint8Array { return key.material as Uint8Array; }
 

@@ -74,7 +74,9 @@ export class SubtleCrypto {
   async encrypt(algorithm: unknown, key: unknown, data: unknown): Promise<ArrayBuffer> {
     void this.#brand;
     required(arguments.length, 3, 'encrypt');
-    const [id, state, text] = [identifier(algorithm), keyState(key), dataOf(data)];
+    const id = identifier(algorithm);
+    const state = keyState(key);
+    const text = dataOf(data);
     const normalized = normalize('encrypt', id);
     checkKey(normalized, state, 'encrypt');
     return (await family(normalized).encrypt(normalized, state, text)).buffer;
@@ -83,7 +85,9 @@ export class SubtleCrypto {
   async decrypt(algorithm: unknown, key: unknown, data: unknown): Promise<ArrayBuffer> {
     void this.#brand;
     required(arguments.length, 3, 'decrypt');
-    const [id, state, text] = [identifier(algorithm), keyState(key), dataOf(data)];
+    const id = identifier(algorithm);
+    const state = keyState(key);
+    const text = dataOf(data);
     const normalized = normalize('decrypt', id);
     checkKey(normalized, state, 'decrypt');
     return (await family(normalized).decrypt(normalized, state, text)).buffer;
@@ -92,7 +96,9 @@ export class SubtleCrypto {
   async sign(algorithm: unknown, key: unknown, data: unknown): Promise<ArrayBuffer> {
     void this.#brand;
     required(arguments.length, 3, 'sign');
-    const [id, state, message] = [identifier(algorithm), keyState(key), dataOf(data)];
+    const id = identifier(algorithm);
+    const state = keyState(key);
+    const message = dataOf(data);
     const normalized = normalize('sign', id);
     checkKey(normalized, state, 'sign');
     return (await family(normalized).sign(normalized, state, message)).buffer;
@@ -101,7 +107,10 @@ export class SubtleCrypto {
   async verify(algorithm: unknown, key: unknown, signature: unknown, data: unknown): Promise<boolean> {
     void this.#brand;
     required(arguments.length, 4, 'verify');
-    const [id, state, given, message] = [identifier(algorithm), keyState(key), dataOf(signature, 'the signature'), dataOf(data)];
+    const id = identifier(algorithm);
+    const state = keyState(key);
+    const given = dataOf(signature, 'the signature');
+    const message = dataOf(data);
     const normalized = normalize('verify', id);
     checkKey(normalized, state, 'verify');
     return family(normalized).verify(normalized, state, given, message);
@@ -110,14 +119,16 @@ export class SubtleCrypto {
   async digest(algorithm: unknown, data: unknown): Promise<ArrayBuffer> {
     void this.#brand;
     required(arguments.length, 2, 'digest');
-    const [id, message] = [identifier(algorithm), dataOf(data)];
+    const id = identifier(algorithm);
+    const message = dataOf(data);
     return digest(normalize('digest', id), message).buffer;
   }
 
   async generateKey(algorithm: unknown, extractable: unknown, keyUsages: unknown): Promise<CryptoKey | KeyPair> {
     void this.#brand;
     required(arguments.length, 3, 'generateKey');
-    const [id, usages] = [identifier(algorithm), usagesOf(keyUsages)];
+    const id = identifier(algorithm);
+    const usages = usagesOf(keyUsages);
     const normalized = normalize('generateKey', id);
     return family(normalized).generateKey(normalized, !!extractable, usages);
   }
@@ -125,7 +136,10 @@ export class SubtleCrypto {
   async deriveKey(algorithm: unknown, baseKey: unknown, derivedKeyType: unknown, extractable: unknown, keyUsages: unknown): Promise<CryptoKey> {
     void this.#brand;
     required(arguments.length, 5, 'deriveKey');
-    const [id, state, derived, usages] = [identifier(algorithm), keyState(baseKey), identifier(derivedKeyType), usagesOf(keyUsages)];
+    const id = identifier(algorithm);
+    const state = keyState(baseKey);
+    const derived = identifier(derivedKeyType);
+    const usages = usagesOf(keyUsages);
     const normalized = normalize('deriveBits', id);
     const target = normalize('importKey', derived);
     const sized = normalize('getKeyLength', derived);
@@ -138,7 +152,9 @@ export class SubtleCrypto {
   async deriveBits(algorithm: unknown, baseKey: unknown, length: unknown = null): Promise<ArrayBuffer> {
     void this.#brand;
     required(arguments.length, 2, 'deriveBits');
-    const [id, state, bits] = [identifier(algorithm), keyState(baseKey), lengthOf(length)];
+    const id = identifier(algorithm);
+    const state = keyState(baseKey);
+    const bits = lengthOf(length);
     const normalized = normalize('deriveBits', id);
     checkKey(normalized, state, 'deriveBits');
     return (await family(normalized).deriveBits(normalized, state, bits)).buffer;
@@ -151,7 +167,8 @@ export class SubtleCrypto {
     const isJwk = form === 'jwk';
     if (isJwk && isBufferSource(keyData)) throw new TypeError('a key in the format "jwk" must be an object');
     const data = isJwk ? jwkOf(keyData) : dataOf(keyData, 'the key');
-    const [id, usages] = [identifier(algorithm), usagesOf(keyUsages)];
+    const id = identifier(algorithm);
+    const usages = usagesOf(keyUsages);
     const normalized = normalize('importKey', id);
     return family(normalized).importKey(form, data, normalized, !!extractable, usages);
   }
@@ -159,7 +176,8 @@ export class SubtleCrypto {
   async exportKey(format: unknown, key: unknown): Promise<ArrayBuffer | Jwk> {
     void this.#brand;
     required(arguments.length, 2, 'exportKey');
-    const [form, state] = [formatOf(format), keyState(key)];
+    const form = formatOf(format);
+    const state = keyState(key);
     const out = await exported(form, state);
     return form === 'jwk' ? (out as Jwk) : (out as Bytes).buffer;
   }
@@ -167,7 +185,10 @@ export class SubtleCrypto {
   async wrapKey(format: unknown, key: unknown, wrappingKey: unknown, wrapAlgorithm: unknown): Promise<ArrayBuffer> {
     void this.#brand;
     required(arguments.length, 4, 'wrapKey');
-    const [form, state, wrapper, id] = [formatOf(format), keyState(key), keyState(wrappingKey, 'the wrapping key'), identifier(wrapAlgorithm)];
+    const form = formatOf(format);
+    const state = keyState(key);
+    const wrapper = keyState(wrappingKey, 'the wrapping key');
+    const id = identifier(wrapAlgorithm);
     const normalized = wrapping('wrapKey', id);
     checkKey(normalized, wrapper, 'wrapKey');
     const out = await exported(form, state);
@@ -183,7 +204,9 @@ export class SubtleCrypto {
     const form = formatOf(format);
     const wrapped = dataOf(wrappedKey, 'the wrapped key');
     const wrapper = keyState(unwrappingKey, 'the unwrapping key');
-    const [id, target, usages] = [identifier(unwrapAlgorithm), identifier(unwrappedKeyAlgorithm), usagesOf(keyUsages)];
+    const id = identifier(unwrapAlgorithm);
+    const target = identifier(unwrappedKeyAlgorithm);
+    const usages = usagesOf(keyUsages);
     const normalized = wrapping('unwrapKey', id);
     const algorithm = normalize('importKey', target);
     checkKey(normalized, wrapper, 'unwrapKey');
