@@ -142,12 +142,14 @@ fn absurd_parameters_end_in_errors_or_limits() {
         export default async () => [
             await name(() => rsa(16384)), await name(() => rsa(1)), await name(() => rsa(2 ** 32 - 1)),
             await name(() => s.generateKey({ name: 'HMAC', hash: 'SHA-256', length: 2 ** 32 - 1 }, false, ['sign'])),
+            await name(async () => s.deriveBits({ name: 'HKDF', hash: 'SHA-512', salt: new Uint8Array(0), info: new Uint8Array(0) }, await s.importKey('raw', new Uint8Array(1), 'HKDF', false, ['deriveBits']), 2 ** 32 - 8)),
             await name(async () => s.encrypt({ name: 'AES-GCM', iv: new Uint8Array(12) }, await s.generateKey({ name: 'AES-GCM', length: 128 }, false, ['encrypt']) as CryptoKey, new Uint8Array(9 << 20))),
         ];";
     let expected = [
         "OperationError crypto.rsa_generated_bits_max",
         "OperationError ",
         "OperationError crypto.rsa_generated_bits_max",
+        "OperationError ",
         "OperationError ",
         "OperationError crypto.operation_bytes_max",
     ];

@@ -7,12 +7,18 @@ use belljar_tests::{cli, repository};
 use serde_json::{Value, json};
 
 /// Every file of an algorithm that is offered.
-const FILES: [&str; 57] = [
+const FILES: [&str; 63] = [
     "aes_cbc_pkcs5",
     "aes_gcm",
     "aes_wrap",
+    "ecdh_secp256r1",
+    "ecdh_secp256r1_ecpoint",
     "ecdh_secp256r1_webcrypto",
+    "ecdh_secp384r1",
+    "ecdh_secp384r1_ecpoint",
     "ecdh_secp384r1_webcrypto",
+    "ecdh_secp521r1",
+    "ecdh_secp521r1_ecpoint",
     "ecdh_secp521r1_webcrypto",
     "ecdsa_secp256r1_sha256_p1363",
     "ecdsa_secp256r1_sha512_p1363",

@@ -123,8 +123,14 @@ fn pbkdf2<'js>(
     }
 }
 
+/// 255 times the largest hash.
+const HKDF_BYTES_MAX: usize = 255 * 64;
+
 /// RFC 5869, by the name of a hash; undefined for one that is not known, and for more bytes than 255 times the hash's.
 fn hkdf<'js>(ctx: Ctx<'js>, name: Text, key: Bytes, salt: Bytes, info: Bytes, length: usize) -> Result<Value<'js>> {
+    if length > HKDF_BYTES_MAX {
+        return Ok(Value::new_undefined(ctx));
+    }
     let mut derived = vec![0; length];
     macro_rules! by {
         ($hash:ty) => {

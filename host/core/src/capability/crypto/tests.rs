@@ -3,6 +3,7 @@
 
 use zeroize::Zeroizing;
 
+use super::key::Material;
 use super::*;
 use crate::floor::limits::LimitHit;
 
@@ -231,5 +232,45 @@ async fn the_same_random_bytes_make_the_same_key() {
             "{kind:?}"
         );
         assert!(first.is_ok());
+    }
+}
+
+/// A private and a public key of each kind, as others write them.
+fn written(kind: KeyKind) -> [(KeyFormat, Vec<u8>); 2] {
+    let material = Material::generate(kind, 2_048, &[7; GENERATE_RANDOM_BYTES]).expect("it can be generated");
+    let public = material.public().expect("a public half");
+    [(KeyFormat::Pkcs8, material), (KeyFormat::Spki, public)].map(|(format, material)| {
+        match (key::Key { material, extractable: true }).export(format) {
+            Ok(CryptoReply::Bytes(der)) => (format, der),
+            other => panic!("{kind:?}: {other:?}"),
+        }
+    })
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig { cases: 64, ..Default::default() })]
+
+    /// What a stranger sends as a key is refused or is a key: it can be written and read again.
+    #[test]
+    fn a_damaged_key_is_refused_or_is_a_key(at in 0_usize..2_000, byte: u8, cut in 0_usize..2_000, longer: bool) {
+        static WRITTEN: std::sync::OnceLock<Vec<(KeyKind, KeyFormat, Vec<u8>)>> = std::sync::OnceLock::new();
+        let kinds = [KeyKind::Rsa, KeyKind::P256, KeyKind::P384, KeyKind::P521, KeyKind::Ed25519, KeyKind::X25519];
+        let all = || kinds.into_iter().flat_map(|kind| written(kind).map(|(format, der)| (kind, format, der))).collect();
+        for (kind, format, der) in WRITTEN.get_or_init(all) {
+            let mut der = der.clone();
+            let length = der.len();
+            der[at % length] = byte;
+            if cut % 4 == 0 {
+                der.truncate(cut % length);
+            }
+            if longer {
+                der.push(byte);
+            }
+            if let Ok(material) = Material::import(*kind, *format, &[Zeroizing::new(der)], 8_192) {
+                let exported = (key::Key { material, extractable: true }).export(*format);
+                let Ok(CryptoReply::Bytes(again)) = exported else { panic!("{kind:?} {format:?}: {exported:?}") };
+                assert!(Material::import(*kind, *format, &[Zeroizing::new(again)], 8_192).is_ok(), "{kind:?} {format:?}");
+            }
+        }
     }
 }
