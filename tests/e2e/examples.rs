@@ -512,3 +512,34 @@ fn react_page_has_good_types() {
         std::process::Command::new(tsc).args(["-p", "."]).current_dir(folder.path()).output().expect("tsc starts");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
 }
+
+#[test]
+fn the_gateway_knows_real_tokens_from_others() {
+    let package = applet::package(&repository().join("examples/jwt-gateway"));
+    let host = host::shared();
+    let release = applet::admit(host, applet::tenant(), &package);
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let ask = |message: &[u8]| {
+        let request = Payload::Request(applet::request(message));
+        runtime.block_on(host.invoke(&release, Invocation::new("gateway", request)))
+    };
+    // Tokens that Node's own cryptography has signed.
+    for algorithm in ["rs256", "es256", "eddsa"] {
+        let outcome = ask(&sample(&format!("jwt-gateway/samples/{algorithm}.http")));
+        assert_eq!(applet::response(&outcome), (200, json!({ "subject": "ada", "path": "/orders/7" })), "{algorithm}");
+        // A key is imported, a signature verified.
+        assert_eq!(outcome.usage.crypto.operations, 2, "{algorithm}");
+    }
+    let refused = [
+        ("forged", "the signature is wrong"),
+        ("none", "the key is not known"),
+        ("expired", "the token has expired"),
+        ("another-audience", "the token is for somebody else"),
+    ];
+    for (name, error) in refused {
+        let outcome = ask(&sample(&format!("jwt-gateway/samples/{name}.http")));
+        assert_eq!(applet::response(&outcome), (401, json!({ "error": error })), "{name}");
+    }
+    let outcome = ask(b"GET /orders/7 HTTP/1.1\r\nHost: applets.example.com\r\n\r\n");
+    assert_eq!(applet::response(&outcome), (401, json!({ "error": "a bearer token is needed" })));
+}

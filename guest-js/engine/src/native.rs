@@ -13,7 +13,7 @@ use crate::values::{self, Body, Bytes, Parameters, Text};
 const RANDOM_BYTES_MAX: u32 = 65_536;
 
 /// Throws while top-level code runs.
-fn open(ctx: &Ctx<'_>, what: &str) -> Result<()> {
+pub(crate) fn open(ctx: &Ctx<'_>, what: &str) -> Result<()> {
     if crate::engine::preparing() {
         let message = format!(
             "{what} cannot be used while top-level code runs: it runs once for all invocations and tenants. Call it inside a handler"
@@ -51,6 +51,7 @@ pub(crate) fn object<'js>(ctx: &Ctx<'js>) -> Result<Object<'js>> {
     native.set("codecFinish", Func::from(|ctx: Ctx<'js>, handle: u32| coded(&ctx, codec::finish(handle))))?;
     native.set("codecClose", Func::from(codec::abandon))?;
     native.set("hash", Func::from(hash))?;
+    crate::crypto::set(&native)?;
     define_context(ctx, &native)?;
     Ok(native)
 }

@@ -207,6 +207,11 @@ pub(crate) fn outcome<'js>(ctx: &Ctx<'js>, outcome: Outcome) -> Result<Object<'j
             let (code, message, limit) = body_error(error);
             error_object(ctx, "body", code, &message, limit)
         }
+        Outcome::Crypto(Ok(reply)) => crate::crypto::reply(ctx, reply),
+        Outcome::Crypto(Err(error)) => {
+            let (code, message, limit) = crate::crypto::error(error);
+            error_object(ctx, "crypto", code, &message, limit)
+        }
     }
 }
 
@@ -254,7 +259,8 @@ fn set_changes<'js>(ctx: &Ctx<'js>, object: &Object<'js>, changes: db::Changes) 
     object.set("lastInsertRowid", integer(ctx, changes.last_insert_rowid)?)
 }
 
-type Limit = Option<(String, u64, u64)>;
+/// A limit that was hit: its name, what was allowed, what was used.
+pub(crate) type Limit = Option<(String, u64, u64)>;
 
 fn db_error(error: DbError) -> (&'static str, String, Limit) {
     match error {
@@ -316,7 +322,7 @@ fn body_error(error: BodyError) -> (&'static str, String, Limit) {
     }
 }
 
-fn over(limit: &str, allowed: u64, used: u64) -> String {
+pub(crate) fn over(limit: &str, allowed: u64, used: u64) -> String {
     format!("limit {limit} exceeded: {allowed} allowed, {used} used")
 }
 

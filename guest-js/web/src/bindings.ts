@@ -19,6 +19,8 @@ export type PatternParts = [...components: [pattern: string, source: string, ...
 export type PatternInit = readonly (string | undefined)[];
 /** Whether a regular expression matches a text. */
 export type PatternTest = (source: string, text: string) => boolean;
+/** A key on the host; `bits` of an AES key or an RSA modulus, else 0. */
+export interface HostKey { readonly id: number; readonly role: 'secret' | 'private' | 'public'; readonly bits: number; readonly publicExponent: Uint8Array }
 /** A decoder in the middle of its input. */
 export interface Decoder { readonly isDecoder: never }
 /** Names a compression or decompression under way. */
@@ -91,6 +93,18 @@ export interface Native {
   /** The components of what is matched, from protocol to hash; undefined when it matches nothing. */
   patternInput(url: string, base: string | undefined): string[] | undefined;
   patternInputInit(init: PatternInit): string[] | undefined;
+  /** Keys and ciphers of the host; numbers are those of crypto/host.ts. Importing and generating throws while an applet is prepared. */
+  cryptoImport(kind: number, format: number, material: Uint8Array[], extractable: boolean): OperationId;
+  cryptoExport(key: number, format: number): OperationId;
+  cryptoGenerate(kind: number, bits: number, extractable: boolean): OperationId;
+  cryptoDrop(key: number): void;
+  cryptoCipher(key: number, decrypts: boolean, cipher: number, number: number, given: Uint8Array[], text: Uint8Array): OperationId;
+  cryptoSign(key: number, scheme: number, hash: number, saltBytes: number, message: Uint8Array): OperationId;
+  cryptoVerify(key: number, scheme: number, hash: number, saltBytes: number, signature: Uint8Array, message: Uint8Array): OperationId;
+  cryptoAgree(privateKey: number, publicKey: number): OperationId;
+  /** Both by the names of `hash`; undefined for one that is not known, or when so many bytes cannot be derived. */
+  pbkdf2(hash: string, password: Uint8Array, salt: Uint8Array, iterations: number, length: number): Uint8Array | undefined;
+  hkdf(hash: string, key: Uint8Array, salt: Uint8Array, info: Uint8Array, length: number): Uint8Array | undefined;
   sha256(bytes: Uint8Array): Uint8Array;
   hmacSha256(key: Uint8Array, bytes: Uint8Array): Uint8Array;
   /** Equal length and content, in time that depends on the length only. */
@@ -133,7 +147,12 @@ export type Outcome =
   /** bytes: undefined at the end of the body. */
   | { kind: 'chunk'; bytes?: Uint8Array }
   | { kind: 'written' }
-  /** code: the case of the WIT error variant (`busy`, `denied`, `limit`, …); capability: `db`, `http` or `body`. */
+  | { kind: 'key'; key: HostKey }
+  | { kind: 'pair'; privateKey: HostKey; publicKey: HostKey }
+  | { kind: 'bytes'; bytes: Uint8Array }
+  | { kind: 'parts'; parts: Uint8Array[] }
+  | { kind: 'verified'; isValid: boolean }
+  /** code: the case of the WIT error variant (`busy`, `denied`, `limit`, …); capability: `db`, `http`, `body` or `crypto`. */
   | { kind: 'error'; capability: string; code: string; message: string; limit?: string; allowed?: number; used?: number };
 
 /** The caller record of types.wit. */

@@ -18,7 +18,7 @@ export const isArray: (value: unknown) => value is unknown[] = Array.isArray;
 export const { parse: jsonParse, stringify: jsonStringify } = JSON;
 export const { fromCharCode } = String;
 export const isView: (value: unknown) => value is ArrayBufferView = ArrayBuffer.isView;
-export const { floor, max, min, round, sqrt } = Math;
+export const { ceil, floor, max, min, round, sqrt } = Math;
 
 export const SavedPromise = Promise;
 export const promiseThen = uncurryThis(Promise.prototype.then) as <T>(

@@ -1,7 +1,7 @@
 // A sandbox for tests: the bundle in a fresh realm, over a Native that records what it is asked and completes when told.
 
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
+import { createHash, createHmac, hkdfSync, pbkdf2Sync, timingSafeEqual } from 'node:crypto';
 import { existsSync, mkdtempSync, readFileSync } from 'node:fs';
 import { execFileSync } from 'node:child_process';
 import { tmpdir } from 'node:os';
@@ -130,6 +130,10 @@ export function sandbox() {
       return codec.decompress ? inflate(codec, constants.Z_FINISH) : new Uint8Array(CODECS[codec.format][0](codec.input));
     },
     codecClose: (handle) => { state.codecs[handle] = undefined; },
+    cryptoImport: op('cryptoImport'), cryptoExport: op('cryptoExport'), cryptoGenerate: op('cryptoGenerate'), cryptoCipher: op('cryptoCipher'),
+    cryptoSign: op('cryptoSign'), cryptoVerify: op('cryptoVerify'), cryptoAgree: op('cryptoAgree'), cryptoDrop: () => {},
+    pbkdf2: (name, password, salt, iterations, length) => new Uint8Array(length === 0 ? 0 : pbkdf2Sync(password, salt, iterations, length, name)),
+    hkdf: (name, key, salt, info, length) => orUndefined(() => new Uint8Array(hkdfSync(name, key, salt, info, length))),
     hash: (name, message, key) => new Uint8Array((key ? createHmac(name, key) : createHash(name)).update(message).digest()),
     // Node carries a store of its own through the same steps.
     asyncContext: (...args) => {

@@ -267,10 +267,15 @@ test('crypto', async () => {
   await check(`const e = new TextEncoder(); const k = await crypto.subtle.importKey('raw', e.encode('key'), { name: 'HMAC', hash: 'SHA-256' }, false, ['sign', 'verify']);
     const s = await crypto.subtle.sign('HMAC', k, e.encode('m')); return await crypto.subtle.verify('HMAC', k, s, e.encode('m')) && !await crypto.subtle.verify('HMAC', k, s, e.encode('n')) && k.algorithm.hash.name`, 'SHA-256');
   const fails = async (code, name) => check(`try { await ${code}; return 'none' } catch (e) { return e.name }`, name);
-  await fails("crypto.subtle.digest('SHA-1', new Uint8Array(1))", 'NotSupportedError');
-  await fails("crypto.subtle.importKey('jwk', {}, { name: 'HMAC', hash: 'SHA-256' }, false, ['sign'])", 'NotSupportedError');
+  await check(`${hex} return hex(await crypto.subtle.digest('sha-1', new TextEncoder().encode('abc')))`, 'a9993e364706816aba3e25717850c26c9cd0d89d');
+  await fails("crypto.subtle.digest('MD5', new Uint8Array(1))", 'NotSupportedError');
+  await fails("crypto.subtle.importKey('jwk', {}, { name: 'HMAC', hash: 'SHA-256' }, false, ['sign'])", 'DataError');
+  await fails("crypto.subtle.importKey('hex', {}, { name: 'HMAC', hash: 'SHA-256' }, false, ['sign'])", 'TypeError');
   await fails("crypto.subtle.importKey('raw', new Uint8Array(1), { name: 'HMAC', hash: 'SHA-256' }, false, [])", 'SyntaxError');
-  await fails("crypto.subtle.encrypt('AES-GCM')", 'NotSupportedError');
+  await fails("crypto.subtle.importKey('raw', new Uint8Array(1), { name: 'HMAC', hash: 'SHA-256' }, false, ['encrypt'])", 'SyntaxError');
+  await fails("crypto.subtle.encrypt('AES-GCM')", 'TypeError');
+  await fails("crypto.subtle.generateKey({ name: 'AES-GCM', length: 100 }, true, ['encrypt'])", 'OperationError');
+  await fails("crypto.subtle.generateKey({ name: 'ECDSA', namedCurve: 'P-1' }, true, ['sign'])", 'NotSupportedError');
   await fails('(async () => crypto.getRandomValues(new Uint8Array(65537)))()', 'QuotaExceededError');
   await fails('(async () => crypto.getRandomValues(new Float32Array(1)))()', 'TypeMismatchError');
   await fails('(async () => new CryptoKey())()', 'TypeError');

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use belljar_package::Engine as EngineKind;
 
+use crate::capability::crypto::Crypto;
 use crate::capability::db::{Databases, DatabasesConfig, DbSession, Deadline};
 use crate::capability::http::{HostBytes, HttpClient, HttpConfig, HttpConfigError, HttpRules, HttpSession};
 use crate::capability::log::{LogContext, LogSession, LogSink};
@@ -154,6 +155,7 @@ impl HostBuilder {
         let inner = Inner {
             sandbox,
             databases,
+            crypto: Crypto::new(),
             http_config: self.http,
             http: OnceLock::new(),
             limits: self.limits,
@@ -204,6 +206,7 @@ impl std::fmt::Debug for Host {
 struct Inner {
     sandbox: Sandbox,
     databases: Databases,
+    crypto: Crypto,
     http_config: HttpConfig,
     http: OnceLock<HttpClient>,
     limits: Limits,
@@ -477,6 +480,8 @@ impl Host {
         let capabilities = Capabilities {
             db: db(grants.db),
             http: http(&grants.http),
+            // Computation only: nothing to grant.
+            crypto: self.inner.crypto.session(limits.crypto.clone(), host_bytes.clone()),
             log: LogSession::new(context, self.inner.log.clone(), self.inner.source.clone(), limits),
             modules: None,
         };

@@ -29,8 +29,8 @@ pub use floor::clock::{Seeded, Source, System};
 pub use floor::fault::{Blame, ErrorRole, Fault, FaultCode, Frame, ThrownError};
 pub use floor::grants::Grants;
 pub use floor::ids::{AppletId, Digest, InvalidId, InvocationId, TenantId};
-pub use floor::limits::{DbLimits, HttpLimits, LimitHit, Limits, MEMORY_SLOT_BYTES};
-pub use floor::usage::{DbUsage, HttpUsage, LogUsage, Usage};
+pub use floor::limits::{CryptoLimits, DbLimits, HttpLimits, LimitHit, Limits, MEMORY_SLOT_BYTES};
+pub use floor::usage::{CryptoUsage, DbUsage, HttpUsage, LogUsage, Usage};
 pub use host::{Evaluation, Host, HostBuilder, HostError};
 pub use invocation::{
     Body, HttpReply, Invocation, Modules, Outcome, Payload, Program, ProgramKind, Request, Response, ResponseHead, ResponseSink, SinkClosed,

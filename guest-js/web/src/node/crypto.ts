@@ -1,4 +1,4 @@
-// node:crypto: randomness, hashes and HMACs. Keys, ciphers and signatures are in crypto.subtle, or not there.
+// node:crypto: randomness, hashes, HMACs and derivations of keys. Keys, ciphers and signatures are in crypto.subtle, or not there.
 
 import { once } from '../lazy.ts';
 import { native } from '../native.ts';
@@ -169,13 +169,64 @@ export const nodeCrypto = once(() => {
     return native.timingSafeEqual(left, right);
   }
 
+  function deriveHash(digest: unknown): string {
+    checkString(digest, 'digest');
+    const algorithm = hashName(digest);
+    if (algorithm === undefined) throw codedError(TypeError, 'ERR_CRYPTO_INVALID_DIGEST', `Invalid digest: ${digest}`);
+    return algorithm;
+  }
+
+  function checkInteger(value: unknown, name: string, least: number, most: number): number {
+    if (typeof value !== 'number') throw invalidType(name, 'number', value);
+    if (!Number.isInteger(value)) throw outOfRange(name, 'an integer', value);
+    if (value < least || value > most) throw outOfRange(name, `>= ${least} && <= ${most}`, value);
+    return value;
+  }
+
+  function pbkdf2Sync(password: unknown, salt: unknown, iterations: unknown, keylen: unknown, digest: unknown): NodeBuffer {
+    const algorithm = deriveHash(digest);
+    const [key, grain] = [dataBytes(password, 'utf8', 'password'), dataBytes(salt, 'utf8', 'salt')];
+    const rounds = checkInteger(iterations, 'iterations', 1, SIZE_MAX);
+    const length = checkInteger(keylen, 'keylen', 0, SIZE_MAX);
+    return bufferOver(native.pbkdf2(algorithm, key, grain, rounds, length) as Uint8Array);
+  }
+
+  /** Bytes of what HKDF's info may have, as in Node. */
+  const infoMax = 1_024;
+
+  function hkdfSync(digest: unknown, ikm: unknown, salt: unknown, info: unknown, keylen: unknown): ArrayBuffer {
+    const algorithm = deriveHash(digest);
+    const [key, grain, about] = [dataBytes(ikm, 'utf8', 'ikm'), dataBytes(salt, 'utf8', 'salt'), dataBytes(info, 'utf8', 'info')];
+    const length = checkInteger(keylen, 'length', 0, SIZE_MAX);
+    if (about.length > infoMax) throw outOfRange('info', `must not contain more than ${infoMax} bytes`, about.length);
+    const derived = native.hkdf(algorithm, key, grain, about, length);
+    if (derived === undefined) throw codedError(RangeError, 'ERR_CRYPTO_INVALID_KEYLEN', 'Invalid key length');
+    return derived.buffer as ArrayBuffer;
+  }
+
+  /** The version with a callback: bad arguments throw, and the result comes later. */
+  function later<A extends unknown[], R>(work: (...args: A) => R, count: number): (...args: [...A, unknown]) => void {
+    return (...args) => {
+      const callback = args[count];
+      checkFunction(callback, 'callback');
+      nextTick(callback as Callback, null, work(...(args.slice(0, count) as A)));
+    };
+  }
+
+  function pbkdf2(...args: unknown[]): void {
+    // The digest may be left out, which is an error of its own.
+    if (typeof args[4] === 'function') throw invalidType('digest', 'string', undefined);
+    later(pbkdf2Sync, 5)(...(args as [unknown, unknown, unknown, unknown, unknown, unknown]));
+  }
+
   const subtle = 'use crypto.subtle';
   const missing: Record<string, unknown> = {};
-  for (const name of ['pbkdf2', 'pbkdf2Sync', 'hkdf', 'hkdfSync', 'scrypt', 'scryptSync', 'createCipheriv', 'createDecipheriv', 'createSign', 'createVerify', 'sign', 'verify',
+  for (const name of ['scrypt', 'scryptSync', 'createCipheriv', 'createDecipheriv', 'createSign', 'createVerify', 'sign', 'verify',
     'createPublicKey', 'createPrivateKey', 'createSecretKey', 'generateKey', 'generateKeyPair', 'generateKeyPairSync', 'publicEncrypt', 'privateDecrypt',
     'createDiffieHellman', 'createECDH', 'diffieHellman']) missing[name] = unavailable(`crypto.${name}`, subtle);
   return {
     createHash, createHmac, Hash, Hmac, randomBytes, pseudoRandomBytes: randomBytes, rng: randomBytes, prng: randomBytes, randomFill, randomFillSync, randomInt, timingSafeEqual,
+    pbkdf2, pbkdf2Sync, hkdf: later(hkdfSync, 5), hkdfSync,
     randomUUID: (): string => crypto.randomUUID(),
     getRandomValues: <T>(array: T): T => crypto.getRandomValues(array),
     getHashes: (): string[] => HASHES.slice(),

@@ -3,6 +3,7 @@
 
 pub(super) mod convert;
 pub(super) mod intl;
+mod crypto;
 mod streams;
 
 use std::collections::HashMap;
@@ -22,6 +23,7 @@ use super::bindings::belljar::applet::{clock, completions, db, http, log, module
 use super::limiter::{Abort, Limiter};
 use super::positions::Positions;
 use crate::capability::bodies::BodyReader;
+use crate::capability::crypto::CryptoSession;
 use crate::capability::db::{DbOperation, DbSession};
 use crate::capability::http::{Held, HostBytes, HttpSession, RequestBody};
 use crate::capability::log::LogSession;
@@ -56,6 +58,7 @@ pub(super) struct Completed {
 pub(crate) struct Capabilities {
     pub(crate) db: Option<DbSession>,
     pub(crate) http: Option<HttpSession>,
+    pub(crate) crypto: CryptoSession,
     pub(crate) log: LogSession,
     pub(crate) modules: Option<Arc<dyn Modules>>,
 }

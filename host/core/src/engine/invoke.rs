@@ -156,6 +156,7 @@ impl Sandbox {
             host_calls: state.host_calls,
             db: capabilities.db.as_ref().map(|db| db.usage()).unwrap_or_default(),
             http: capabilities.http.as_ref().map(|http| http.usage()).unwrap_or_default(),
+            crypto: capabilities.crypto.usage(),
             log: capabilities.log.usage(),
         };
         (result, usage)

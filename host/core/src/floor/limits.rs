@@ -34,6 +34,8 @@ pub struct Limits {
     pub db: DbLimits,
     /// Bounds of the http capability.
     pub http: HttpLimits,
+    /// Bounds of the crypto capability.
+    pub crypto: CryptoLimits,
 }
 
 /// Bounds of the db capability, for one invocation.
@@ -84,6 +86,23 @@ pub struct HttpLimits {
     pub url_bytes_max: u64,
 }
 
+/// Bounds of the crypto capability (`wit/crypto.wit`), for one invocation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct CryptoLimits {
+    /// Operations in all.
+    pub operations_max: u32,
+    /// Operations at work at the same time; further ones wait.
+    pub concurrent_max: u32,
+    /// Bytes that come with one operation.
+    pub operation_bytes_max: u64,
+    /// Keys at the same time.
+    pub keys_max: u32,
+    /// Bits of the modulus of an RSA key that is taken in; at least 2,048 are wanted, and more than 8,192 are not possible.
+    pub rsa_bits_max: u32,
+    /// Bits of the modulus of an RSA key that is generated.
+    pub rsa_generated_bits_max: u32,
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self {
@@ -99,6 +118,7 @@ impl Default for Limits {
             log_line_bytes_max: 16 << 10,
             db: DbLimits::default(),
             http: HttpLimits::default(),
+            crypto: CryptoLimits::default(),
         }
     }
 }
@@ -132,6 +152,19 @@ impl Default for HttpLimits {
             request_ms_max: 30_000,
             connect_ms_max: 10_000,
             url_bytes_max: 8 << 10,
+        }
+    }
+}
+
+impl Default for CryptoLimits {
+    fn default() -> Self {
+        Self {
+            operations_max: 50_000,
+            concurrent_max: 2,
+            operation_bytes_max: 8 * MIB,
+            keys_max: 4_096,
+            rsa_bits_max: 8_192,
+            rsa_generated_bits_max: 4_096,
         }
     }
 }

@@ -19,6 +19,8 @@ pub struct Usage {
     pub db: DbUsage,
     /// Of the http capability.
     pub http: HttpUsage,
+    /// Of the crypto capability.
+    pub crypto: CryptoUsage,
     /// Of the log capability.
     pub log: LogUsage,
 }
@@ -45,6 +47,15 @@ pub struct HttpUsage {
     pub bytes_sent: u64,
     /// Body bytes received.
     pub bytes_received: u64,
+}
+
+/// What the crypto capability did on the host for one invocation. Hashes, HMAC and derivations are computed in the sandbox, as fuel.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct CryptoUsage {
+    /// Operations with keys: imports, exports, encryptions, signatures, …
+    pub operations: u64,
+    /// Bytes of texts, messages and keys taken in and handed out.
+    pub bytes: u64,
 }
 
 /// What the log capability did for one invocation.

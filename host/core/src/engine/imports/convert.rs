@@ -1,7 +1,7 @@
 //! Between the types Wasmtime's macro makes from `wit/` and the capabilities' own.
 
 use super::super::bindings::belljar::applet::completions::Outcome;
-use super::super::bindings::belljar::applet::{bodies, db, http, log, types};
+use super::super::bindings::belljar::applet::{bodies, crypto, db, http, log, types};
 use crate::capability::bodies::{BodyError, BodyReader};
 use crate::capability::db::{Changes, DbError, DbReply, Parameters, Statement, Value};
 use crate::capability::http::{
@@ -85,7 +85,7 @@ pub(super) fn outcome_bytes(outcome: &Outcome) -> u64 {
             };
             body + response.headers.iter().map(|h| h.name.len() + h.value.len()).sum::<usize>()
         }
-        Outcome::Body(Ok(bodies::Reply::Chunk(Some(bytes)))) => bytes.len(),
+        Outcome::Body(Ok(bodies::Reply::Chunk(Some(bytes)))) | Outcome::Crypto(Ok(crypto::Reply::Bytes(bytes))) => bytes.len(),
         _ => 0,
     };
     bytes as u64
@@ -107,6 +107,7 @@ pub(super) fn too_large(outcome: &Outcome, hit: &LimitHit) -> Outcome {
         Outcome::Db(_) => Outcome::Db(Err(db::Error::Limit(db::LimitExceeded { limit, allowed, used }))),
         Outcome::Http(_) => Outcome::Http(Err(http::Error::Limit(http::LimitExceeded { limit, allowed, used }))),
         Outcome::Body(_) => Outcome::Body(Err(bodies::Error::Limit(bodies::LimitExceeded { limit, allowed, used }))),
+        Outcome::Crypto(_) => Outcome::Crypto(Err(crypto::Error::Limit(crypto::LimitExceeded { limit, allowed, used }))),
     }
 }
 
