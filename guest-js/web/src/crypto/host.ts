@@ -2,9 +2,10 @@
 // given back when nothing names it any more.
 
 import type { HostKey, OperationId, Outcome } from '../bindings.ts';
+import { once } from '../lazy.ts';
 import { native } from '../native.ts';
 import { type ErrorOutcome, register, unexpected } from '../operations.ts';
-import { defineProperty, SavedPromise } from '../primordials.ts';
+import { defineProperty, SavedPromise, uncurryThis } from '../primordials.ts';
 import { SdkError, stackHere } from '../sdk-error.ts';
 import { DOMException } from '../web/dom-exception.ts';
 
@@ -42,11 +43,13 @@ function operate<T>(start: () => OperationId, convert: (outcome: Outcome) => T):
 /** A key on the host. CryptoKeys that are copies of each other share it. */
 export interface Held { readonly id: number; readonly role: HostKey['role']; readonly bits: number; readonly publicExponent: Uint8Array }
 
-const unwanted = new FinalizationRegistry<number>((id) => native.cryptoDrop(id));
-const registerUnwanted = FinalizationRegistry.prototype.register.bind(unwanted);
+const SavedRegistry = FinalizationRegistry;
+const registryRegister = uncurryThis(FinalizationRegistry.prototype.register) as (self: FinalizationRegistry<number>, key: object, id: number) => void;
+/** Made with the first key. */
+const unwanted = once(() => new SavedRegistry<number>((id) => native.cryptoDrop(id)));
 
 function held(key: HostKey): Held {
-  registerUnwanted(key, key.id);
+  registryRegister(unwanted(), key, key.id);
   return key;
 }
 
