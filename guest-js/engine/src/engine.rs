@@ -96,13 +96,14 @@ fn runtime() -> Runtime {
     Runtime::new(config).expect("the runtime is made from constants")
 }
 
-/// All values there are stay for good (c/quickjs.insertions): from here on they are neither counted nor freed.
-pub(crate) fn keep(ctx: &Ctx<'_>) {
+/// All values there are stay for good (c/quickjs.insertions): from here on they are neither counted nor freed. So
+/// many shapes and names can be added before a table of the runtime's has to grow.
+pub(crate) fn keep(ctx: &Ctx<'_>, room: i32) {
     unsafe extern "C" {
-        fn belljar_keep(ctx: *mut core::ffi::c_void);
+        fn belljar_keep(ctx: *mut core::ffi::c_void, room: i32);
     }
     // SAFETY: the context is alive, and no code of QuickJS's is running.
-    unsafe { belljar_keep(ctx.as_raw().as_ptr().cast()) }
+    unsafe { belljar_keep(ctx.as_raw().as_ptr().cast(), room) }
 }
 
 /// The web platform is ours: if it does not evaluate, the engine build is broken, and says so in the trap.

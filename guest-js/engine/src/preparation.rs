@@ -83,11 +83,16 @@ extern "C" fn belljar_report_bytes() -> usize {
     REPORT.with_borrow(|report| report.len())
 }
 
+/// Shapes and names that a call may add before a table grows, which would dirty every page with one of them.
+const CALL_ROOM: i32 = 256;
+/// The same for top-level code and a call together: the base image's tables are then part of no other image.
+const APPLET_ROOM: i32 = 1_024;
+
 /// Collects garbage, keeps the rest for good, and leaves room at the top: what stays is the image.
 fn settle_heap(free: FreeBlocks) {
     engine::with(|ctx, _| {
         ctx.run_gc();
-        engine::keep(ctx);
+        engine::keep(ctx, if free == FreeBlocks::Keep { APPLET_ROOM } else { CALL_ROOM });
     });
     crate::allocator::settle(free);
     crate::allocator::reserve(HEADROOM_BYTES);

@@ -44,14 +44,6 @@ function whenHandled(promise: object, reason: unknown): void {
   } catch { /* As above. */ }
 }
 
-/** Names that an applet may bring before QuickJS's table of names grows. */
-const NAMES = 256;
-
-/** Makes room for names: a table that grows while an applet is prepared is, as a whole, part of its image (50 KB). */
-function makeRoom(): void {
-  for (let i = 0, names: Record<string, true> = {}; i < NAMES; i++) names[`name ${i}`] = true;
-}
-
 export default function main(engine: Native): Driver {
   bindNative(engine);
   makeOftenUsed();
@@ -59,6 +51,5 @@ export default function main(engine: Native): Driver {
   installNode();
   installGlobal('console', consoleObject);
   installGlobal('sdk', sdk);
-  makeRoom();
   return { call: runCall, shell, locales: installIntl, complete, outstanding, nextTimerUs, fireTimer, builtinModule: builtinExports, report, rejected: whenRejected, handled: whenHandled };
 }
