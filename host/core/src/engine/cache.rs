@@ -10,6 +10,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 const KEY_BYTES: usize = 32;
 const CHECKSUM_BYTES: usize = 32;
+/// Read of a file at once while it is checked.
+const PIECE_BYTES: usize = 128 << 10;
 
 /// The cache directory cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -80,13 +82,21 @@ impl Cache {
     }
 
     fn check(&self, name: &str, file: &mut File) -> io::Result<bool> {
-        let mut bytes = Vec::new();
-        file.read_to_end(&mut bytes)?;
+        // Piece by piece: memory for all of it would cost more than the checksum.
+        let mut hasher = self.hasher(name);
+        let mut piece = vec![0; PIECE_BYTES];
+        loop {
+            let read = file.read(&mut piece)?;
+            if read == 0 {
+                break;
+            }
+            hasher.update(&piece[..read]);
+        }
         file.rewind()?;
         let mut expected = [0; CHECKSUM_BYTES];
         File::open(self.dir.join(checksum_name(name)))?.read_exact(&mut expected)?;
         // blake3's comparison takes the same time wherever the two differ.
-        Ok(self.checksum(name, &bytes) == blake3::Hash::from_bytes(expected))
+        Ok(hasher.finalize() == blake3::Hash::from_bytes(expected))
     }
 
     /// Writes a file and its checksum, each whole or not at all, and opens it.
@@ -108,11 +118,15 @@ impl Cache {
         written
     }
 
-    /// The name is part of it, so that one applet's file never passes for another's.
     fn checksum(&self, name: &str, bytes: &[u8]) -> blake3::Hash {
+        self.hasher(name).update(bytes).finalize()
+    }
+
+    /// The name is part of a checksum, so that one applet's file never passes for another's.
+    fn hasher(&self, name: &str) -> blake3::Hasher {
         let mut hasher = blake3::Hasher::new_keyed(&self.key);
-        hasher.update(&(name.len() as u64).to_le_bytes()).update(name.as_bytes()).update(bytes);
-        hasher.finalize()
+        hasher.update(&(name.len() as u64).to_le_bytes()).update(name.as_bytes());
+        hasher
     }
 }
 

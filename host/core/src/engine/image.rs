@@ -8,6 +8,8 @@ const PAGE_BYTES: usize = 64 << 10;
 const GAP_BYTES_MAX: usize = 256;
 /// Compared at once.
 const BLOCK_BYTES: usize = 256;
+/// Compared in a block that differs. Bytes of one word are never in two runs.
+const WORD_BYTES: usize = size_of::<u64>();
 /// Before each run of a delta: offset and length.
 const RUN_HEADER_BYTES: usize = 8;
 
@@ -47,7 +49,8 @@ fn runs(memory: &[u8]) -> Vec<(usize, usize)> {
     differing(&[], memory, GAP_BYTES_MAX)
 }
 
-/// Ranges of `memory` that differ from `base` (continued with zeroes), joined over gaps of at most `gap_bytes_max`.
+/// Ranges of `memory` that differ from `base` (continued with zeroes), joined over gaps of at most `gap_bytes_max`, which is not less than
+/// a word.
 fn differing(base: &[u8], memory: &[u8], gap_bytes_max: usize) -> Vec<(usize, usize)> {
     let mut runs: Vec<(usize, usize)> = Vec::new();
     for (block, bytes) in memory.chunks(BLOCK_BYTES).enumerate() {
@@ -57,18 +60,28 @@ fn differing(base: &[u8], memory: &[u8], gap_bytes_max: usize) -> Vec<(usize, us
         if bytes[..known.len()] == *known && bytes[known.len()..].iter().all(|byte| *byte == 0) {
             continue;
         }
-        for (at, byte) in bytes.iter().enumerate() {
-            if *byte == known.get(at).copied().unwrap_or(0) {
+        for at in (0..bytes.len()).step_by(WORD_BYTES) {
+            let different = word(bytes, at) ^ word(known, at);
+            if different == 0 {
                 continue;
             }
-            let at = start + at;
+            let first = start + at + different.trailing_zeros() as usize / 8;
+            let end = start + at + WORD_BYTES - different.leading_zeros() as usize / 8;
             match runs.last_mut() {
-                Some(last) if at - last.1 <= gap_bytes_max => last.1 = at + 1,
-                _ => runs.push((at, at + 1)),
+                Some(last) if first - last.1 <= gap_bytes_max => last.1 = end,
+                _ => runs.push((first, end)),
             }
         }
     }
     runs
+}
+
+/// The bytes from `at` on as a number whose lowest byte is the first; what is not there is zero.
+fn word(bytes: &[u8], at: usize) -> u64 {
+    match bytes.get(at..).and_then(<[u8]>::first_chunk) {
+        Some(word) => u64::from_le_bytes(*word),
+        None => bytes.iter().skip(at).take(WORD_BYTES).rev().fold(0, |word, byte| word << 8 | u64::from(*byte)),
+    }
 }
 
 /// What makes `bytes` out of `base`: their number, then for each run its offset, its length and its bytes (32-bit numbers, little-endian).

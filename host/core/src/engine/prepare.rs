@@ -114,7 +114,7 @@ impl Sandbox {
 
     /// The engine booted with no applet in it, for programs given as text.
     pub(crate) fn prepared_base(&self) -> Result<Prepared, Fault> {
-        let linked = self.link(&self.base).map_err(|e| internal("the base image cannot be linked", &e))?;
+        let linked = self.base().and_then(|base| self.link(base)).map_err(|e| internal("the base image cannot be linked", &e))?;
         let positions = Arc::new(Positions::unmapped());
         Ok(Prepared { linked, positions, log: Vec::new(), image_bytes: 0, from_cache: true })
     }
@@ -168,7 +168,7 @@ impl Sandbox {
     async fn evaluate_in(&self, store: &mut Store<Preparing>, source: &Source<'_>) -> wasmtime::Result<Option<Vec<u8>>> {
         let mut linker = self.closed_linker()?;
         let memory = linker
-            .instantiate_async(&mut *store, &self.base)
+            .instantiate_async(&mut *store, self.base()?)
             .await?
             .get_memory(&mut *store, "memory")
             .ok_or_else(|| wasmtime::format_err!("an image exports its memory"))?;

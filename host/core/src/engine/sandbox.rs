@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Read};
+use std::sync::OnceLock;
 
 use wasmtime::component::{Component, Linker};
 use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, Module, PoolingAllocationConfig};
@@ -63,8 +64,8 @@ pub(crate) struct Sandbox {
     pub(crate) digest: Digest,
     pub(crate) code: Module,
     pub(crate) cache: Option<Cache>,
-    /// The engine booted, no applet in it.
-    pub(crate) base: Module,
+    /// The engine booted, no applet in it; made when an applet is prepared, or a program run.
+    base: OnceLock<Module>,
     /// The compiled module of the base image, which images are kept as differences from.
     base_bytes: Vec<u8>,
     linker: Linker<State>,
@@ -98,12 +99,20 @@ impl Sandbox {
         });
         booted.map_err(SandboxError::Boot)?;
         let base_bytes = base_bytes.map_err(failed("the base image"))?;
-        let base = deserialize_module_bytes(&engine, &base_bytes).map_err(failed("the base image"))?;
 
         let mut linker = Linker::new(&engine);
         imports::link(&mut linker).map_err(failed("linking"))?;
         linker.root().module(&artifact.record.code_import, &code).map_err(failed("linking the engine"))?;
-        Ok(Self { engine, artifact, digest, code, cache, base, base_bytes, linker, glue, notes })
+        Ok(Self { engine, artifact, digest, code, cache, base: OnceLock::new(), base_bytes, linker, glue, notes })
+    }
+
+    /// The engine booted, with no applet in it.
+    pub(crate) fn base(&self) -> wasmtime::Result<&Module> {
+        if let Some(base) = self.base.get() {
+            return Ok(base);
+        }
+        let base = deserialize_module_bytes(&self.engine, &self.base_bytes)?;
+        Ok(self.base.get_or_init(|| base))
     }
 
     /// Links an image with everything else; done once per applet.
