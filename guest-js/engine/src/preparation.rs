@@ -86,7 +86,7 @@ extern "C" fn belljar_report_bytes() -> usize {
 /// Shapes and names that a call may add before a table grows, which would dirty every page with one of them.
 const CALL_ROOM: i32 = 256;
 /// The same for top-level code and a call together: the base image's tables are then part of no other image.
-const APPLET_ROOM: i32 = 1_024;
+const APPLET_ROOM: i32 = 512;
 
 /// Collects garbage, keeps the rest for good, and leaves room at the top: what stays is the image.
 fn settle_heap(free: FreeBlocks) {
