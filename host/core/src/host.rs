@@ -97,7 +97,7 @@ impl HostBuilder {
         self
     }
 
-    /// Applets whose images stay in memory, ready to be mapped (at least 1; 208 by default; each takes somewhat under 1 MiB). The image of
+    /// Applets whose images stay in memory, ready to be mapped (at least 1; 208 by default; each takes some 2 MiB). The image of
     /// any other is made from the cache directory again when it is called, which takes some milliseconds; without a cache directory its
     /// top-level code runs again.
     #[must_use]
