@@ -12,6 +12,8 @@ const BLOCK_BYTES: usize = 256;
 const WORD_BYTES: usize = size_of::<u64>();
 /// Before each run of a delta: offset and length.
 const RUN_HEADER_BYTES: usize = 8;
+// Both are gaps over which runs are joined.
+const _: () = assert!(GAP_BYTES_MAX >= WORD_BYTES && RUN_HEADER_BYTES >= WORD_BYTES);
 
 /// Clears what holds nothing between two calls: the machine stack at the start of memory. What is left there by preparation
 /// would only make images larger.
