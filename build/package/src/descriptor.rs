@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::ConfigField;
+
 /// Version of the package format; a host refuses any other.
 pub const FORMAT_VERSION: u32 = 1;
 
@@ -28,8 +30,14 @@ pub struct Descriptor {
     pub runtime: Runtime,
     /// In the manifest's order; never empty.
     pub handlers: Vec<Handler>,
+    /// Which pages of other origins may call its http handlers and read its assets, unless a handler has rules of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cors: Option<Cors>,
     /// What the applet asks for. The tenant grants all of it, or less.
     pub permissions: Permissions,
+    /// What a tenant may set, in the manifest's order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub config: Vec<ConfigField>,
 }
 
 /// What the author says about the applet, for people; nothing here changes how it runs.
@@ -171,6 +179,9 @@ pub enum Trigger {
         permissions: Vec<String>,
         /// Requests per minute, if limited.
         rate_limit_per_minute: Option<u32>,
+        /// Which pages of other origins may call it; `None` for the applet's rules.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        cors: Option<Cors>,
     },
     /// Named events, at least once.
     Event {
@@ -180,6 +191,15 @@ pub enum Trigger {
         attempts: u32,
         /// Milliseconds before the first retry; doubles from there.
         backoff_ms: u64,
+        /// The longest wait before a retry, milliseconds.
+        #[serde(default = "backoff_ms_max", skip_serializing_if = "is_backoff_ms_max")]
+        backoff_ms_max: u64,
+        /// Which events wait for each other.
+        #[serde(default, skip_serializing_if = "EventOrder::is_none")]
+        order: EventOrder,
+        /// How many events one call may get.
+        #[serde(default, skip_serializing_if = "Batch::is_single")]
+        batch: Batch,
     },
     /// A schedule.
     Schedule {
@@ -189,6 +209,15 @@ pub enum Trigger {
         time_zone: String,
         /// What happens when the last run is still going.
         overlap: Overlap,
+        /// What becomes of runs whose time passed while nothing could run.
+        #[serde(default, skip_serializing_if = "Misfire::is_once")]
+        misfire: Misfire,
+        /// Runs in all for one time of the schedule, when they fail.
+        #[serde(default = "one", skip_serializing_if = "is_one")]
+        attempts: u32,
+        /// Milliseconds before the first retry; doubles from there.
+        #[serde(default = "schedule_backoff_ms", skip_serializing_if = "is_schedule_backoff_ms")]
+        backoff_ms: u64,
     },
     /// A server-rendered page.
     Render {
@@ -200,6 +229,22 @@ pub enum Trigger {
         /// `install`, `update`, `enable`, `disable` or `uninstall`.
         on: LifecycleEvent,
     },
+}
+
+/// What browsers let pages of other origins do (CORS, Fetch standard section 3.3).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Cors {
+    /// `https://host`, `http://host`, with a port if it is not the scheme's own; `*` for any. Never empty.
+    pub origins: Vec<String>,
+    /// Upper case; empty: those that the route has handlers for.
+    pub methods: Vec<String>,
+    /// Request headers beyond the safelisted ones, lower case; `*` for any.
+    pub headers: Vec<String>,
+    /// Whether cookies and such are sent along; not together with the origin `*`.
+    pub credentials: bool,
+    /// Seconds a browser may remember the answer of a preflight.
+    pub max_age_s: u32,
 }
 
 /// Whether an HTTP handler wants to know its caller.
@@ -224,6 +269,98 @@ pub enum Overlap {
     Queue,
     /// End the last one and run this.
     Replace,
+}
+
+/// What becomes of runs of a schedule whose time passed while the server was down or the applet disabled.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Misfire {
+    /// They are left out, and reported.
+    Skip,
+    /// One run stands for all of them (the default).
+    #[default]
+    Once,
+    /// Each is made up for, the latest [`MISFIRES_MAX`] of them.
+    All,
+}
+
+/// Missed runs that [`Misfire::All`] makes up for; earlier ones are reported only.
+pub const MISFIRES_MAX: usize = 24;
+
+impl Misfire {
+    fn is_once(&self) -> bool {
+        *self == Self::Once
+    }
+}
+
+/// Which events of one handler and tenant wait for each other.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum EventOrder {
+    /// None: they are handled at the same time (the default).
+    #[default]
+    None,
+    /// All: one after the other, as they were published.
+    All,
+    /// Those with the same order key; events without one wait for nobody.
+    Key,
+}
+
+impl EventOrder {
+    fn is_none(&self) -> bool {
+        *self == Self::None
+    }
+}
+
+/// How many events one call of a handler may get.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Batch {
+    /// At most this many, 1 to 1,000.
+    pub max: u32,
+    /// How long an event waits for others to come, milliseconds.
+    pub wait_ms: u64,
+}
+
+impl Default for Batch {
+    fn default() -> Self {
+        Self { max: 1, wait_ms: 0 }
+    }
+}
+
+impl Batch {
+    fn is_single(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// The longest wait before a retry, when a package does not say: an hour.
+pub const BACKOFF_MS_MAX_DEFAULT: u64 = 3_600_000;
+/// The wait before the first retry of a schedule's run, when a package does not say.
+pub const SCHEDULE_BACKOFF_MS_DEFAULT: u64 = 10_000;
+
+fn backoff_ms_max() -> u64 {
+    BACKOFF_MS_MAX_DEFAULT
+}
+
+fn is_backoff_ms_max(value: &u64) -> bool {
+    *value == BACKOFF_MS_MAX_DEFAULT
+}
+
+fn one() -> u32 {
+    1
+}
+
+fn is_one(value: &u32) -> bool {
+    *value == 1
+}
+
+fn schedule_backoff_ms() -> u64 {
+    SCHEDULE_BACKOFF_MS_DEFAULT
+}
+
+fn is_schedule_backoff_ms(value: &u64) -> bool {
+    *value == SCHEDULE_BACKOFF_MS_DEFAULT
 }
 
 /// Moments in an applet's life at one tenant.

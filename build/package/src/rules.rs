@@ -1,7 +1,7 @@
 //! The shapes a descriptor's values may have. The build checks them where the author wrote them, the host checks them
 //! again when it reads a package, because a package can come from a stranger. One place, so that the two never differ.
 
-use crate::{Descriptor, Engine, FORMAT_VERSION, PackageError, Text, Trigger};
+use crate::{CONFIG_FIELDS_MAX, Cors, Cron, Descriptor, Engine, FORMAT_VERSION, PackageError, Text, Trigger};
 
 /// Most handlers of one applet.
 pub const HANDLERS_MAX: usize = 256;
@@ -13,6 +13,21 @@ pub const PATH_BYTES_MAX: usize = 200;
 pub const LOCALES_MAX: usize = 64;
 /// Most items of any other list in a manifest.
 pub const LIST_MAX: usize = 1024;
+/// Longest time the answer of a CORS preflight may be remembered, seconds: no browser remembers it longer.
+pub const CORS_MAX_AGE_S: u32 = 86_400;
+
+/// Most deliveries of one event, or runs of one time of a schedule.
+pub const ATTEMPTS_MAX: u32 = 100;
+/// The shortest wait before a first retry, milliseconds.
+pub const BACKOFF_MS_MIN: u64 = 10;
+/// The longest wait before a first retry, milliseconds.
+pub const BACKOFF_FIRST_MS_MAX: u64 = 3_600_000;
+/// The longest wait before any retry, milliseconds: 7 days.
+pub const BACKOFF_CEILING_MS: u64 = 7 * 86_400_000;
+/// Most events of one batch.
+pub const BATCH_MAX: u32 = 1_000;
+/// How long an event may wait for its batch, milliseconds.
+pub const BATCH_WAIT_MS_MAX: u64 = 60_000;
 
 /// What is wrong with a value, as a lower-case fragment.
 pub type Rule = Result<(), &'static str>;
@@ -170,30 +185,12 @@ pub fn event_pattern(value: &str) -> Rule {
     }
 }
 
-/// A cron expression: five fields, or `@hourly`, `@daily`, `@weekly`, `@monthly`, `@yearly`. Only the shape: ranges are
-/// checked by whoever runs the schedule.
+/// A cron expression: five fields, or `@hourly`, `@daily`, `@weekly`, `@monthly`, `@yearly`.
 ///
 /// # Errors
-/// The rule it breaks.
+/// The rule it breaks; [`Cron::parse`] says where, too.
 pub fn cron(value: &str) -> Rule {
-    if let Some(nickname) = value.strip_prefix('@') {
-        let known = ["hourly", "daily", "midnight", "weekly", "monthly", "yearly", "annually"];
-        return rule(known.contains(&nickname), "use @hourly, @daily, @weekly, @monthly or @yearly");
-    }
-    let fields: Vec<&str> = value.split_ascii_whitespace().collect();
-    rule(fields.len() == 5, "use five fields: minute, hour, day of month, month, day of week")?;
-    let ranges = [(0, 59), (0, 23), (1, 31), (1, 12), (0, 7)];
-    for (field, (low, high)) in fields.iter().zip(ranges) {
-        let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'*' | b',' | b'-' | b'/' | b'#' | b'?');
-        rule(field.len() <= 128 && field.bytes().all(allowed), "a field holds digits, names and * , - / #")?;
-        let in_range = field
-            .split([',', '-', '#'])
-            .filter_map(|part| part.split('/').next())
-            .filter_map(|part| part.parse::<u32>().ok())
-            .all(|number| (low..=high).contains(&number));
-        rule(in_range, "a number is outside its field's range")?;
-    }
-    Ok(())
+    Cron::parse(value).map(drop).map_err(|problem| problem.rule)
 }
 
 /// The shape of an IANA zone: `UTC`, `Europe/Rome`, `Etc/GMT+1`.
@@ -269,6 +266,9 @@ impl Descriptor {
             check(&at("export"), export_name(&handler.export))?;
             trigger(&handler.trigger).map_err(|(field, text)| invalid(&at(field), text))?;
         }
+        if let Some(rules) = &self.cors {
+            cors(rules).map_err(|text| invalid("cors", text))?;
+        }
         let permissions = &self.permissions;
         check("permissions.http", rule(permissions.http.len() <= LIST_MAX, "the list is too long"))?;
         for http in &permissions.http {
@@ -282,6 +282,11 @@ impl Descriptor {
         for secret in &permissions.secrets {
             check("permissions.secrets.name", name(&secret.name))?;
             check_all("permissions.secrets.hosts", &secret.hosts, host)?;
+        }
+        check("config", rule(self.config.len() <= CONFIG_FIELDS_MAX, "there are more than 256 fields"))?;
+        for (index, field) in self.config.iter().enumerate() {
+            field.validate().map_err(|(part, text)| invalid(&format!("config[{index}].{part}"), &text))?;
+            check("config", rule(!self.config[..index].iter().any(|other| other.name == field.name), "a field is there twice"))?;
         }
         Ok(())
     }
@@ -301,22 +306,85 @@ fn trigger(trigger: &Trigger) -> Result<(), (&'static str, &'static str)> {
     };
     match trigger {
         Trigger::Call {} | Trigger::Lifecycle { .. } => Ok(()),
-        Trigger::Http { method: m, path, permissions, .. } => {
+        Trigger::Http { method: m, path, permissions, cors: rules, .. } => {
             method(m, true).map_err(|text| ("method", text))?;
             route(path).map_err(|text| ("path", text))?;
+            rules.iter().try_for_each(cors).map_err(|text| ("cors", text))?;
             each("permissions", permissions, name)
         }
-        Trigger::Event { names, attempts, .. } => {
+        Trigger::Event { names, attempts, backoff_ms, backoff_ms_max, batch, .. } => {
             rule(!names.is_empty(), "there is no event name").map_err(|text| ("names", text))?;
-            rule((1..=100).contains(attempts), "use 1 to 100 attempts").map_err(|text| ("attempts", text))?;
+            rule((1..=ATTEMPTS_MAX).contains(attempts), "use 1 to 100 attempts").map_err(|text| ("attempts", text))?;
+            backoff(*backoff_ms)?;
+            let longest = rule(*backoff_ms_max <= BACKOFF_CEILING_MS, "a wait has at most 7 days");
+            longest.map_err(|text| ("backoff_ms_max", text))?;
+            let size = rule((1..=BATCH_MAX).contains(&batch.max), "a batch has 1 to 1000 events");
+            size.map_err(|text| ("batch.max", text))?;
+            let wait = rule(batch.wait_ms <= BATCH_WAIT_MS_MAX, "a batch waits for at most 60000 ms");
+            wait.map_err(|text| ("batch.wait_ms", text))?;
             each("names", names, event_pattern)
         }
-        Trigger::Schedule { cron: expression, time_zone: zone, .. } => {
+        Trigger::Schedule { cron: expression, time_zone: zone, attempts, backoff_ms, .. } => {
             cron(expression).map_err(|text| ("cron", text))?;
+            rule((1..=ATTEMPTS_MAX).contains(attempts), "use 1 to 100 attempts").map_err(|text| ("attempts", text))?;
+            backoff(*backoff_ms)?;
             time_zone(zone).map_err(|text| ("time_zone", text))
         }
         Trigger::Render { component } => relative_path(component).map_err(|text| ("component", text)),
     }
+}
+
+/// What a set of CORS rules has to keep.
+///
+/// # Errors
+/// The rule it breaks.
+pub fn cors(cors: &Cors) -> Rule {
+    rule(!cors.origins.is_empty(), "name at least one origin")?;
+    let lists = [&cors.origins, &cors.methods, &cors.headers];
+    rule(lists.iter().all(|list| list.len() <= LIST_MAX), "the list is too long")?;
+    cors.origins.iter().try_for_each(|value| origin(value))?;
+    cors.methods.iter().try_for_each(|value| method(value, false))?;
+    cors.headers.iter().try_for_each(|value| header_name(value))?;
+    rule(cors.max_age_s <= CORS_MAX_AGE_S, "an answer is remembered for at most 86400 seconds")?;
+    let any = cors.origins.iter().any(|origin| origin == "*");
+    rule(!(any && cors.credentials), "credentials are not possible with the origin '*': name the origins")
+}
+
+/// An origin as browsers send it, or `*`.
+///
+/// # Errors
+/// The rule it breaks.
+pub fn origin(value: &str) -> Rule {
+    if value == "*" {
+        return Ok(());
+    }
+    let rest = value.strip_prefix("https://").or_else(|| value.strip_prefix("http://"));
+    let Some(rest) = rest else { return Err("an origin is 'https://' or 'http://' and a host, or '*'") };
+    let (name, port) = match rest.rsplit_once(':') {
+        Some((name, port)) if !port.contains(']') => (name, Some(port)),
+        _ => (rest, None),
+    };
+    rule(!name.contains('*'), "write each origin out; '*' alone stands for any")?;
+    host(name)?;
+    let Some(port) = port else { return Ok(()) };
+    let own = if value.starts_with("https:") { "443" } else { "80" };
+    rule(port.parse::<u16>().is_ok_and(|number| number != 0 && number.to_string() == port), "this is not a port")?;
+    rule(port != own, "browsers leave the scheme's own port out of the origin: do so too")
+}
+
+/// A header's name in lower case, or `*`.
+///
+/// # Errors
+/// The rule it breaks.
+pub fn header_name(value: &str) -> Rule {
+    let ok = (1..=128).contains(&value.len())
+        && value.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"!#$%&'*+-.^_`|~".contains(&b));
+    rule(ok, "a header's name is lower-case letters, digits and '-'")
+}
+
+fn backoff(backoff_ms: u64) -> Result<(), (&'static str, &'static str)> {
+    let ok = (BACKOFF_MS_MIN..=BACKOFF_FIRST_MS_MAX).contains(&backoff_ms);
+    rule(ok, "the first wait has 10 ms to an hour").map_err(|text| ("backoff_ms", text))
 }
 
 fn invalid(field: &str, rule: &str) -> PackageError {
@@ -414,6 +482,21 @@ mod tests {
             &["/", "/a", "/a/:id", "/a/*", "/*", "/:a/:b"],
             &["", "a", "/a//b", "/a/../b", "/:", "/a*", "/*/a", "/:a/:a", "/a?b", "/a#b", "/a b", "/ü", "/a:b"],
         );
+    }
+
+    #[test]
+    fn origins() {
+        check_rule(
+            origin,
+            &["*", "https://a.b", "http://localhost:5173", "https://[::1]:8443", "https://a.b:8443"],
+            &["", "a.b", "https://a.b/", "https://*.a.b", "https://a.b:443", "http://a.b:80", "https://A.b", "https://a.b:0", "https://a.b:x"],
+        );
+        check_rule(header_name, &["*", "x-api-key", "content-type"], &["", "X-Api-Key", "a b", "a:b", "ü"]);
+        let any = Cors { origins: vec!["*".into()], methods: Vec::new(), headers: Vec::new(), credentials: false, max_age_s: 0 };
+        assert_eq!(cors(&any), Ok(()));
+        assert!(cors(&Cors { credentials: true, ..any.clone() }).is_err());
+        assert!(cors(&Cors { origins: Vec::new(), ..any.clone() }).is_err());
+        assert!(cors(&Cors { max_age_s: 86_401, ..any }).is_err());
     }
 
     #[test]

@@ -35,10 +35,19 @@ fn descriptor() -> Descriptor {
                     auth: Auth::None,
                     permissions: vec![],
                     rate_limit_per_minute: Some(60),
+                    cors: Some(Cors {
+                        origins: vec!["https://app.example".into()],
+                        methods: vec!["POST".into()],
+                        headers: vec!["x-api-key".into()],
+                        credentials: true,
+                        max_age_s: 600,
+                    }),
                 },
             },
         ],
+        cors: None,
         permissions: Permissions { db: true, ..Permissions::default() },
+        config: vec![ConfigField { min: Some(0.0), max: Some(2.0), ..ConfigField::new("temperature", ConfigType::Number) }],
     }
 }
 
