@@ -13,7 +13,7 @@ use crate::bundle::rolldown::Rolldown;
 use crate::{
     bundle::{Bundle, BundleRequest, Bundler, Format},
     diagnostic::{BuildError, Problem, Severity},
-    intl,
+    intl, migrations,
     manifest::{MANIFEST_BYTES_MAX, MANIFEST_NAMES, Manifest},
 };
 
@@ -96,6 +96,7 @@ fn run(bundler: &dyn Bundler, folder: &Path, read: &mut Option<Manifest>) -> Res
 
     let mut problems = entry_problems(manifest, folder);
     let files = author_files(folder, &mut problems);
+    problems.extend(migrations::problems(&files, manifest.permissions.db));
     if !problems.is_empty() {
         return Err(BuildError::new(problems.into_iter().chain(notices).collect()));
     }

@@ -15,6 +15,7 @@ mod bundle;
 mod diagnostic;
 mod intl;
 pub mod manifest;
+mod migrations;
 
 pub use build::{Built, FILE_BYTES_MAX, Report, build_with, check_with};
 #[cfg(feature = "rolldown")]

@@ -1,6 +1,8 @@
 //! The author's `manifest.yaml`: what was written, and where. It knows the fields and their rules; what happens with them
 //! is the host's business, and turning them into a descriptor is `manifest/descriptor.rs`.
 
+mod config;
+mod cors;
 mod descriptor;
 mod handlers;
 mod limits;
@@ -10,7 +12,7 @@ mod tree;
 
 use std::collections::BTreeMap;
 
-use belljar_package::{About, Engine, HealthCheck, Limits, Permissions, Text, Trigger, rules};
+use belljar_package::{About, ConfigField, Cors, Engine, HealthCheck, Limits, Permissions, Text, Trigger, rules};
 
 pub use self::reader::At;
 use self::{
@@ -55,8 +57,12 @@ pub struct Manifest {
     pub locales: Vec<At<String>>,
     /// The handlers as written; may be empty.
     pub handlers: Vec<ManifestHandler>,
+    /// Which pages of other origins may call them.
+    pub cors: Option<Cors>,
     /// What the applet asks for.
     pub permissions: Permissions,
+    /// What a tenant may set.
+    pub config: Vec<ConfigField>,
 }
 
 /// One handler as written.
@@ -91,7 +97,7 @@ impl Manifest {
     }
 }
 
-const ROOT_KEYS: [&str; 16] = [
+const ROOT_KEYS: [&str; 18] = [
     "manifestVersion",
     "id",
     "version",
@@ -107,6 +113,8 @@ const ROOT_KEYS: [&str; 16] = [
     "resources",
     "handlers",
     "permissions",
+    "cors",
+    "config",
     "manifest_version",
 ];
 
@@ -145,7 +153,9 @@ fn read(reader: &mut Reader<'_>, root: &Node, file: &SourceFile) -> Option<Manif
         .require(reader, "the manifest", "runtime", "add 'runtime:' with an 'entrypoint'")
         .and_then(|node| Runtime::read(reader, node, fields.get("resources")));
     let handlers = fields.get("handlers").map(|node| handlers::read(reader, node)).unwrap_or_default();
+    let cors = fields.get("cors").and_then(|node| cors::read(reader, "cors", node));
     let permissions = fields.get("permissions").map(|node| permissions::read(reader, node)).unwrap_or_default();
+    let config = fields.get("config").map(|node| config::read(reader, node)).unwrap_or_default();
     let runtime = runtime?;
     Some(Manifest {
         file: file.clone(),
@@ -161,7 +171,9 @@ fn read(reader: &mut Reader<'_>, root: &Node, file: &SourceFile) -> Option<Manif
         health_check: runtime.health_check,
         locales: runtime.locales,
         handlers,
+        cors,
         permissions,
+        config,
     })
 }
 

@@ -42,7 +42,9 @@ impl Manifest {
                 locales: self.locales.iter().map(|locale| locale.value.clone()).collect(),
             },
             handlers,
+            cors: self.cors.clone(),
             permissions,
+            config: self.config.clone(),
         }
     }
 

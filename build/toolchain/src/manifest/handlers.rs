@@ -2,13 +2,17 @@
 
 use std::collections::HashMap;
 
-use belljar_package::{Auth, LifecycleEvent, Overlap, Trigger, rules};
+use belljar_package::{
+    Auth, BACKOFF_MS_MAX_DEFAULT, Batch, Cron, EventOrder, LifecycleEvent, Misfire, Overlap,
+    SCHEDULE_BACKOFF_MS_DEFAULT, Trigger, rules,
+};
 
 use super::{
-    ManifestHandler, duration, plain,
+    ManifestHandler, cors, duration, plain,
     reader::{Fields, Reader},
-    tree::Node,
+    tree::{Node, Value},
 };
+use crate::diagnostic::nearest;
 
 /// Deliveries of an event in all, when the manifest does not say.
 const ATTEMPTS_DEFAULT: u32 = 5;
@@ -39,16 +43,18 @@ impl Kind {
     fn keys(self) -> &'static [&'static str] {
         match self {
             Self::Call => &[],
-            Self::Http => &["method", "path", "auth", "permissions", "rate_limit_per_minute", "rateLimitPerMinute"],
-            Self::Event => &["names", "retry"],
-            Self::Schedule => &["cron", "time_zone", "overlap", "timeZone", "timezone"],
+            Self::Http => {
+                &["method", "path", "auth", "permissions", "rate_limit_per_minute", "rateLimitPerMinute", "cors"]
+            }
+            Self::Event => &["names", "retry", "order", "batch"],
+            Self::Schedule => &["cron", "time_zone", "overlap", "misfire", "retry", "timeZone", "timezone"],
             Self::Render => &["component"],
             Self::Lifecycle => &["on"],
         }
     }
 }
 
-const ALL_KEYS: [&str; 18] = [
+const ALL_KEYS: [&str; 22] = [
     "name",
     "type",
     "export",
@@ -58,11 +64,15 @@ const ALL_KEYS: [&str; 18] = [
     "permissions",
     "rate_limit_per_minute",
     "rateLimitPerMinute",
+    "cors",
     "names",
     "retry",
+    "order",
+    "batch",
     "cron",
     "time_zone",
     "overlap",
+    "misfire",
     "timeZone",
     "timezone",
     "component",
@@ -135,22 +145,7 @@ fn trigger(reader: &mut Reader<'_>, what: &str, fields: &Fields<'_>, kind: Kind)
         Kind::Call => Some(Trigger::Call {}),
         Kind::Http => http(reader, what, fields),
         Kind::Event => event(reader, what, fields),
-        Kind::Schedule => {
-            let cron = fields
-                .require(reader, what, "cron", "add a schedule, such as \"cron: '0 6 * * *'\"")
-                .and_then(|node| reader.text_by(&format!("{what}.cron"), node, rules::cron));
-            let zone = ["time_zone", "timeZone", "timezone"].iter().find_map(|key| fields.get(key));
-            let time_zone = match zone {
-                Some(node) => reader.text_by(&format!("{what}.time_zone"), node, rules::time_zone)?.value,
-                None => "UTC".to_owned(),
-            };
-            let policies = [("skip", Overlap::Skip), ("queue", Overlap::Queue), ("replace", Overlap::Replace)];
-            let overlap = match fields.get("overlap") {
-                Some(node) => reader.choice(&format!("{what}.overlap"), node, &policies)?,
-                None => Overlap::Skip,
-            };
-            Some(Trigger::Schedule { cron: cron?.value, time_zone, overlap })
-        }
+        Kind::Schedule => schedule(reader, what, fields),
         Kind::Render => {
             let node =
                 fields.require(reader, what, "component", "name the component's file, such as 'src/page.tsx'")?;
@@ -194,12 +189,23 @@ fn http(reader: &mut Reader<'_>, what: &str, fields: &Fields<'_>) -> Option<Trig
         .unwrap_or_default();
     let rate = fields.get("rate_limit_per_minute").or_else(|| fields.get("rateLimitPerMinute"));
     let rate = rate.and_then(|node| reader.number(&format!("{what}.rate_limit_per_minute"), node, 1, 1_000_000));
+    let cors = fields.get("cors").and_then(|node| cors::read(reader, &format!("{what}.cors"), node));
+    if let (Some(Auth::None), Some(node), false) = (auth, fields.get("permissions"), permissions.is_empty()) {
+        let message = format!("{what} asks for permissions and lets anybody in");
+        reader.error(
+            "manifest.value",
+            message,
+            (node.start, node.end),
+            "permissions are held by known callers: use 'auth: required'",
+        );
+    }
     Some(Trigger::Http {
         method: method?,
         path: path?.value,
         auth: auth?,
         permissions,
         rate_limit_per_minute: rate.and_then(|rate| u32::try_from(rate.value).ok()),
+        cors,
     })
 }
 
@@ -210,13 +216,128 @@ fn event(reader: &mut Reader<'_>, what: &str, fields: &Fields<'_>) -> Option<Tri
         let span = (node.start, node.end);
         reader.error("manifest.value", format!("{what}.names has no event name"), span, "list at least one event");
     }
-    let (mut attempts, mut backoff_ms) = (ATTEMPTS_DEFAULT, BACKOFF_MS_DEFAULT);
+    let retry = retry(reader, what, fields, ATTEMPTS_DEFAULT, BACKOFF_MS_DEFAULT);
+    let order = match fields.get("order") {
+        None => EventOrder::None,
+        Some(Node { value: Value::Bool(true), .. }) => EventOrder::All,
+        Some(Node { value: Value::Bool(false), .. }) => EventOrder::None,
+        Some(node) => {
+            // Not `choice`: the other values are no texts.
+            let known = matches!(&node.value, Value::Text(word) if word == "key");
+            if !known {
+                let help = "use true (all events of the handler, one after the other), or 'key' (those with the same order key)";
+                let message = format!("{what}.order is true, false or 'key'");
+                reader.error("manifest.value", message, (node.start, node.end), help);
+            }
+            EventOrder::Key
+        }
+    };
+    let batch = batch(reader, &format!("{what}.batch"), fields);
+    (!names.is_empty()).then_some(Trigger::Event {
+        names,
+        attempts: retry.attempts,
+        backoff_ms: retry.backoff_ms,
+        backoff_ms_max: retry.backoff_ms_max,
+        order,
+        batch,
+    })
+}
+
+/// `batch: { max: 100, wait_ms: 200 }`.
+fn batch(reader: &mut Reader<'_>, what: &str, fields: &Fields<'_>) -> Batch {
+    let Some(node) = fields.get("batch") else { return Batch::default() };
+    let Some(batch) = reader.map(what, node, &["max", "wait", "wait_ms"]) else { return Batch::default() };
+    let most = batch
+        .require(reader, what, "max", "say how many events a call may get, such as 'max: 100'")
+        .and_then(|node| reader.number(&format!("{what}.max"), node, 1, rules::BATCH_MAX.into()));
+    let max = most.and_then(|number| u32::try_from(number.value).ok()).unwrap_or(1);
+    let wait_ms = duration(reader, &batch, "wait", "wait_ms", 0, rules::BATCH_WAIT_MS_MAX).unwrap_or(0);
+    Batch { max, wait_ms }
+}
+
+struct Retry {
+    attempts: u32,
+    backoff_ms: u64,
+    backoff_ms_max: u64,
+}
+
+/// `retry: { attempts: 5, backoff: 1s, backoff_max: 1h }`.
+fn retry(reader: &mut Reader<'_>, what: &str, fields: &Fields<'_>, attempts: u32, backoff_ms: u64) -> Retry {
+    let mut read = Retry { attempts, backoff_ms, backoff_ms_max: BACKOFF_MS_MAX_DEFAULT };
     let what = format!("{what}.retry");
-    let retry = fields.get("retry").and_then(|node| reader.map(&what, node, &["attempts", "backoff", "backoff_ms"]));
-    if let Some(retry) = retry {
-        let written = retry.get("attempts").and_then(|node| reader.number(&format!("{what}.attempts"), node, 1, 100));
-        attempts = written.and_then(|number| u32::try_from(number.value).ok()).unwrap_or(attempts);
-        backoff_ms = duration(reader, &retry, "backoff", "backoff_ms", 10, 3_600_000).unwrap_or(backoff_ms);
+    let keys = ["attempts", "backoff", "backoff_ms", "backoff_max", "backoff_max_ms"];
+    let Some(retry) = fields.get("retry").and_then(|node| reader.map(&what, node, &keys)) else { return read };
+    let most = rules::ATTEMPTS_MAX.into();
+    let written = retry.get("attempts").and_then(|node| reader.number(&format!("{what}.attempts"), node, 1, most));
+    read.attempts = written.and_then(|number| u32::try_from(number.value).ok()).unwrap_or(attempts);
+    let (low, high) = (rules::BACKOFF_MS_MIN, rules::BACKOFF_FIRST_MS_MAX);
+    read.backoff_ms = duration(reader, &retry, "backoff", "backoff_ms", low, high).unwrap_or(backoff_ms);
+    let longest = duration(reader, &retry, "backoff_max", "backoff_max_ms", low, rules::BACKOFF_CEILING_MS);
+    read.backoff_ms_max = longest.unwrap_or(BACKOFF_MS_MAX_DEFAULT).max(read.backoff_ms);
+    read
+}
+
+fn schedule(reader: &mut Reader<'_>, what: &str, fields: &Fields<'_>) -> Option<Trigger> {
+    let cron = fields
+        .require(reader, what, "cron", "add a schedule, such as \"cron: '0 6 * * *'\"")
+        .and_then(|node| cron(reader, &format!("{what}.cron"), node));
+    let zone = ["time_zone", "timeZone", "timezone"].iter().find_map(|key| fields.get(key));
+    let time_zone = match zone {
+        Some(node) => time_zone(reader, &format!("{what}.time_zone"), node)?,
+        None => "UTC".to_owned(),
+    };
+    let policies = [("skip", Overlap::Skip), ("queue", Overlap::Queue), ("replace", Overlap::Replace)];
+    let overlap = match fields.get("overlap") {
+        Some(node) => reader.choice(&format!("{what}.overlap"), node, &policies)?,
+        None => Overlap::Skip,
+    };
+    let policies = [("skip", Misfire::Skip), ("once", Misfire::Once), ("all", Misfire::All)];
+    let misfire = match fields.get("misfire") {
+        Some(node) => reader.choice(&format!("{what}.misfire"), node, &policies)?,
+        None => Misfire::Once,
+    };
+    let Retry { attempts, backoff_ms, .. } = retry(reader, what, fields, 1, SCHEDULE_BACKOFF_MS_DEFAULT);
+    Some(Trigger::Schedule { cron: cron?, time_zone, overlap, misfire, attempts, backoff_ms })
+}
+
+/// An expression, with the place of what is wrong in it.
+fn cron(reader: &mut Reader<'_>, what: &str, node: &Node) -> Option<String> {
+    let text = reader.text(what, node)?.value;
+    let Err(problem) = Cron::parse(&text) else { return Some(text) };
+    // Where the text stands as it is, behind a quote or not, its parts can be pointed at.
+    let source = reader.file.text();
+    let begins = (node.start..=node.start + 1).find(|at| source.get(*at..).is_some_and(|rest| rest.starts_with(&text)));
+    let inside = problem.start < problem.end && problem.end <= text.len();
+    let span = match begins.filter(|_| inside) {
+        Some(begin) => (begin + problem.start, begin + problem.end),
+        None => (node.start, node.end),
+    };
+    let shown: String = text.chars().take(80).collect();
+    reader.error("manifest.value", format!("{what} {shown:?} is not valid"), span, &problem.to_string());
+    None
+}
+
+/// A zone that the time zone database has.
+fn time_zone(reader: &mut Reader<'_>, what: &str, node: &Node) -> Option<String> {
+    let zone = reader.text_by(what, node, rules::time_zone)?.value;
+    match belljar_intl::time_zone(&zone) {
+        Some(known) if known == zone => return Some(zone),
+        Some(known) => {
+            let message = format!("{what} {zone:?} is not written as the database has it");
+            reader.error("manifest.value", message, (node.start, node.end), &format!("write '{known}'"));
+        }
+        None => {
+            let help = match nearest(&zone, &belljar_intl::time_zones()) {
+                Some(name) => format!("did you mean '{name}'?"),
+                None => "use a name of the IANA time zone database, such as 'UTC' or 'Europe/Rome'".to_owned(),
+            };
+            reader.error(
+                "manifest.unknown-zone",
+                format!("time zone {zone:?} is not known"),
+                (node.start, node.end),
+                &help,
+            );
+        }
     }
-    (!names.is_empty()).then_some(Trigger::Event { names, attempts, backoff_ms })
+    None
 }

@@ -23,7 +23,7 @@ fn codes(error: &BuildError) -> Vec<&'static str> {
 const SHOP: &[(&str, &str)] = &[
     (
         "manifest.yaml",
-        "id: shop\nversion: 1.0.0\nname: Shop\nruntime:\n  entrypoint: src/main.tsx\nhandlers:\n  - name: total\n  - name: page\n",
+        "id: shop\nversion: 1.0.0\nname: Shop\nruntime:\n  entrypoint: src/main.tsx\nhandlers:\n  - name: total\n  - name: page\npermissions:\n  db: true\n",
     ),
     (
         "tsconfig.json",
@@ -54,7 +54,7 @@ const SHOP: &[(&str, &str)] = &[
     ("node_modules/modern/worker.js", "export const only = 'worker';\n"),
     ("node_modules/modern/other.js", "export const only = 'other';\n"),
     ("assets/logo.svg", "<svg/>"),
-    ("migrations/0001.sql", "create table t (x);"),
+    ("migrations/0001_t.sql", "create table t (x);"),
 ];
 
 #[test]
@@ -64,7 +64,7 @@ fn a_folder_becomes_one_module() {
     let bundle = &built.package.bundle;
     insta::assert_snapshot!(bundle);
     let files: Vec<&str> = built.package.files.keys().map(String::as_str).collect();
-    assert_eq!(files, ["assets/logo.svg", "migrations/0001.sql"]);
+    assert_eq!(files, ["assets/logo.svg", "migrations/0001_t.sql"]);
     assert!(built.inputs.iter().any(|input| input.ends_with("src/rates.json")));
     assert!(built.inputs.iter().any(|input| input.ends_with("manifest.yaml")));
 }
@@ -98,6 +98,25 @@ fn the_same_folder_gives_the_same_bytes_anywhere() {
     assert_eq!(first, second);
     let text = String::from_utf8_lossy(&first).into_owned();
     assert!(!text.contains(std::env::temp_dir().to_str().expect("a path")), "no path of the machine is inside");
+}
+
+#[test]
+fn migrations_are_checked_where_they_are_written() {
+    let with = |name: &str, sql: &str, manifest: &str| {
+        let manifest = format!("{MANIFEST}{manifest}");
+        failed(&[("manifest.yaml", &manifest), ("main.ts", "export default () => 1;\n"), (name, sql)])
+    };
+    const DB: &str = "permissions: { db: true }\n";
+    let error = with("migrations/0001_a.sql", "CREATE TABLE a (x);\n  pragma foreign_keys = off;\n", DB);
+    assert_eq!(codes(&error), ["build.migration"]);
+    assert_eq!(error.problems()[0].location(), (Some("migrations/0001_a.sql"), Some((2, 3))));
+    let check = |error: &BuildError, message: &str| {
+        assert_eq!(codes(error), ["build.migration"]);
+        assert!(error.problems()[0].to_string().contains(message), "{}", error.problems()[0]);
+    };
+    check(&with("migrations/1.sql", "SELECT 1", DB), "its name is not that of a migration");
+    check(&with("migrations/0001_a.sql", "-- nothing", DB), "it has no statement");
+    check(&with("migrations/0001_a.sql", "SELECT 1", ""), "the applet has migrations and no database");
 }
 
 #[test]

@@ -105,6 +105,30 @@ fn limits_mean_the_same_in_every_spelling() {
 }
 
 #[test]
+fn config_is_a_map_of_fields() {
+    let config = |text: &str| descriptor(&with(text)).config;
+    let fields = config(
+        "config:\n  MODEL: string\n  temperature: { type: number, default: 0.7, min: 0, max: 2, description: How it varies }\n  size: { type: string, enum: [s, m], required: true }\n",
+    );
+    let expected = [
+        ConfigField::new("MODEL", ConfigType::String),
+        ConfigField {
+            default: Some(serde_json::json!(0.7)),
+            min: Some(0.0),
+            max: Some(2.0),
+            description: Some("How it varies".into()),
+            ..ConfigField::new("temperature", ConfigType::Number)
+        },
+        ConfigField { required: true, choices: vec!["s".into(), "m".into()], ..ConfigField::new("size", ConfigType::String) },
+    ];
+    assert_eq!(fields, expected);
+    assert!(config("config: {}\n").is_empty());
+    insta::assert_snapshot!(errors(&with(
+        "config:\n  temperature: { type: number, default: 3, max: 2 }\n  9lives: string\n  model: text\n  size: { type: string, mn: 1 }\n  model: string\n"
+    )));
+}
+
+#[test]
 fn what_is_legal_and_worth_a_look() {
     let check = |text: &str, code: &str| {
         let codes: Vec<_> = notices(&with(text)).iter().map(|notice| notice.code).collect();
@@ -186,6 +210,15 @@ fn each_rule_has_its_code() {
     check(&with("handlers: [{ name: a, type: http, path: x }]\n"), "manifest.value");
     check(&with("handlers: [{ name: a, type: http, path: /x, method: FETCH }]\n"), "manifest.value");
     check(&with("handlers: [{ name: a, type: event, names: [] }]\n"), "manifest.value");
+    check(&with("handlers: [{ name: a, type: event, names: [x], order: maybe }]\n"), "manifest.value");
+    check(&with("handlers: [{ name: a, type: event, names: [x], batch: { wait: 1s } }]\n"), "manifest.missing-key");
+    check(&with("handlers: [{ name: a, type: event, names: [x], batch: { max: 0 } }]\n"), "manifest.value");
+    check(&with("handlers: [{ name: a, type: event, names: [x], retry: { attempts: 101 } }]\n"), "manifest.value");
+    check(&with("handlers: [{ name: a, type: event, names: [x], retry: { backoff: 1d } }]\n"), "manifest.value");
+    check(&with("handlers: [{ name: a, type: schedule, cron: '* * 31 2 *' }]\n"), "manifest.value");
+    check(&with("handlers: [{ name: a, type: schedule, cron: '@daily', time_zone: Europe/Rom }]\n"), "manifest.unknown-zone");
+    check(&with("handlers: [{ name: a, type: schedule, cron: '@daily', time_zone: europe/rome }]\n"), "manifest.value");
+    check(&with("handlers: [{ name: a, type: schedule, cron: '@daily', misfire: twice }]\n"), "manifest.value");
     check(&with("handlers: [{ name: a, type: lifecycle, on: boot }]\n"), "manifest.value");
     check(&with("handlers: [{ name: a, type: render, component: /etc/passwd }]\n"), "manifest.value");
     check(&with("handlers: [{ name: a }, { name: a }]\n"), "manifest.duplicate-handler");
@@ -197,6 +230,13 @@ fn each_rule_has_its_code() {
     check(&with("permissions: { http: [{ host: a.b, ports: [0] }] }\n"), "manifest.value");
     check(&with("permissions: { secrets: [A, A] }\n"), "manifest.value");
     check(&with("permissions: { kv: 'true' }\n"), "manifest.type");
+    check(&with("config: [a]\n"), "manifest.type");
+    check(&with("config: { a: 1 }\n"), "manifest.type");
+    check(&with("config: { a: { default: 1 } }\n"), "manifest.missing-key");
+    check(&with("config: { a: strng }\n"), "manifest.value");
+    check(&with("config: { a: { type: integer, min: one } }\n"), "manifest.type");
+    check(&with("config: { a: { type: boolean, enum: [1] } }\n"), "manifest.value");
+    check(&with("config: { a-b: string }\n"), "manifest.value");
     check(&with("x: &a [*a]\n"), "manifest.syntax");
     check(&format!("{}{}", crate::support::MANIFEST, "a: ".repeat(40)), "manifest.syntax");
 }
@@ -211,4 +251,56 @@ fn nested_and_expanding_yaml_is_bounded() {
         bomb.push_str(&format!("a{level}: &a{level} [{}]\n", vec![format!("*a{last}"); 10].join(", ")));
     }
     assert!(Manifest::parse("manifest.yaml", bomb).is_err());
+}
+
+const HANDLER: &str = "handlers:\n  - { name: a, type: http, path: /a, auth: none";
+
+#[test]
+fn cors_of_an_applet_and_of_a_handler() {
+    let found = descriptor(&with(&format!(
+        "cors: '*'\n{HANDLER}, cors: {{ origins: [https://a.b], methods: [put], headers: [X-Api-Key], credentials: true, max_age_s: 5 }} }}\n"
+    )));
+    let any = found.cors.expect("the applet has rules");
+    assert_eq!((any.origins, any.credentials, any.max_age_s), (vec!["*".to_owned()], false, 600));
+    let Trigger::Http { cors: Some(own), .. } = &found.handlers[0].trigger else { panic!("{:?}", found.handlers) };
+    assert_eq!((&*own.methods, &*own.headers), (&["PUT".to_owned()][..], &["x-api-key".to_owned()][..]));
+    assert_eq!((own.credentials, own.max_age_s), (true, 5));
+    assert_eq!(descriptor(&with("cors: [https://a.b, http://c.d:81]\n")).cors.expect("rules").origins.len(), 2);
+}
+
+#[test]
+fn cors_that_cannot_be_meant() {
+    insta::assert_snapshot!(errors(&with(&format!(
+        "cors: {{ origins: ['*'], credentials: true }}\n{HANDLER}, permissions: [admin], cors: {{ origins: [https://a.b/], method: [GET] }} }}\n"
+    ))));
+}
+
+#[test]
+fn a_mistake_in_a_schedule_is_pointed_at() {
+    insta::assert_snapshot!(errors(&with(
+        "handlers:\n  - { name: a, type: schedule, cron: '0 24 * * *', time_zone: Europe/Rom }\n  - { name: b, type: schedule, cron: 0 6 * * moon }\n"
+    )));
+}
+
+#[test]
+fn triggers_of_a_handler_are_read() {
+    let text = with(
+        "handlers:\n  - { name: a, type: event, names: [x], order: key, batch: { max: 50, wait: 1s }, retry: { attempts: 9, backoff: 2s, backoff_max: 6h } }\n  \
+         - { name: b, type: event, names: [x], order: true }\n  - { name: c, type: schedule, cron: '@daily', misfire: all, retry: { attempts: 2 } }\n",
+    );
+    let (manifest, _) = Manifest::parse("manifest.yaml", text).unwrap();
+    let triggers: Vec<_> = manifest.handlers.iter().map(|handler| serde_json::to_value(&handler.trigger).unwrap()).collect();
+    assert_eq!(
+        triggers,
+        [
+            serde_json::json!({
+                "type": "event", "names": ["x"], "attempts": 9, "backoff_ms": 2000, "backoff_ms_max": 21_600_000, "order": "key",
+                "batch": { "max": 50, "wait_ms": 1000 },
+            }),
+            serde_json::json!({ "type": "event", "names": ["x"], "attempts": 5, "backoff_ms": 1000, "order": "all" }),
+            serde_json::json!({
+                "type": "schedule", "cron": "@daily", "time_zone": "UTC", "overlap": "skip", "misfire": "all", "attempts": 2,
+            }),
+        ]
+    );
 }
