@@ -61,6 +61,85 @@ export interface Log {
   error(message: string, fields?: Readonly<Record<string, unknown>>): void;
 }
 
+/** What JSON can hold. */
+export type Json = null | boolean | number | string | readonly Json[] | { readonly [name: string]: Json };
+
+export interface Ttl {
+  /** How long the key is there, milliseconds; at least 1. For good when it is left out. */
+  readonly ttlMs?: number;
+}
+
+/**
+ * Keys and values of this tenant and applet. A value is what JSON can hold, or bytes (an ArrayBuffer or a view of one): JSON comes back as
+ * what it was, bytes as a Uint8Array. Keys are texts of at most 512 bytes without control characters. Errors are `SdkError` with
+ * `capability` "kv".
+ */
+export interface Kv {
+  /** The value; undefined when the key is not there. */
+  get<T = unknown>(key: string): Promise<T | undefined>;
+  /** The values of several keys (at most 1,000), in their order. */
+  mget<T = unknown>(keys: readonly string[]): Promise<(T | undefined)[]>;
+  set(key: string, value: unknown, options?: Ttl): Promise<void>;
+  /** Whether the key was there. */
+  delete(key: string): Promise<boolean>;
+  /** Adds to a whole number, 1 by default, and answers the sum. A key that is not there is 0; it keeps its time to live unless another is given. */
+  increment(key: string, by?: number, options?: Ttl): Promise<number>;
+  /**
+   * Sets the key if it has the expected value, and answers whether it had. `undefined` stands for a key that is not there, in both places.
+   * JSON is compared by what it means: the order of an object's members does not matter.
+   */
+  compareAndSet(key: string, expected: unknown, value: unknown, options?: Ttl): Promise<boolean>;
+  /** Keys in the order of their UTF-8 bytes, 100 at a time unless told otherwise; with `cursor` the page after. */
+  list(options?: { readonly prefix?: string | undefined; readonly cursor?: string | undefined; readonly limit?: number | undefined }): Promise<{ keys: string[]; cursor: string | undefined }>;
+}
+
+/** Texts that the tenant keeps for this applet, by the names of `permissions.secrets`. */
+export interface Secrets {
+  /**
+   * The text; undefined when the tenant has not set it. Of a secret that is bound to hosts it is a placeholder: put it into the value of a
+   * header (`authorization: `Bearer ${key}``), and the host puts the text in its place when the request goes to one of those hosts by https.
+   */
+  get(name: string): Promise<string | undefined>;
+}
+
+/** What the tenant has configured for this applet. */
+export interface Config {
+  /** The value by its name; undefined when there is none. The same as a member of `context.config`. */
+  get<T = unknown>(name: string): T | undefined;
+}
+
+/** Events, by the names of `permissions.events.publish`. */
+export interface Events {
+  /** Answers the event's id once it will not be lost. */
+  publish(name: string, payload?: unknown, options?: {
+    /** A second event of the same name and key is the same one. */
+    readonly key?: string;
+    /** Events with the same one are delivered one after the other. */
+    readonly orderKey?: string;
+    /** It is delivered no sooner. */
+    readonly delayMs?: number;
+  }): Promise<string>;
+}
+
+export interface JobOptions {
+  /** -100 to 100, 0 by default; higher ones are done first. */
+  readonly priority?: number;
+  /** While a job with the same handler and key waits, a second one is that job. */
+  readonly key?: string;
+}
+
+/** Calls of this applet's own handlers, later and outside the call that asks for them. */
+export interface Jobs {
+  /** Answers the job's id once it will not be lost. */
+  enqueue(handler: string, payload?: unknown, options?: JobOptions & { readonly delayMs?: number }): Promise<string>;
+  /** As `enqueue`, to be done at a time (a Date, or Unix time in milliseconds) or as soon after it as possible. */
+  schedule(handler: string, at: Date | number, payload?: unknown, options?: JobOptions): Promise<string>;
+  /** Whether there was a job that could still be cancelled. */
+  cancel(id: string): Promise<boolean>;
+  /** How far the running job is: a number, or any other JSON. */
+  progress(progress: unknown): Promise<void>;
+}
+
 export type Bytes = string | ArrayBuffer | ArrayBufferView;
 
 /** Text means its UTF-8 bytes; results are lower-case hexadecimal. */
@@ -76,7 +155,7 @@ export interface SdkError extends Error {
   readonly name: string;
   /** `busy`, `denied`, `invalid`, `constraint`, `limit`, `not-granted`, `timeout`, … */
   readonly code: string;
-  readonly capability: 'db' | 'http' | (string & {});
+  readonly capability: 'db' | 'http' | 'kv' | 'secrets' | 'events' | 'jobs' | (string & {});
   /** For code "limit" and its kin: the limit's name, what it allows, what was asked for. */
   readonly limit?: string;
   readonly allowed?: number;
@@ -86,6 +165,11 @@ export interface SdkError extends Error {
 export interface Sdk {
   readonly db: Readonly<Database>;
   readonly http: Readonly<Http>;
+  readonly kv: Readonly<Kv>;
+  readonly secrets: Readonly<Secrets>;
+  readonly config: Readonly<Config>;
+  readonly events: Readonly<Events>;
+  readonly jobs: Readonly<Jobs>;
   readonly log: Readonly<Log>;
   readonly crypto: Readonly<SdkCrypto>;
   /** For `error instanceof sdk.SdkError`. */
@@ -106,11 +190,23 @@ export interface Context {
   readonly invocationId: string;
   /** Unix time in milliseconds. */
   readonly deadline: number;
+  /** What the path of the request has at the placeholders of the handler's route; the rest of a `*` has the name `*`. Frozen. */
+  readonly params: Readonly<Record<string, string>>;
+  /** What the tenant has configured for this applet. Frozen. */
+  readonly config: Readonly<Record<string, unknown>>;
+  /** From 1: more than 1 when an event, a schedule or a job is tried again. */
+  readonly attempt: number;
+  /** The event that is handled, and the job that is done. */
+  readonly eventId: string | undefined;
+  readonly jobId: string | undefined;
   readonly sdk: Sdk;
   /** The HTTP request with its raw body; undefined when the handler was called with a value. */
   readonly request: Request | undefined;
   readonly signal: AbortSignal;
-  /** The reply waits for the promise; a rejection is logged. */
+  /**
+   * Goes on after the answer to a request, for as long as `wait_until_ms` allows; any other call ends when the promise is settled. A rejection
+   * is logged.
+   */
   waitUntil(promise: unknown): void;
   json(value: unknown, status?: number): Response;
   text(value: string, status?: number): Response;
@@ -143,16 +239,18 @@ export interface Message<Body = unknown> {
   readonly timestamp: Date;
   readonly attempts: number;
   readonly body: Body;
+  /** It is done with. Of a message the first word counts, here or for all. */
   ack(): void;
-  /** The call fails, and the host tries again as the manifest says. */
-  retry(): void;
+  /** It comes again, no sooner than told or else as the manifest says. */
+  retry(options?: { readonly delaySeconds?: number }): void;
 }
 
+/** Messages that nothing is said about are done with when the handler returns; when it throws, all of them come again. */
 export interface MessageBatch<Body = unknown> {
   readonly queue: string;
   readonly messages: readonly Message<Body>[];
   ackAll(): void;
-  retryAll(): void;
+  retryAll(options?: { readonly delaySeconds?: number }): void;
 }
 
 /** The web-standard shape of a default export. */

@@ -49,6 +49,14 @@ export const http: HttpHandler = async ({ request, json, text, badRequest, unaut
   return json(body);
 };
 
+export const routed: HttpHandler = ({ params, config, attempt, eventId, jobId, json }) => {
+  const id: string | undefined = params['id'];
+  // @ts-expect-error they are frozen
+  params['id'] = 'x';
+  const tried: number = attempt;
+  return json({ id, currency: config['CURRENCY'], tried, eventId, jobId });
+};
+
 // 3. the web-standard shape
 
 export default {
@@ -63,7 +71,7 @@ export default {
   },
   async queue(batch: MessageBatch<Order>) {
     for (const message of batch.messages) {
-      if (message.body.lines.length === 0) message.retry();
+      if (message.body.lines.length === 0) message.retry({ delaySeconds: 60 });
       else message.ack();
     }
   },

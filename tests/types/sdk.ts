@@ -68,3 +68,35 @@ export function lines({ log, crypto, SdkError }: Sdk, error: unknown): string {
 void sdk.log.info('global');
 // @ts-expect-error it is frozen
 sdk.log.info = () => {};
+
+export async function keysAndValues({ kv, secrets, config }: Sdk): Promise<unknown> {
+  await kv.set('a', { list: [1] }, { ttlMs: 1_000 });
+  const value: { list: number[] } | undefined = await kv.get<{ list: number[] }>('a');
+  const [one]: (string | undefined)[] = await kv.mget<string>(['a', 'b']);
+  const sum: number = await kv.increment('n', -2, { ttlMs: 5 });
+  const won: boolean = await kv.compareAndSet('lock', undefined, 'me');
+  const { keys, cursor } = await kv.list({ prefix: 'a/', limit: 10 });
+  await kv.list({ cursor });
+  const secret: string | undefined = await secrets.get('KEY');
+  const rate = config.get<number>('RATE');
+  // @ts-expect-error there is no such option
+  await kv.set('a', 1, { ttl: 5 });
+  // @ts-expect-error a key is a string
+  await kv.get(1);
+  // @ts-expect-error it may not be there
+  void (await secrets.get('KEY')).length;
+  return [value, one, sum, won, keys, secret, rate];
+}
+
+export async function later({ events, jobs }: Sdk): Promise<string[]> {
+  const event = await events.publish('order.paid', { id: 1 }, { key: 'k', orderKey: 'customer', delayMs: 10 });
+  const job = await jobs.enqueue('report', [1], { delayMs: 5, priority: 1, key: 'k' });
+  const timed = await jobs.schedule('report', new Date(), null, { priority: -1 });
+  const cancelled: boolean = await jobs.cancel(job);
+  await jobs.progress(0.5);
+  // @ts-expect-error the time is given already
+  await jobs.schedule('report', 0, null, { delayMs: 5 });
+  // @ts-expect-error there is no such option
+  await events.publish('order.paid', null, { delay: 5 });
+  return cancelled ? [event] : [job, timed];
+}

@@ -1,9 +1,11 @@
-//! Digests and HMACs by the names that Node's crypto has for them. Of whole messages: JavaScript keeps what was given so far.
+//! Digests and HMACs by the names that Node's crypto has for them. Of whole messages: JavaScript keeps what was given so far. The host computes
+//! what it has (`wit/hashes.wit`); the rest is computed here.
 
 use hmac::{Hmac, Mac, digest::Digest};
 use md5::Md5;
-use sha1::Sha1;
-use sha2::{Sha224, Sha256, Sha384, Sha512, Sha512_224, Sha512_256};
+use sha2::{Sha512_224, Sha512_256};
+
+use crate::bindings::belljar::applet::hashes::{self, Algorithm};
 
 /// The digest of a message, or with a key its HMAC (RFC 2104); `None` for a name that is not known. Names are in lower case.
 pub(crate) fn digest(name: &str, message: &[u8], key: Option<&[u8]>) -> Option<Vec<u8>> {
@@ -16,15 +18,19 @@ pub(crate) fn digest(name: &str, message: &[u8], key: Option<&[u8]>) -> Option<V
             }
         };
     }
-    Some(match name {
-        "md5" => by!(Md5),
-        "sha1" => by!(Sha1),
-        "sha224" => by!(Sha224),
-        "sha256" => by!(Sha256),
-        "sha384" => by!(Sha384),
-        "sha512" => by!(Sha512),
-        "sha512-224" => by!(Sha512_224),
-        "sha512-256" => by!(Sha512_256),
+    let algorithm = match name {
+        "sha256" => Algorithm::Sha256,
+        "sha1" => Algorithm::Sha1,
+        "sha512" => Algorithm::Sha512,
+        "sha384" => Algorithm::Sha384,
+        "sha224" => Algorithm::Sha224,
+        "sha512-256" => return Some(by!(Sha512_256)),
+        "sha512-224" => return Some(by!(Sha512_224)),
+        "md5" => return Some(by!(Md5)),
         _ => return None,
+    };
+    Some(match key {
+        None => hashes::digest(algorithm, message),
+        Some(key) => hashes::hmac(algorithm, key, message),
     })
 }

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 
 use javy::quickjs::context::EvalOptions;
 use javy::quickjs::{
-    CatchResultExt, CaughtError, Ctx, Exception, Function, Module, Object, Persistent, Promise, Result as JsResult, Value,
+    Array, CatchResultExt, CaughtError, Ctx, Exception, Function, Module, Object, Persistent, Promise, Result as JsResult, Value,
     promise::PromiseState,
 };
 
@@ -104,8 +104,37 @@ fn begin_call<'js>(
     object.set("handler", call.handler)?;
     object.set("export", call.export)?;
     object.set("trigger", call.trigger)?;
+    // What most calls do not have costs them nothing.
+    if !call.params.is_empty() {
+        let flat: Vec<_> = call.params.into_iter().flat_map(|parameter| [parameter.name, parameter.value]).collect();
+        object.set("params", flat)?;
+    }
+    if !call.config.is_empty() {
+        object.set("config", call.config)?;
+    }
+    if call.attempt != 1 {
+        object.set("attempt", call.attempt)?;
+    }
+    if let Some(event) = call.event {
+        object.set("eventId", event)?;
+    }
+    if let Some(job) = call.job {
+        object.set("jobId", job)?;
+    }
     match call.payload {
         Payload::Json(json) => object.set("json", json)?,
+        Payload::Messages(messages) => {
+            let all = Array::new(ctx.clone())?;
+            for (i, message) in messages.into_iter().enumerate() {
+                let one = Object::new(ctx.clone())?;
+                one.set("id", message.id)?;
+                one.set("publishedMs", message.published_ms as f64)?;
+                one.set("attempt", message.attempt)?;
+                one.set("json", message.payload)?;
+                all.set(i, one)?;
+            }
+            object.set("messages", all)?;
+        }
         Payload::Request(request) => {
             let parts = Object::new(ctx.clone())?;
             parts.set("method", request.method)?;
@@ -281,7 +310,7 @@ fn report<'js>(driver: &Object<'js>, error: Value<'js>) -> Failure {
             _ => FailureReason::Threw,
         };
         let mut errors = Vec::new();
-        for one in failure.get::<_, javy::quickjs::Array>("errors")?.iter::<Object>() {
+        for one in failure.get::<_, Array>("errors")?.iter::<Object>() {
             let one = one?;
             let text = |key: &str| -> JsResult<String> { Ok(one.get::<_, values::Text>(key)?.0) };
             let optional = |key: &str| -> JsResult<Option<String>> { Ok(one.get::<_, Option<values::Text>>(key)?.map(|t| t.0)) };

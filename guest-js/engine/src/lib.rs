@@ -1,9 +1,10 @@
 //! The JavaScript engine of Belljar's sandbox: QuickJS behind the world of `wit/`, importing nothing else.
 //!
 //! Read in the order of an applet's life: `preparation` (evaluated once, then the memory is frozen), `invocation` (`start` and
-//! `resume` on a copy of that memory), `native` (what JavaScript may call; `text`, `url`, `pattern`, `codec` and `crypto` for the standards), `imports` (modules of programs) and `values` (between JavaScript and WIT).
+//! `resume` on a copy of that memory), `native` (what JavaScript may call; `text`, `url`, `pattern`, `codec` and `crypto` for the standards, `capabilities` for `kv` and its kin), `imports` (modules of programs) and `values` (between JavaScript and WIT).
 
 mod allocator;
+mod capabilities;
 mod codec;
 mod crypto;
 mod engine;

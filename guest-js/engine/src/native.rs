@@ -1,13 +1,11 @@
 //! What the web platform may call: the `Native` object of guest-js/web/src/bindings.ts. While an applet is prepared, capability
 //! functions throw, so that the error carries the author's position.
 
-use hmac::{Hmac, Mac};
 use javy::quickjs::{Ctx, Exception, Object, Result, Value, prelude::Func, qjs};
-use sha2::{Digest, Sha256};
 
 use crate::bindings::belljar::applet::{bodies, clock, completions, db, http, intl, log, random, types};
 use crate::codec;
-use crate::values::{self, Body, Bytes, Parameters, Text};
+use crate::values::{self, Body, Bytes, Parameters, Text, Viewed};
 
 /// Bytes of one `random.bytes` call, as in wit/random.wit and in the Web Crypto standard's quota.
 const RANDOM_BYTES_MAX: u32 = 65_536;
@@ -43,8 +41,6 @@ pub(crate) fn object<'js>(ctx: &Ctx<'js>) -> Result<Object<'js>> {
     crate::text::set(&native)?;
     crate::url::set(&native)?;
     crate::pattern::set(&native)?;
-    native.set("sha256", Func::from(|ctx: Ctx<'js>, b: Bytes| values::uint8_array(&ctx, &Sha256::digest(&b.0))))?;
-    native.set("hmacSha256", Func::from(hmac_sha256))?;
     native.set("timingSafeEqual", Func::from(|a: Bytes, b: Bytes| timing_safe_equal(&a.0, &b.0)))?;
     native.set("codecOpen", Func::from(codec::open))?;
     native.set("codecWrite", Func::from(|ctx: Ctx<'js>, handle: u32, bytes: Bytes| coded(&ctx, codec::write(handle, &bytes.0))))?;
@@ -52,6 +48,7 @@ pub(crate) fn object<'js>(ctx: &Ctx<'js>) -> Result<Object<'js>> {
     native.set("codecClose", Func::from(codec::abandon))?;
     native.set("hash", Func::from(hash))?;
     crate::crypto::set(&native)?;
+    crate::capabilities::set(&native)?;
     define_context(ctx, &native)?;
     Ok(native)
 }
@@ -61,7 +58,7 @@ unsafe extern "C" {
     fn belljar_define_context(ctx: *mut qjs::JSContext, target: qjs::JSValue) -> i32;
 }
 
-/// `asyncContext` and `nextTick`, which are C functions.
+/// `asyncContext`, `nextTick` and `readsOne`, which are C functions.
 fn define_context<'js>(ctx: &Ctx<'js>, native: &Object<'js>) -> Result<()> {
     // SAFETY: both are alive, and the function borrows them.
     if unsafe { belljar_define_context(ctx.as_raw().as_ptr(), native.as_value().as_raw()) } < 0 {
@@ -213,17 +210,11 @@ fn coded<'js>(ctx: &Ctx<'js>, result: std::result::Result<Vec<u8>, String>) -> R
 }
 
 /// A digest by Node's name of it, or with a key an HMAC; undefined for a name that is not known.
-fn hash<'js>(ctx: Ctx<'js>, name: Text, bytes: Bytes, key: Option<Bytes>) -> Result<Value<'js>> {
-    match crate::hash::digest(&name.0, &bytes.0, key.as_ref().map(|key| key.0.as_slice())) {
+fn hash<'js>(ctx: Ctx<'js>, name: Text, message: Viewed<'js>, key: Option<Viewed<'js>>) -> Result<Value<'js>> {
+    match crate::hash::digest(&name.0, message.bytes(), key.as_ref().map(Viewed::bytes)) {
         Some(digest) => values::uint8_array(&ctx, &digest),
         None => Ok(Value::new_undefined(ctx)),
     }
-}
-
-fn hmac_sha256<'js>(ctx: Ctx<'js>, key: Bytes, bytes: Bytes) -> Result<Value<'js>> {
-    let mut mac = Hmac::<Sha256>::new_from_slice(&key.0).map_err(|_| Exception::throw_type(&ctx, "the key is not valid"))?;
-    mac.update(&bytes.0);
-    values::uint8_array(&ctx, &mac.finalize().into_bytes())
 }
 
 fn timing_safe_equal(a: &[u8], b: &[u8]) -> bool {

@@ -9,6 +9,7 @@ use crate::bindings::belljar::applet::{
     completions::{BodyError, BodyReply, DbError, DbReply, HttpError, HttpResponse, Outcome},
     db, http, types,
 };
+use crate::capabilities;
 
 /// The largest whole number that a double holds exactly (Number.MAX_SAFE_INTEGER).
 const SAFE_INTEGER_MAX: i64 = (1 << 53) - 1;
@@ -52,6 +53,23 @@ fn bytes_of(value: &Value<'_>) -> Option<Vec<u8>> {
         return array.as_bytes().map(<[u8]>::to_vec);
     }
     object.as_array_buffer()?.as_bytes().map(<[u8]>::to_vec)
+}
+
+/// Bytes of a Uint8Array where they are: for functions that call no JavaScript while they read them.
+pub(crate) struct Viewed<'js>(TypedArray<'js, u8>);
+
+impl<'js> FromJs<'js> for Viewed<'js> {
+    fn from_js(ctx: &Ctx<'js>, value: Value<'js>) -> Result<Self> {
+        let array = value.as_object().and_then(|object| object.as_typed_array::<u8>().cloned());
+        array.map(Self).ok_or_else(|| Exception::throw_type(ctx, "a Uint8Array is wanted"))
+    }
+}
+
+impl Viewed<'_> {
+    /// Of an array whose buffer has gone there are none.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        self.0.as_bytes().unwrap_or_default()
+    }
 }
 
 /// A body that goes out: bytes, or the number of a stream.
@@ -212,7 +230,20 @@ pub(crate) fn outcome<'js>(ctx: &Ctx<'js>, outcome: Outcome) -> Result<Object<'j
             let (code, message, limit) = crate::crypto::error(error);
             error_object(ctx, "crypto", code, &message, limit)
         }
+        Outcome::Kv(Ok(reply)) => capabilities::kv_reply(ctx, reply),
+        Outcome::Secrets(Ok(text)) => capabilities::text_reply(ctx, text),
+        Outcome::Events(Ok(id)) => capabilities::text_reply(ctx, Some(id)),
+        Outcome::Jobs(Ok(reply)) => capabilities::jobs_reply(ctx, reply),
+        Outcome::Kv(Err(error)) => refused(ctx, "kv", error),
+        Outcome::Secrets(Err(error)) => refused(ctx, "secrets", error),
+        Outcome::Events(Err(error)) => refused(ctx, "events", error),
+        Outcome::Jobs(Err(error)) => refused(ctx, "jobs", error),
     }
+}
+
+fn refused<'js>(ctx: &Ctx<'js>, capability: &str, refusal: types::Refusal) -> Result<Object<'js>> {
+    let (code, message, limit) = capabilities::refusal(capability, refusal);
+    error_object(ctx, capability, code, &message, limit)
 }
 
 fn db_reply<'js>(ctx: &Ctx<'js>, reply: DbReply) -> Result<Object<'js>> {

@@ -30,6 +30,9 @@ export type SqlValue = null | number | bigint | string | boolean | Uint8Array;
 /** Positional, or named without the sign. The engine checks and throws TypeError. */
 export type SqlParameters = readonly SqlValue[] | Readonly<Record<string, SqlValue>>;
 
+/** JSON text, or bytes. */
+export type KvValue = string | Uint8Array;
+
 /** Functions of the engine. While an applet is prepared all capability functions throw an Error that says so. */
 export interface Native {
   /** Unix time in microseconds. */
@@ -51,6 +54,18 @@ export interface Native {
   /** headers: name, value, name, value, …; body: bytes, or a stream of bodyOpen; redirect: 0 follow, 1 error, 2 manual. */
   httpSend(
     method: string, url: string, headers: string[], body: Uint8Array | StreamId | undefined, redirect: number, timeoutMs: number | undefined): OperationId;
+  kvGet(keys: string[]): OperationId;
+  kvSet(key: string, value: KvValue, ttlMs: number | undefined): OperationId;
+  kvDelete(key: string): OperationId;
+  kvIncrement(key: string, by: number, ttlMs: number | undefined): OperationId;
+  kvCompareAndSet(key: string, expected: KvValue | undefined, value: KvValue | undefined, ttlMs: number | undefined): OperationId;
+  kvList(prefix: string, after: string | undefined, limit: number): OperationId;
+  secretGet(name: string): OperationId;
+  eventPublish(name: string, payload: string, key: string | undefined, orderKey: string | undefined, delayMs: number): OperationId;
+  /** atMs instead of delayMs. */
+  jobEnqueue(handler: string, payload: string, delayMs: number, atMs: number | undefined, priority: number, key: string | undefined): OperationId;
+  jobCancel(id: string): OperationId;
+  jobProgress(progress: string): OperationId;
   /** A stream to write, for httpSend or respond. */
   bodyOpen(): StreamId;
   /** At most maxBytes, as soon as there are any. One read of a stream at a time. */
@@ -105,8 +120,6 @@ export interface Native {
   /** Both by the names of `hash`; undefined for one that is not known, or when so many bytes cannot be derived. */
   pbkdf2(hash: string, password: Uint8Array, salt: Uint8Array, iterations: number, length: number): Uint8Array | undefined;
   hkdf(hash: string, key: Uint8Array, salt: Uint8Array, info: Uint8Array, length: number): Uint8Array | undefined;
-  sha256(bytes: Uint8Array): Uint8Array;
-  hmacSha256(key: Uint8Array, bytes: Uint8Array): Uint8Array;
   /** Equal length and content, in time that depends on the length only. */
   timingSafeEqual(a: Uint8Array, b: Uint8Array): boolean;
   base64Encode(bytes: Uint8Array): string;
@@ -124,7 +137,7 @@ export interface Native {
   codecFinish(codec: CodecHandle): Uint8Array;
   /** Gives a codec up that is not finished. */
   codecClose(codec: CodecHandle): void;
-  /** The digest of a message by Node's name of it (in lower case), with a key its HMAC; undefined for a name that is not known. */
+  /** The digest of a message by Node's name of it (in lower case), with a key its HMAC; undefined for a name that is not known. The bytes are not copied. */
   hash(name: string, message: Uint8Array, key: Uint8Array | undefined): Uint8Array | undefined;
   /**
    * The one value that promise jobs carry: with an argument sets it and answers what it was, without answers it. Undefined when the engine
@@ -133,6 +146,8 @@ export interface Native {
   asyncContext(value?: unknown): unknown;
   /** Runs a callback before promise jobs, but not between them. It must not throw. */
   nextTick(callback: () => void): void;
+  /** Whether a function can read no argument but its first. */
+  readsOne(target: unknown): boolean;
 }
 
 /** How the engine hands over the outcome of an operation: exactly one of `value` and `error`. */
@@ -152,7 +167,13 @@ export type Outcome =
   | { kind: 'bytes'; bytes: Uint8Array }
   | { kind: 'parts'; parts: Uint8Array[] }
   | { kind: 'verified'; isValid: boolean }
-  /** code: the case of the WIT error variant (`busy`, `denied`, `limit`, …); capability: `db`, `http`, `body` or `crypto`. */
+  /** undefined for a key that is not there. */
+  | { kind: 'values'; values: (KvValue | undefined)[] }
+  | { kind: 'keys'; keys: string[]; hasMore: boolean }
+  | { kind: 'flag'; flag: boolean }
+  | { kind: 'number'; number: number }
+  | { kind: 'text'; text?: string }
+  /** code: the case of the WIT error variant (`busy`, `denied`, `limit`, …); capability: `db`, `http`, `body`, `crypto`, `kv`, `secrets`, `events` or `jobs`. */
   | { kind: 'error'; capability: string; code: string; message: string; limit?: string; allowed?: number; used?: number };
 
 /** The caller record of types.wit. */
@@ -162,9 +183,12 @@ export interface Caller {
 export interface RequestParts { method: string; url: string; headers: string[]; body?: Uint8Array; stream?: StreamId }
 export interface Call {
   id: string; deadlineMs: number; caller: Caller; handler: string; export: string; trigger: string;
-  /** Exactly one of the two. */
-  json: string | undefined; request: RequestParts | undefined;
+  /** Exactly one of the three. */
+  json: string | undefined; request: RequestParts | undefined; messages?: MessageParts[];
+  /** Those that are there: name, value, name, value, …; JSON of an object; 1 when it is not there. */
+  params?: string[]; config?: string; attempt?: number; eventId?: string; jobId?: string;
 }
+export interface MessageParts { id: string; publishedMs: number; attempt: number; json: string }
 /** JSON text (undefined for undefined), an HTTP response, or true when it was given to `respond` and its body is closed. */
 export type Reply = string | undefined | true | { status: number; headers: string[]; body: Uint8Array | undefined };
 

@@ -2,15 +2,20 @@
 
 import { freeze } from './primordials.ts';
 import { SdkError } from './sdk-error.ts';
+import { config } from './sdk/config.ts';
 import { crypto } from './sdk/crypto.ts';
 import { db } from './sdk/db.ts';
+import { events } from './sdk/events.ts';
 import { http } from './sdk/http.ts';
+import { jobs } from './sdk/jobs.ts';
+import { kv } from './sdk/kv.ts';
 import { log } from './sdk/log.ts';
+import { secrets } from './sdk/secrets.ts';
 
 freeze(SdkError);
 freeze(SdkError.prototype);
 
-export const sdk = freeze({ db, http, log, crypto, SdkError });
+export const sdk = freeze({ db, http, kv, secrets, config, events, jobs, log, crypto, SdkError });
 
 /** The parts a program was granted; undefined when there are none. */
 export function restricted(grants: readonly string[]): Readonly<Partial<typeof sdk>> | undefined {
@@ -19,6 +24,7 @@ export function restricted(grants: readonly string[]): Readonly<Partial<typeof s
   for (let i = 0; i < grants.length; i++) {
     if (grants[i] === 'db') parts.db = db;
     else if (grants[i] === 'http') parts.http = http;
+    else if (grants[i] === 'kv') parts.kv = kv;
     else if (grants[i] === 'log') parts.log = log;
     else continue;
     any = true;

@@ -159,3 +159,31 @@ test('what is thrown and no error is told with where it was thrown', () => {
   assert.deepEqual([...box.driver.report('text').errors].map((e) => [e.name, e.message, e.stack]), [['Uncaught', 'text', '    at f (bundle.mjs:1:2)\n']]);
   assert.equal(box.driver.report(box.run("({ name: 'Odd', message: 'no stack' })")).errors[0].stack, '');
 });
+
+test('messages are answered one by one', async () => {
+  const box = sandbox();
+  const messages = ['1', '"x"'].map((json, n) => ({ id: `m${n}`, publishedMs: 1000 + n, attempt: n + 1, json }));
+  const say = (queue) => callWith(box, `{ default: { queue: ${queue} } }`, { trigger: 'event', json: undefined, messages });
+  assert.equal(say('() => 1'), '{"retry":[]}');
+  assert.equal(say('({ messages: [a, b] }) => { a.retry({ delaySeconds: 86400 * 30 }); b.ack(); b.retry(); }'), '{"retry":[{"id":"m0","delayMs":2592000000}]}');
+  assert.equal(await say('async (batch) => { batch.messages[1].ack(); await 0; batch.retryAll(); }'), '{"retry":[{"id":"m0"}]}');
+  assert.equal(say('({ messages }) => { throw new Error(JSON.stringify(messages)) }'.replace('throw new Error(', 'globalThis.seen = (')), '{"retry":[]}');
+  assert.equal(box.run('seen'), '[{"id":"m0","timestamp":"1970-01-01T00:00:01.000Z","attempts":1,"body":1},{"id":"m1","timestamp":"1970-01-01T00:00:01.001Z","attempts":2,"body":"x"}]');
+  assert.match(reasonOf(box, () => say('({ messages }) => messages[0].retry({ delaySeconds: -1 })')).errors[0].message, /delaySeconds/);
+  assert.match(reasonOf(box, () => callWith(box, '{ default: (context, payload) => payload }', { trigger: 'event', json: undefined, messages })).errors[0].message, /one message at a time/);
+  const one = { trigger: 'event', json: undefined, messages: messages.slice(1), eventId: 'm1' };
+  assert.equal(callWith(box, '{ default: (context, payload) => { globalThis.seen = [payload, context.eventId].join(); return { retry: [] } } }', one), '{"retry":[]}');
+  assert.equal(box.run('seen'), 'x,m1');
+});
+
+test('configuration and parameters are frozen, and fill the environment', () => {
+  const box = sandbox();
+  const applet = `{ default: (context) => [context.params.id, Object.isFrozen(context.params), context.config.list?.[0], Object.isFrozen(context.config.list ?? context.config),
+    process.env.RATE, process.env.list, sdk.config.get('hasOwnProperty') === undefined, context.attempt] }`;
+  assert.equal(callWith(box, applet, {}), '[null,true,null,true,null,null,true,1]');
+  assert.equal(callWith(box, applet, { config: '{"list":[1],"RATE":2}', params: ['id', 'x'], attempt: 3 }), '["x",true,1,true,"2","[1]",true,3]');
+  // What was taken at the top is the object that a call fills.
+  const late = sandbox();
+  late.run('globalThis.env = process.env');
+  assert.equal(callWith(late, '{ default: () => [env.A, env === process.env, env.NODE_ENV] }', { config: '{"A":"b"}' }), '["b",true,"production"]');
+});

@@ -142,3 +142,62 @@ test('a program sees what it was granted', () => {
   box.run("print('a', { b: 1 })");
   assert.equal(box.state.logs[0].message, 'a { b: 1 }');
 });
+
+test('kv gives values as they were given', async () => {
+  const box = sandbox();
+  const [get, many] = [box.run("sdk.kv.get('a')"), box.run("sdk.kv.mget(['a', 'b', 'c'])")];
+  assert.deepEqual(plain(box.state.calls.map(({ name, args }) => [name, args[0]])), [['kvGet', ['a']], ['kvGet', ['a', 'b', 'c']]]);
+  box.driver.complete(1, { kind: 'values', values: ['{"n":[1,null]}'] });
+  box.driver.complete(2, { kind: 'values', values: ['null', undefined, new Uint8Array([7])] });
+  assert.deepEqual(plain(await get), { n: [1, null] });
+  const values = await many;
+  assert.equal(values[0], null);
+  assert.equal(values[1], undefined);
+  assert.deepEqual([...values[2]], [7]);
+  box.run("sdk.kv.set('a', { x: undefined, y: 1 }, { ttlMs: 1.5 })");
+  box.run("sdk.kv.set('a', new DataView(new Uint8Array([1, 2, 3]).buffer, 1))");
+  assert.deepEqual(plain(box.state.calls[2].args), ['a', '{"y":1}', 2]);
+  assert.deepEqual([...box.state.calls[3].args[1]], [2, 3]);
+  box.run("sdk.kv.compareAndSet('a', undefined, null)");
+  box.run("sdk.kv.compareAndSet('a', 1, undefined)");
+  assert.deepEqual(box.state.calls[4].args, ['a', undefined, 'null', undefined]);
+  assert.deepEqual(box.state.calls[5].args, ['a', '1', undefined, undefined]);
+});
+
+test('kv lists in pages', async () => {
+  const box = sandbox();
+  const page = box.run("sdk.kv.list({ prefix: 'a', cursor: 'ab', limit: 2 })");
+  assert.deepEqual(box.state.calls[0].args, ['a', 'ab', 2]);
+  box.driver.complete(1, { kind: 'keys', keys: ['ac', 'ad'], hasMore: true });
+  assert.deepEqual(plain(await page), { keys: ['ac', 'ad'], cursor: 'ad' });
+  const last = box.run('sdk.kv.list()');
+  assert.deepEqual(box.state.calls[1].args, ['', undefined, 100]);
+  box.driver.complete(2, { kind: 'keys', keys: [], hasMore: false });
+  assert.equal((await last).cursor, undefined);
+});
+
+test('arguments of kv, events and jobs that are wrong start nothing', async () => {
+  const box = sandbox();
+  for (const code of ["kv.get(1)", "kv.get('\\ud800')", "kv.set('a')", "kv.set('a', () => 0)", "kv.set('a', 1, { ttlMs: 0 })", "kv.set('a', 1, { ttl: 1 })",
+    "kv.increment('a', 1.5)", "kv.increment('a', 2 ** 53)", "kv.list({ limit: -1 })", "kv.mget('a')", 'events.publish(1)', "events.publish('a', 1n)",
+    "events.publish('a', 1, { delayMs: -1 })", "jobs.enqueue('a', 1, { priority: 0.5 })", "jobs.enqueue('a', 1, { at: 1 })", "jobs.schedule('a', 'tomorrow')",
+    "jobs.progress()", 'secrets.get()']) {
+    await assert.rejects(box.run(`sdk.${code}`), (error) => error.name === 'TypeError' || error.name === 'RangeError', code);
+  }
+  assert.equal(box.state.calls.length, 0);
+});
+
+test('events and jobs are handed over', async () => {
+  const box = sandbox();
+  const id = box.run("sdk.events.publish('order.paid', { id: 1 }, { key: 'k', orderKey: 'o', delayMs: 0.5 })");
+  assert.deepEqual(box.state.calls[0].args, ['order.paid', '{"id":1}', 'k', 'o', 1]);
+  box.driver.complete(1, { kind: 'text', text: 'evt_1' });
+  assert.equal(await id, 'evt_1');
+  box.run("sdk.jobs.enqueue('report'); sdk.jobs.schedule('report', new Date(5), [1], { key: 'k', priority: -3 }); sdk.jobs.progress({ done: 0.5 })");
+  assert.deepEqual(box.state.calls.slice(1).map(({ name, args }) => [name, ...args]), [
+    ['jobEnqueue', 'report', 'null', 0, undefined, 0, undefined], ['jobEnqueue', 'report', '[1]', 0, 5, -3, 'k'], ['jobProgress', '{"done":0.5}'],
+  ]);
+  const secret = box.run("sdk.secrets.get('KEY')");
+  box.driver.complete(5, { kind: 'text' });
+  assert.equal(await secret, undefined);
+});

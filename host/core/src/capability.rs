@@ -4,5 +4,11 @@
 pub(crate) mod bodies;
 pub(crate) mod crypto;
 pub(crate) mod db;
+pub(crate) mod events;
 pub(crate) mod http;
+pub(crate) mod jobs;
+pub(crate) mod kv;
 pub(crate) mod log;
+pub(crate) mod origin;
+pub(crate) mod refusal;
+pub(crate) mod secrets;

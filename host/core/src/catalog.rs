@@ -34,15 +34,19 @@ impl Release {
     pub fn admit(tenant: TenantId, encoded: &[u8], granted: &Grants, host: &Limits) -> Result<Self, CatalogError> {
         let package = Package::decode(encoded)?;
         let digest = Digest::from_bytes(*Package::digest_of(encoded).as_bytes());
-        let asked = &package.descriptor.permissions;
-        let grants = Grants {
-            db: granted.db && asked.db,
-            http: asked.http.iter().filter(|rule| granted.http.contains(rule)).cloned().collect(),
-            log: granted.log,
-        };
+        Self::admit_decoded(tenant, Arc::new(package), digest, granted, host)
+    }
+
+    /// As [`admit`](Self::admit), of a package that has been read: tenants that have the same one share it. `digest` is that of the file it
+    /// was read from ([`Digest::of`]).
+    ///
+    /// # Errors
+    /// [`CatalogError::Id`] when the package's id is no identity.
+    pub fn admit_decoded(tenant: TenantId, package: Arc<Package>, digest: Digest, granted: &Grants, host: &Limits) -> Result<Self, CatalogError> {
+        let grants = granted.cut_to(&package.descriptor.permissions);
         let limits = host.for_package(&package.descriptor.runtime.limits);
         let applet = AppletId::new(package.descriptor.id.clone())?;
-        Ok(Self { tenant, applet, package: Arc::new(package), digest, grants, limits })
+        Ok(Self { tenant, applet, package, digest, grants, limits })
     }
 
     /// Admits a package with everything it asks for, as its author or an operator does who trusts it.
@@ -65,7 +69,7 @@ impl Release {
     }
 
     /// The package.
-    pub fn package(&self) -> &Package {
+    pub fn package(&self) -> &Arc<Package> {
         &self.package
     }
 

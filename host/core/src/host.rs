@@ -1,15 +1,20 @@
 //! The host: made once, shared by all callers. `invoke` is the request path, from a release to its outcome.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use belljar_package::Engine as EngineKind;
+use belljar_package::{Engine as EngineKind, Package};
 
 use crate::capability::crypto::Crypto;
-use crate::capability::db::{Databases, DatabasesConfig, DbSession, Deadline};
+use crate::capability::db::{Databases, DatabasesConfig, DbSession};
+use crate::capability::events::{EventSink, EventsSession};
 use crate::capability::http::{HostBytes, HttpClient, HttpConfig, HttpConfigError, HttpRules, HttpSession};
+use crate::capability::jobs::{JobSink, JobsSession};
+use crate::capability::kv::{KvOwner, KvSession, KvStore, SqliteKv};
 use crate::capability::log::{LogContext, LogSession, LogSink};
+use crate::capability::origin::{Chain, Origin};
+use crate::capability::secrets::{SecretSource, SecretsSession};
 use crate::catalog::{Catalog, CatalogError, Release};
 use crate::engine::cache::{Cache, CacheError};
 use crate::engine::imports::Capabilities;
@@ -17,12 +22,14 @@ use crate::engine::invoke::{Run, Task};
 use crate::engine::prepare::{Prepared, Source as PrepareSource};
 use crate::engine::sandbox::{PoolSize, Sandbox, SandboxError, pagemap_scan_available};
 use crate::floor::clock::{Source, System};
+use crate::floor::deadline::Deadline;
 use crate::floor::fault::{Fault, FaultCode};
 use crate::floor::grants::Grants;
 use crate::floor::ids::{AppletId, Digest, InvocationId, TenantId};
 use crate::floor::limits::Limits;
 use crate::floor::usage::Usage;
 use crate::invocation::{Collected, Invocation, Modules, Outcome, Program, Response, ResponseSink};
+use crate::observe::{Observer, Watch};
 use crate::recent::Recent;
 
 /// Instances that can exist at the same time, unless the builder says otherwise.
@@ -62,8 +69,14 @@ pub struct HostBuilder {
     images_max: usize,
     http: HttpConfig,
     databases: DatabasesConfig,
+    kv: Option<Arc<dyn KvStore>>,
+    secrets: Option<Arc<dyn SecretSource>>,
+    events: Option<Arc<dyn EventSink>>,
+    jobs: Option<Arc<dyn JobSink>>,
+    opened: Option<Databases>,
     source: Arc<dyn Source>,
     log: Option<Arc<dyn LogSink>>,
+    observer: Option<Arc<dyn Observer>>,
     progress: Box<dyn Fn(&str) + Send + Sync>,
 }
 
@@ -76,7 +89,7 @@ impl HostBuilder {
         self
     }
 
-    /// Where applets' databases are. Without one they live in memory and end with the host.
+    /// Where applets' databases and their keys and values are. Without one they live in memory and end with the host.
     #[must_use]
     pub fn data_dir(mut self, dir: impl Into<PathBuf>) -> Self {
         self.data_dir = Some(dir.into());
@@ -120,6 +133,41 @@ impl HostBuilder {
         self
     }
 
+    /// Where applets' keys and values are: by default [`SqliteKv`] in the data directory, or in memory without one.
+    #[must_use]
+    pub fn kv(mut self, store: Arc<dyn KvStore>) -> Self {
+        self.kv = Some(store);
+        self
+    }
+
+    /// Who has the secrets of tenants. Without a source `sdk.secrets` is not available.
+    #[must_use]
+    pub fn secrets(mut self, source: Arc<dyn SecretSource>) -> Self {
+        self.secrets = Some(source);
+        self
+    }
+
+    /// Takes the events that applets publish. Without a sink `sdk.events` is not available.
+    #[must_use]
+    pub fn events(mut self, sink: Arc<dyn EventSink>) -> Self {
+        self.events = Some(sink);
+        self
+    }
+
+    /// Takes the jobs that applets enqueue. Without a sink `sdk.jobs` is not available.
+    #[must_use]
+    pub fn jobs(mut self, sink: Arc<dyn JobSink>) -> Self {
+        self.jobs = Some(sink);
+        self
+    }
+
+    /// Databases that are open already, in place of those of `data_dir` and `databases`: for whoever works on them beside the host.
+    #[must_use]
+    pub fn opened_databases(mut self, databases: Databases) -> Self {
+        self.opened = Some(databases);
+        self
+    }
+
     /// Where time and randomness come from; a seed replays a run.
     #[must_use]
     pub fn source(mut self, source: impl Source) -> Self {
@@ -131,6 +179,13 @@ impl HostBuilder {
     #[must_use]
     pub fn log(mut self, sink: Arc<dyn LogSink>) -> Self {
         self.log = Some(sink);
+        self
+    }
+
+    /// Told of each use of a capability.
+    #[must_use]
+    pub fn observer(mut self, observer: Arc<dyn Observer>) -> Self {
+        self.observer = Some(observer);
         self
     }
 
@@ -148,19 +203,31 @@ impl HostBuilder {
     pub fn build(self) -> Result<Host, HostError> {
         let cache = self.cache_dir.as_deref().map(Cache::open).transpose()?;
         let sandbox = Sandbox::new(PoolSize { instances_max: self.instances_max }, cache, &*self.progress)?;
-        let databases = match self.data_dir {
-            Some(path) => Databases::open(&path, self.databases).map_err(|source| HostError::Data { path, source })?,
-            None => Databases::in_memory(self.databases),
+        let unusable = |path: &Path, source| HostError::Data { path: path.to_owned(), source };
+        let databases = match (self.opened, &self.data_dir) {
+            (Some(opened), _) => opened,
+            (None, Some(path)) => Databases::open(path, self.databases).map_err(|source| unusable(path, source))?,
+            (None, None) => Databases::in_memory(self.databases),
+        };
+        let kv: Arc<dyn KvStore> = match (self.kv, &self.data_dir) {
+            (Some(kv), _) => kv,
+            (None, Some(path)) => Arc::new(SqliteKv::open(path).map_err(|source| unusable(path, source))?),
+            (None, None) => Arc::new(SqliteKv::in_memory()),
         };
         let inner = Inner {
             sandbox,
             databases,
+            kv,
+            secrets: self.secrets,
+            events: self.events,
+            jobs: self.jobs,
             crypto: Crypto::new(),
             http_config: self.http,
             http: OnceLock::new(),
             limits: self.limits,
             source: self.source,
             log: self.log.unwrap_or_else(|| Arc::new(Nowhere)),
+            observer: self.observer,
             prepared: Mutex::new(Recent::new(self.images_max)),
             base: OnceLock::new(),
         };
@@ -206,12 +273,17 @@ impl std::fmt::Debug for Host {
 struct Inner {
     sandbox: Sandbox,
     databases: Databases,
+    kv: Arc<dyn KvStore>,
+    secrets: Option<Arc<dyn SecretSource>>,
+    events: Option<Arc<dyn EventSink>>,
+    jobs: Option<Arc<dyn JobSink>>,
     crypto: Crypto,
     http_config: HttpConfig,
     http: OnceLock<HttpClient>,
     limits: Limits,
     source: Arc<dyn Source>,
     log: Arc<dyn LogSink>,
+    observer: Option<Arc<dyn Observer>>,
     prepared: Mutex<Recent<PreparedKey, Arc<tokio::sync::OnceCell<Arc<Prepared>>>>>,
     base: OnceLock<Arc<Prepared>>,
 }
@@ -238,6 +310,14 @@ pub struct Evaluation {
     pub tenant: TenantId,
 }
 
+/// For whom capabilities are opened. What few invocations need is made when it is needed.
+struct Who<'a> {
+    tenant: &'a TenantId,
+    applet: &'a AppletId,
+    package: Option<&'a Arc<Package>>,
+    origin: &'a dyn Fn() -> Origin,
+}
+
 impl Host {
     /// Begins to configure a host.
     pub fn builder() -> HostBuilder {
@@ -249,8 +329,14 @@ impl Host {
             images_max: IMAGES_MAX,
             http: HttpConfig::default(),
             databases: DatabasesConfig::default(),
+            kv: None,
+            secrets: None,
+            events: None,
+            jobs: None,
+            opened: None,
             source: Arc::new(System),
             log: None,
+            observer: None,
             progress: Box::new(|_| {}),
         }
     }
@@ -258,6 +344,11 @@ impl Host {
     /// The most any applet gets.
     pub fn limits(&self) -> &Limits {
         &self.inner.limits
+    }
+
+    /// The applets' databases, for an operator's work on them.
+    pub fn databases(&self) -> &Databases {
+        &self.inner.databases
     }
 
     /// Names engine, Wasmtime and configuration: figures of fuel are comparable under one digest only.
@@ -269,6 +360,11 @@ impl Host {
     /// another version may format differently.
     pub fn intl_version(&self) -> String {
         belljar_intl::version()
+    }
+
+    /// Applets' keys and values, for the operator.
+    pub fn kv(&self) -> &Arc<dyn KvStore> {
+        &self.inner.kv
     }
 
     /// What was unusual while the host was set up, for people.
@@ -356,8 +452,8 @@ impl Host {
         self.call(release, invocation, sink).await
     }
 
-    async fn call(&self, release: &Release, invocation: Invocation, sink: &mut dyn ResponseSink) -> Outcome {
-        let id = self.new_id();
+    async fn call(&self, release: &Release, mut invocation: Invocation, sink: &mut dyn ResponseSink) -> Outcome {
+        let id = invocation.id.take().unwrap_or_else(|| self.new_id());
         let Some(handler) = release.package().descriptor.handlers.iter().find(|h| h.name == invocation.handler) else {
             let names: Vec<_> = release.package().descriptor.handlers.iter().map(|h| h.name.as_str()).collect();
             let message = format!("applet {} has no handler {:?}; it has: {}", release.applet(), invocation.handler, names.join(", "));
@@ -367,8 +463,9 @@ impl Host {
             Ok(prepared) => prepared,
             Err(fault) => return Outcome { id, result: Err(fault), usage: Usage::default() },
         };
-        let begun = Instant::now();
         let limits = release.limits();
+        let begun = Instant::now();
+        let deadline = Deadline::new(begun, limits.deadline_ms);
         let version = release.package().descriptor.version.to_string();
         let context = LogContext {
             tenant: release.tenant().clone(),
@@ -377,7 +474,18 @@ impl Host {
             handler: handler.name.clone(),
             invocation: id.clone(),
         };
-        let (capabilities, host_bytes) = self.capabilities(release.tenant(), release.applet(), release.grants(), limits, context, begun);
+        let origin = || Origin {
+            tenant: release.tenant().clone(),
+            applet: release.applet().clone(),
+            handler: handler.name.clone(),
+            invocation: id.clone(),
+            chain: invocation.chain.clone(),
+            job: invocation.job.clone(),
+        };
+        let who = Who { tenant: release.tenant(), applet: release.applet(), package: Some(release.package()), origin: &origin };
+        let (capabilities, host_bytes) = self.capabilities(who, release.grants(), limits, context, &deadline);
+        let turns = invocation.turns.take();
+        let until = invocation.until.take();
         let task = Task::call(&id, release, handler, version, invocation);
         let run = Run {
             prepared: &prepared,
@@ -386,8 +494,11 @@ impl Host {
             capabilities,
             host_bytes,
             task,
+            turns,
+            until,
             sink,
             begun,
+            deadline,
         };
         let (result, usage) = self.inner.sandbox.invoke(run).await;
         Outcome { id, result, usage }
@@ -422,6 +533,7 @@ impl Host {
         let begun = Instant::now();
         let Evaluation { program, grants, limits, modules, tenant } = evaluation;
         let limits = limits.for_package(&belljar_package::Limits::default());
+        let deadline = Deadline::new(begun, limits.deadline_ms);
         let applet = AppletId::new("eval").expect("a valid name");
         let context = LogContext {
             tenant: tenant.clone(),
@@ -430,7 +542,16 @@ impl Host {
             handler: String::new(),
             invocation: id.clone(),
         };
-        let (mut capabilities, host_bytes) = self.capabilities(&tenant, &applet, &grants, &limits, context, begun);
+        let origin = || Origin {
+            tenant: tenant.clone(),
+            applet: applet.clone(),
+            handler: String::new(),
+            invocation: id.clone(),
+            chain: Chain::default(),
+            job: None,
+        };
+        let who = Who { tenant: &tenant, applet: &applet, package: None, origin: &origin };
+        let (mut capabilities, host_bytes) = self.capabilities(who, &grants, &limits, context, &deadline);
         capabilities.modules = modules;
         let task = Task::program(&id, &tenant, &applet, &grants, program);
         let run = Run {
@@ -440,50 +561,73 @@ impl Host {
             capabilities,
             host_bytes,
             task,
+            turns: None,
+            until: None,
             // A program answers nobody.
             sink: &mut Collected::default(),
             begun,
+            deadline,
         };
         let (result, usage) = self.inner.sandbox.invoke(run).await;
         Outcome { id, result, usage }
     }
 
-    fn new_id(&self) -> InvocationId {
+    /// An id for an invocation, for callers who have to name it before it ends.
+    pub fn new_id(&self) -> InvocationId {
         let mut bytes = [0; 16];
-        self.inner.source.random(&mut bytes);
+        self.inner.source.random(&mut bytes[6..]);
+        let time_ms = self.inner.source.now_us() / 1_000;
+        bytes[..6].copy_from_slice(&time_ms.to_be_bytes()[2..]);
         InvocationId::new(bytes)
     }
 
     /// Opens what was granted, for one invocation.
     fn capabilities(
         &self,
-        tenant: &TenantId,
-        applet: &AppletId,
+        who: Who<'_>,
         grants: &Grants,
         limits: &Limits,
         context: LogContext,
-        begun: Instant,
+        deadline: &Deadline,
     ) -> (Capabilities, HostBytes) {
         let host_bytes = HostBytes::new(limits.host_bytes_max);
-        let at = begun + Duration::from_millis(limits.deadline_ms);
+        let inner = &self.inner;
+        let Who { tenant, applet, package, origin } = who;
         let db = |granted: bool| -> Option<DbSession> {
-            let deadline = Deadline { at, allowed_ms: limits.deadline_ms };
-            granted.then(|| self.inner.databases.session(tenant.clone(), applet.clone(), limits.db.clone(), Some(deadline)))
+            granted.then(|| inner.databases.session(tenant.clone(), applet.clone(), limits.db.clone(), Some(deadline.clone())))
         };
+        let secrets = (!grants.secrets.is_empty())
+            .then(|| SecretsSession::new(inner.secrets.clone(), grants.secrets.clone(), tenant.clone(), applet.clone()));
+        let in_use = secrets.as_ref().map(|secrets| secrets.in_use().clone());
         let http = |rules: &[belljar_package::HttpRule]| -> Option<HttpSession> {
             if rules.is_empty() {
                 return None;
             }
             let rules = Arc::new(HttpRules::new(rules));
-            Some(self.http_client()?.session(rules, limits.http.clone(), at).with_host_bytes(host_bytes.clone()))
+            let session = self.http_client()?.session(rules, limits.http.clone(), deadline.clone()).with_host_bytes(host_bytes.clone());
+            Some(session.with_secrets(in_use.clone()))
         };
+        let kv = grants.kv.then(|| {
+            let owner = KvOwner { tenant: tenant.clone(), applet: applet.clone() };
+            KvSession::new(inner.kv.clone(), owner, limits.kv.clone())
+        });
+        let (db, http) = (db(grants.db), http(&grants.http));
+        let events = (!grants.events_publish.is_empty())
+            .then(|| EventsSession::new(inner.events.clone(), grants.events_publish.clone(), origin(), limits.events.clone()));
+        let jobs = grants.jobs.then(|| JobsSession::new(inner.jobs.clone(), package.cloned(), origin(), limits.jobs.clone()));
+        let watch = self.inner.observer.clone().map(|observer| Watch { observer, context: Arc::new(context.clone()) });
         let capabilities = Capabilities {
-            db: db(grants.db),
-            http: http(&grants.http),
+            db,
+            http,
+            kv,
+            secrets,
+            events,
+            jobs,
             // Computation only: nothing to grant.
             crypto: self.inner.crypto.session(limits.crypto.clone(), host_bytes.clone()),
             log: LogSession::new(context, self.inner.log.clone(), self.inner.source.clone(), limits),
             modules: None,
+            watch,
         };
         (capabilities, host_bytes)
     }

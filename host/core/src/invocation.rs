@@ -3,15 +3,18 @@
 use std::fmt::Display;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::Stream;
 use serde::{Deserialize, Serialize};
 
 use crate::capability::bodies::BodyReader;
+use crate::capability::origin::Chain;
 use crate::floor::fault::Fault;
 use crate::floor::ids::InvocationId;
 use crate::floor::usage::Usage;
+use crate::turns::Turns;
 
 /// One call of one handler.
 ///
@@ -21,8 +24,9 @@ use crate::floor::usage::Usage;
 /// let invocation = Invocation::new("default", Payload::Json(r#"{"sku": "A-1"}"#.into()));
 /// assert_eq!(invocation.trigger, "one-off");
 /// ```
-#[derive(Debug)]
 pub struct Invocation {
+    /// Its id, from [`Host::new_id`](crate::Host::new_id); without one the host makes it.
+    pub id: Option<InvocationId>,
     /// The handler's name in the manifest.
     pub handler: String,
     /// What it is called with.
@@ -37,6 +41,32 @@ pub struct Invocation {
     pub permissions: Vec<String>,
     /// BCP 47 locale; `en` by default.
     pub locale: String,
+    /// What the request's path has at the placeholders of the handler's route, by their names; the rest of a `*` has the name `*`.
+    pub params: Vec<(String, String)>,
+    /// What the tenant has configured for the applet: a JSON object; empty for nothing.
+    pub config: Arc<str>,
+    /// Which attempt this is, from 1: more than 1 for an event, a schedule or a job that is tried again.
+    pub attempt: u32,
+    /// The events that led here.
+    pub chain: Chain,
+    /// The job that is done, by its id.
+    pub job: Option<String>,
+    /// When it may use a processor; `None` for whenever the executor polls it.
+    pub turns: Option<Arc<dyn Turns>>,
+    /// Ends the invocation when it resolves, with fault `cancelled` and all that was used. Dropping the future of
+    /// [`Host::invoke`](crate::Host::invoke) ends it too, and nobody learns what was used.
+    pub until: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
+}
+
+impl std::fmt::Debug for Invocation {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Invocation")
+            .field("handler", &self.handler)
+            .field("trigger", &self.trigger)
+            .field("payload", &self.payload)
+            .field("user", &self.user)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Invocation {
@@ -44,9 +74,11 @@ impl Invocation {
     pub fn new(handler: impl Into<String>, payload: Payload) -> Self {
         let trigger = match payload {
             Payload::Json(_) => "one-off",
+            Payload::Messages(_) => "event",
             Payload::Request(_) => "http",
         };
         Self {
+            id: None,
             handler: handler.into(),
             payload,
             trigger: trigger.into(),
@@ -54,6 +86,13 @@ impl Invocation {
             organisation: None,
             permissions: Vec::new(),
             locale: "en".into(),
+            params: Vec::new(),
+            config: Arc::from(""),
+            attempt: 1,
+            chain: Chain::default(),
+            job: None,
+            turns: None,
+            until: None,
         }
     }
 }
@@ -65,6 +104,33 @@ pub enum Payload {
     Json(String),
     /// An HTTP request.
     Request(Request),
+    /// Events that are delivered together, at least one. A handler that is `queue(batch, env, ctx)` takes all of them and may ask for some
+    /// of them again ([`Response::retries`]); any other takes one, as its payload.
+    Messages(Vec<Message>),
+}
+
+/// One event of several that are delivered together.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Message {
+    /// The event's id.
+    pub id: String,
+    /// When it was published, Unix time in milliseconds.
+    pub published_ms: u64,
+    /// Which attempt at it this is, from 1.
+    pub attempt: u32,
+    /// JSON text.
+    pub payload: String,
+}
+
+/// A message that a handler wants again.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Retry {
+    /// The message's id.
+    pub id: String,
+    /// In how many milliseconds at the earliest; `None` leaves it to the manifest's backoff.
+    #[serde(default)]
+    pub delay_ms: Option<u64>,
 }
 
 /// An HTTP request as a handler sees it.
@@ -179,6 +245,30 @@ pub enum Response {
     Streamed(StreamedReply),
 }
 
+impl Response {
+    /// Of an answer to [`Payload::Messages`]: the messages that are wanted again; all others are done with. It is the JSON
+    /// `{"retry": [{"id": "…", "delayMs": 5000}, …]}`; what is anything else asks for none.
+    ///
+    /// ```
+    /// use belljar::Response;
+    ///
+    /// let answer = Response::Value(Some(r#"{"retry":[{"id":"evt_2","delayMs":5000},{"id":"evt_3"}]}"#.into()));
+    /// let again = answer.retries();
+    /// assert_eq!((again[0].id.as_str(), again[0].delay_ms, again[1].delay_ms), ("evt_2", Some(5000), None));
+    /// assert!(Response::Value(None).retries().is_empty());
+    /// ```
+    pub fn retries(&self) -> Vec<Retry> {
+        #[derive(Deserialize)]
+        struct Answer {
+            retry: Vec<Retry>,
+        }
+        match self {
+            Self::Value(Some(json)) => serde_json::from_str::<Answer>(json).map(|answer| answer.retry).unwrap_or_default(),
+            _ => Vec::new(),
+        }
+    }
+}
+
 /// An HTTP response of a handler: names and values are valid, framing and hop-by-hop headers are not in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HttpReply {
@@ -239,16 +329,20 @@ pub type Taking<'a> = Pin<Box<dyn Future<Output = Result<(), SinkClosed>> + Send
 #[error("the receiver of the response has gone")]
 pub struct SinkClosed;
 
-/// A sink that keeps everything, for callers who want the response whole.
+/// A sink that keeps everything, for callers who want the response whole; the invocation's own limit bounds it.
+///
+/// ```
+/// assert_eq!(belljar::Collected::default().into_reply(), None, "nothing was streamed");
+/// ```
 #[derive(Debug, Default)]
-pub(crate) struct Collected {
+pub struct Collected {
     head: Option<ResponseHead>,
     body: Vec<u8>,
 }
 
 impl Collected {
-    /// The whole response.
-    pub(crate) fn into_reply(self) -> Option<HttpReply> {
+    /// The whole response; `None` when none was streamed.
+    pub fn into_reply(self) -> Option<HttpReply> {
         self.head.map(|ResponseHead { status, headers }| HttpReply { status, headers, body: self.body.into() })
     }
 }

@@ -12,27 +12,41 @@ mod engine;
 mod floor;
 mod host;
 mod invocation;
+mod observe;
 mod recent;
+mod turns;
 
 pub use belljar_intl as intl;
 pub use belljar_package as package;
 pub use bytes::Bytes;
 pub use capability::bodies::BodyReader;
-pub use capability::db::{DatabasesConfig, SQL_BYTES_MAX};
-pub use capability::http::{HttpConfig, HttpConfigError, InvalidTestHost};
+pub use capability::db::{
+    DatabaseFileError, Databases, DatabasesConfig, DbError, MIGRATION_MS_MAX, MigrateError, Migrated, Migration, MigrationStep, SQL_BYTES_MAX,
+};
+pub use capability::events::{EVENT_KEY_BYTES_MAX, EventSink, PublishedEvent};
+pub use capability::http::{HttpConfig, HttpConfigError, HttpProxy, InvalidTestHost};
+pub use capability::jobs::{JOB_KEY_BYTES_MAX, JOB_PRIORITY_MAX, JobSink, NewJob};
+pub use capability::kv::{KvAnswer, KvBounds, KvEntry, KvKeys, KvOperation, KvOwner, KvReply, KvStore, KvUsed, KvValue, SqliteKv};
 pub use capability::log::{LogContext, LogFormat, LogLevel, LogOrigin, LogRecord, LogSink, MemorySink, WriterSink};
+pub use capability::origin::{Answering, Chain, Origin};
+pub use capability::refusal::CapabilityError;
+pub use capability::secrets::in_use::REDACTED_BYTES_MIN;
+pub use capability::secrets::{SECRET_BYTES_MAX, SecretSource, SecretText, SecretsUnavailable};
 pub use catalog::{Catalog, CatalogError, DirectoryCatalog, Release};
 pub use engine::cache::CacheError;
 pub use engine::prepare::Prepared;
-pub use engine::sandbox::SandboxError;
+pub use engine::sandbox::{FUEL_YIELD_INTERVAL as TURN_FUEL, SandboxError};
 pub use floor::clock::{Seeded, Source, System};
+pub use floor::deadline::Deadline;
 pub use floor::fault::{Blame, ErrorRole, Fault, FaultCode, Frame, ThrownError};
 pub use floor::grants::Grants;
 pub use floor::ids::{AppletId, Digest, InvalidId, InvocationId, TenantId};
-pub use floor::limits::{CryptoLimits, DbLimits, HttpLimits, LimitHit, Limits, MEMORY_SLOT_BYTES};
-pub use floor::usage::{CryptoUsage, DbUsage, HttpUsage, LogUsage, Usage};
+pub use floor::limits::{CryptoLimits, DbLimits, EventsLimits, HttpLimits, JobsLimits, KvLimits, LimitHit, Limits, MEMORY_SLOT_BYTES};
+pub use floor::usage::{CryptoUsage, DbUsage, EventsUsage, HttpUsage, JobsUsage, KvUsage, LogUsage, Usage};
 pub use host::{Evaluation, Host, HostBuilder, HostError};
 pub use invocation::{
-    Body, HttpReply, Invocation, Modules, Outcome, Payload, Program, ProgramKind, Request, Response, ResponseHead, ResponseSink, SinkClosed,
-    StreamedReply, Taking,
+    Body, Collected, HttpReply, Invocation, Message, Modules, Outcome, Payload, Program, ProgramKind, Request, Response, ResponseHead,
+    ResponseSink, Retry, SinkClosed, StreamedReply, Taking,
 };
+pub use observe::{CapabilityUse, Observer, UseEnd};
+pub use turns::Turns;

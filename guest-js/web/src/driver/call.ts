@@ -8,16 +8,13 @@ import { apply, hasOwn, indexOf, isArray, jsonParse, push, SavedPromise, slice, 
 import { hostSource, readAll } from '../web/body-stream.ts';
 import { startClock } from '../web/clock.ts';
 import { startReporting } from '../web/report.ts';
+import { Batch, beginBatch, invalidJson, isRetryWanted, parsePayload, verdict } from './batch.ts';
 import { context, env } from './context.ts';
-import { HANDLER_NOT_FOUND, HandlerFailure, INVALID_PAYLOAD } from './failure.ts';
-import { begin, currentRequest, isWaiting, settleWaits } from './invocation.ts';
-import { respond, streamed, toReply } from './reply.ts';
+import { HANDLER_NOT_FOUND, HandlerFailure } from './failure.ts';
+import { begin, call as running, currentRequest, isWaiting, settleWaits } from './invocation.ts';
+import { early, respond, streamed, toReply } from './reply.ts';
 
 type Handler = (this: unknown, ...args: unknown[]) => unknown;
-
-function invalidJson(error: unknown): HandlerFailure {
-  return new HandlerFailure(INVALID_PAYLOAD, `the payload is not JSON: ${error instanceof SyntaxError ? error.message : 'it cannot be parsed'}`);
-}
 
 function isJsonType(headers: readonly string[]): boolean {
   for (let i = 0; i < headers.length; i += 2) {
@@ -33,18 +30,18 @@ function isJsonType(headers: readonly string[]): boolean {
 
 /**
  * The second argument of `(context, payload)`. A handler that declares one parameter reads `context.request` itself (a webhook
- * checks the raw body), so a body that is not JSON is no failure there; it gets the text.
+ * checks the raw body), so a body that is not JSON is no failure there; it gets the text. A body that it cannot see (`isWanted`) is not
+ * parsed for it.
  */
-function payloadOf(call: Call, strict: boolean): unknown {
-  if (call.json !== undefined) {
-    try {
-      return jsonParse(call.json);
-    } catch (error) {
-      throw invalidJson(error);
-    }
+function payloadOf(call: Call, strict: boolean, isWanted = true): unknown {
+  if (call.json !== undefined) return parsePayload(call.json);
+  if (call.messages !== undefined) {
+    const { messages } = call;
+    if (messages.length !== 1) throw new HandlerFailure(HANDLER_NOT_FOUND, `the handler "${call.handler}" takes one message at a time, not ${messages.length}: only queue(batch, env, ctx) takes several`);
+    return parsePayload((messages[0] as (typeof messages)[number]).json);
   }
   const { body, headers } = call.request as NonNullable<Call['request']>;
-  if (body === undefined || body.length === 0) return undefined;
+  if (!isWanted || body === undefined || body.length === 0) return undefined;
   const text = native.utf8Decode(body, false, false);
   if (!isJsonType(headers)) return text;
   try {
@@ -53,20 +50,6 @@ function payloadOf(call: Call, strict: boolean): unknown {
     if (strict) throw invalidJson(error);
     return text;
   }
-}
-
-/** What an event is to queue(batch, env, ctx): a batch of one message. Asking for a retry fails the call, and the host retries it. */
-class Batch {
-  static retryAsked = false;
-  readonly queue: string;
-  readonly messages: readonly object[];
-  constructor(call: Call, body: unknown) {
-    this.queue = call.handler;
-    this.messages = [{ id: call.id, timestamp: new Date(native.nowUs() / 1000), attempts: 1, body, ack() {}, retry: Batch.askRetry }];
-  }
-  static askRetry(this: void): void { Batch.retryAsked = true; }
-  ackAll(): void {}
-  retryAll(): void { Batch.retryAsked = true; }
 }
 
 function scheduledEvent(payload: unknown): object {
@@ -97,9 +80,7 @@ function callObject(object: object, call: Call): unknown {
     if (scheduled !== undefined) return apply(scheduled, object, [scheduledEvent(payloadOf(call, true)), env, context]);
   } else if (call.trigger === 'event') {
     const queue = member(object, 'queue');
-    if (queue !== undefined) {
-      return apply(queue, object, [new Batch(call, payloadOf(call, true)), env, context]);
-    }
+    if (queue !== undefined) return apply(queue, object, [new Batch(call), env, context]);
   }
   const what = call.request !== undefined ? 'an HTTP request' : `a JSON payload (trigger ${call.trigger})`;
   const hint = call.request === undefined && member(object, 'fetch') !== undefined ? '; call it with an HTTP request' : '';
@@ -117,9 +98,10 @@ function isThenable(value: unknown): boolean {
   return value instanceof SavedPromise || typeof (value as { then?: unknown }).then === 'function';
 }
 
-/** After the handler has answered: the retry that queue() may have asked for. */
+/** After the handler has answered. Of messages the answer is which are wanted again; of one event as JSON the call fails then, and the host calls again. */
 function answer(value: unknown, mustRespond: boolean): Reply {
-  if (Batch.retryAsked) throw new Error('the queue handler asked for a retry');
+  if (running().messages !== undefined) return verdict();
+  if (isRetryWanted()) throw new Error('the queue handler asked for a retry');
   return toReply(value, mustRespond);
 }
 
@@ -127,9 +109,11 @@ async function finish(value: unknown, mustRespond: boolean): Promise<Reply> {
   let result: unknown;
   try {
     result = await value;
-    const response = streamed(result);
     // The caller has it before what was given to waitUntil is done.
-    if (response !== undefined && !Batch.retryAsked) return await respond(response);
+    if (running().messages === undefined && !isRetryWanted()) {
+      const response = streamed(result) ?? (isWaiting() && running().request !== undefined ? early(result, mustRespond) : undefined);
+      if (response !== undefined) return await respond(response);
+    }
   } finally {
     await settleWaits();
   }
@@ -156,7 +140,7 @@ export function runCall(namespace: Record<string, unknown>, call: Call): Reply |
   startClock();
   startReporting(false);
   beginIntl(call.caller.locale);
-  Batch.retryAsked = false;
+  beginBatch();
   let target = call.export in namespace ? namespace[call.export] : namespace['default'];
   let self: unknown;
   if (typeof target === 'object' && target !== null && hasOwn(target, call.export) && call.export !== 'fetch') {
@@ -173,7 +157,7 @@ export function runCall(namespace: Record<string, unknown>, call: Call): Reply |
     if (typeof target === 'function') {
       const handler = target as Handler;
       value = call.request?.stream === undefined
-        ? apply(handler, self, [context, payloadOf(call, handler.length >= 2)])
+        ? apply(handler, self, [context, payloadOf(call, handler.length >= 2, !native.readsOne(handler))])
         : applyToStream(handler, self, call, call.request.stream);
     } else if (typeof target === 'object' && target !== null) {
       mustRespond = call.request !== undefined;

@@ -3,9 +3,10 @@
 
 import { freeze, defineProperty, copyArray } from '../primordials.ts';
 import { sdk } from '../sdk.ts';
+import { configured } from '../sdk/config.ts';
 import type { Request } from '../web/request.ts';
 import { Response } from '../web/response.ts';
-import { call, currentRequest, signal, waitUntil } from './invocation.ts';
+import { call, currentRequest, params, signal, waitUntil } from './invocation.ts';
 
 function problem(status: number, code: string, message: unknown, fallback: string): Response {
   return Response.json({ error: { code, message: message === undefined ? fallback : `${message as string}` } }, { status });
@@ -24,6 +25,11 @@ export const context = {
   get invocationId(): string { return call().id; },
   /** Unix time in milliseconds. */
   get deadline(): number { return call().deadlineMs; },
+  get params(): Readonly<Record<string, string>> { return params(); },
+  get config(): Readonly<Record<string, unknown>> { return configured(); },
+  get attempt(): number { return call().attempt ?? 1; },
+  get eventId(): string | undefined { return call().eventId; },
+  get jobId(): string | undefined { return call().jobId; },
   get sdk(): typeof sdk { return sdk; },
   get request(): Request | undefined { return currentRequest(); },
   get signal(): ReturnType<typeof signal> { return signal(); },
@@ -42,7 +48,7 @@ function toJSON(): Record<string, unknown> {
   const { caller, handler, trigger, id, deadlineMs } = call();
   return {
     tenant: caller.tenant, user: caller.user, organisation: caller.organisation, permissions: context.permissions, locale: caller.locale,
-    applet: caller.applet, version: caller.version, handler, trigger, invocationId: id, deadline: deadlineMs,
+    applet: caller.applet, version: caller.version, handler, trigger, invocationId: id, deadline: deadlineMs, params: context.params, attempt: context.attempt,
   };
 }
 defineProperty(context, 'toJSON', { value: toJSON });

@@ -3,7 +3,8 @@
 
 import type { Call } from '../bindings.ts';
 import { native } from '../native.ts';
-import { promiseResolve, promiseThen, push } from '../primordials.ts';
+import { freeze, promiseResolve, promiseThen, push } from '../primordials.ts';
+import { beginConfig } from '../sdk/config.ts';
 import { inspect } from '../web/inspect.ts';
 import { type Request, requestFromParts } from '../web/request.ts';
 import { AbortController } from '../web/abort.ts';
@@ -11,12 +12,15 @@ import { AbortController } from '../web/abort.ts';
 let current: Call | undefined;
 let request: Request | undefined;
 let controller: AbortController | undefined;
+let parameters: Readonly<Record<string, string>> | undefined;
 let waits: Promise<unknown>[] = [];
 
 export function begin(call: Call): void {
   current = call;
   request = undefined;
   controller = undefined;
+  parameters = undefined;
+  beginConfig(call.config ?? '');
   if (waits.length > 0) waits = [];
 }
 
@@ -30,6 +34,15 @@ export function currentRequest(): Request | undefined {
   const parts = call().request;
   if (parts === undefined) return undefined;
   return (request ??= requestFromParts(parts));
+}
+
+/** What the request's path has at the placeholders of the route. */
+export function params(): Readonly<Record<string, string>> {
+  if (parameters !== undefined) return parameters;
+  const all: Record<string, string> = { __proto__: null } as never;
+  const flat = call().params;
+  if (flat !== undefined) for (let i = 0; i < flat.length; i += 2) all[flat[i] as string] = flat[i + 1] as string;
+  return (parameters = freeze(all));
 }
 
 /** Never aborts for now: a sandbox that must stop is dropped. */

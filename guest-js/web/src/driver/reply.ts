@@ -1,13 +1,14 @@
 // What a handler returned, as what is sent: JSON text, or an HTTP response. Says where in the value it cannot be sent.
 
 import type { Reply } from '../bindings.ts';
-import { arrayIndexOf, copyArray, isArray, jsonStringify, matches, objectKeys, push } from '../primordials.ts';
+import { arrayIndexOf, copyArray, isArray, jsonStringify, matches, objectKeys, promiseResolve, push } from '../primordials.ts';
 import { native } from '../native.ts';
 import { bodyBytes, isStreamed, isUnusable, sourceOf } from '../web/body.ts';
 import { type ChunkSource, pump } from '../web/body-stream.ts';
-import { isResponseObject, type Response, responseParts } from '../web/response.ts';
+import { isResponseObject, Response, responseParts } from '../web/response.ts';
 import { HandlerFailure, INVALID_RESULT } from './failure.ts';
 
+const JSON_INIT = { headers: { 'content-type': 'application/json' } };
 const DEPTH_MAX = 64;
 const NODES_MAX = 100_000;
 const NAME = /^[A-Za-z_$][\w$]*$/;
@@ -70,15 +71,35 @@ export function streamed(value: unknown): Response | undefined {
   return typeof value === 'object' && value !== null && isResponseObject(value) && isStreamed(responseParts(value).body) ? value : undefined;
 }
 
-/** Answers with such a response: its head at once, its body as the caller takes it. */
+/** What answers a request at once, although something goes on: as `toReply` and the server would have answered. Undefined for what is no answer. */
+export function early(value: unknown, mustRespond: boolean): Response | undefined {
+  if (typeof value === 'object' && value !== null && isResponseObject(value)) return value;
+  if (mustRespond) return undefined;
+  return value === undefined ? new Response(null, { status: 204 }) : new Response(toJson(value), JSON_INIT);
+}
+
+/** Answers: the head at once, the body as the caller takes it. */
 export async function respond(response: Response): Promise<Reply> {
   const { status, list, body } = responseParts(response);
   check(response);
-  const source = sourceOf(body) as ChunkSource;
+  const source = sourceOf(body) ?? wholeSource(bodyBytes(body));
   const stream = native.bodyOpen();
   native.respond(status, copyArray(list), stream);
   await pump(source, stream);
   return true;
+}
+
+/** A body that is there, as one piece. */
+function wholeSource(bytes: Uint8Array | undefined): ChunkSource {
+  let rest = bytes !== undefined && bytes.length > 0 ? bytes : undefined;
+  return {
+    read: () => {
+      const chunk = rest;
+      rest = undefined;
+      return promiseResolve(chunk);
+    },
+    cancel: () => undefined,
+  };
 }
 
 /** `mustRespond` for fetch(request), which has no other kind of answer. */

@@ -19,8 +19,9 @@ const INT_RANGE = 2 ** 48 - 1;
 
 type Callback = (error: Error | null, value?: unknown) => void;
 
-/** Our name of an algorithm in any spelling that OpenSSL has for it. */
+/** Our name of an algorithm in any spelling that OpenSSL has for it; most programs use ours. */
 function hashName(name: string): string | undefined {
+  if (HASHES.includes(name)) return name;
   const plain = name.toLowerCase().replace(/^rsa-/, '').replace(/^(sha)-(?=\d)/, '$1').replace(/^(sha512)\/(\d+)$/, '$1-$2').replace(/^ssl3-/, '');
   return HASHES.includes(plain) ? plain : undefined;
 }

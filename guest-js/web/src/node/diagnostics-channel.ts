@@ -82,9 +82,13 @@ export const diagnosticsChannel = once(() => {
     }
     traceSync(call: Callable, context: Record<string, unknown> = {}, thisArg?: unknown, ...args: unknown[]): unknown {
       if (!this.hasSubscribers) return Reflect.apply(call, thisArg, args);
+      return this.#traced(context, () => (context['result'] = Reflect.apply(call, thisArg, args)));
+    }
+    /** Tells of start and end, and of what is thrown between. */
+    #traced(context: Record<string, unknown>, work: () => unknown): unknown {
       return this.start.runStores(context, () => {
         try {
-          return (context['result'] = Reflect.apply(call, thisArg, args));
+          return work();
         } catch (error) {
           context['error'] = error;
           this.error.publish(context);
@@ -104,17 +108,8 @@ export const diagnosticsChannel = once(() => {
         if (key === 'error') throw value;
         return value;
       };
-      return this.start.runStores(context, () => {
-        try {
-          return Promise.resolve(Reflect.apply(call, thisArg, args)).then((value) => settled('result', value), (error: unknown) => settled('error', error));
-        } catch (error) {
-          context['error'] = error;
-          this.error.publish(context);
-          throw error;
-        } finally {
-          this.end.publish(context);
-        }
-      });
+      return this.#traced(context, () =>
+        Promise.resolve(Reflect.apply(call, thisArg, args)).then((value) => settled('result', value), (error: unknown) => settled('error', error)));
     }
   }
 

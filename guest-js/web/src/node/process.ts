@@ -2,6 +2,7 @@
 // settings are in `env` but those that are declared.
 
 import { once } from '../lazy.ts';
+import { environment } from '../sdk/config.ts';
 import { native } from '../native.ts';
 import { now } from '../web/clock.ts';
 import { reportException } from '../web/report.ts';
@@ -68,12 +69,16 @@ export const process = once(() => {
     nextTick(() => (object as { emit?: (name: string, error: Error) => void }).emit?.('warning', error));
   }
 
+  // Filled when it is looked at: most programs never do. It may be replaced, as in Node.
+  let replaced: unknown;
+  Object.defineProperty(object, 'env', {
+    get: () => replaced ?? environment(), set: (value: unknown) => { replaced = value; }, enumerable: true, configurable: true,
+  });
+
   const ends = 'return from the handler, or throw';
   return Object.assign(object, {
     title: 'belljar', version: `v${NODE_VERSION}`, versions: { node: NODE_VERSION }, release: { name: 'belljar' }, arch: 'wasm32', platform: 'linux', pid: 1, ppid: 0,
     argv: ['belljar', 'applet'], argv0: 'belljar', execArgv: [], execPath: '/belljar', exitCode: undefined, config: {}, features: {},
-    // Bundling fills in the same value where a program reads it directly.
-    env: { NODE_ENV: 'production' },
     nextTick, hrtime, emitWarning, getBuiltinModule: builtinModule,
     cwd: (): string => '/',
     chdir: unavailable('process.chdir', 'there are no folders'),

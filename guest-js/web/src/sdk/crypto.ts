@@ -23,9 +23,11 @@ function bytes(value: unknown, what: string): Uint8Array {
   return found;
 }
 
+function hmac(key: Uint8Array, data: Uint8Array): string { return hex(native.hash('sha256', data, key) as Uint8Array); }
+
 export const crypto = freeze({
-  sha256Hex: (data: unknown): string => hex(native.sha256(bytes(data, 'data'))),
-  hmacSha256Hex: (key: unknown, data: unknown): string => hex(native.hmacSha256(bytes(key, 'key'), bytes(data, 'data'))),
+  sha256Hex: (data: unknown): string => hex(native.hash('sha256', bytes(data, 'data'), undefined) as Uint8Array),
+  hmacSha256Hex: (key: unknown, data: unknown): string => hmac(bytes(key, 'key'), bytes(data, 'data')),
   /** Compares in time that depends on the lengths only. */
   timingSafeEqual: (a: unknown, b: unknown): boolean => native.timingSafeEqual(bytes(a, 'a'), bytes(b, 'b')),
 });

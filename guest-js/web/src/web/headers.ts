@@ -10,6 +10,33 @@ const NOT_TOKEN = /[^!#$%&'*+\-.^_`|~0-9A-Za-z]/;
 const NOT_VALUE = /[\0\n\r\u0100-\uffff]/;
 const HEADERS_MAX = 1_000;
 
+/**
+ * What most headers are: a look into these tables instead of a search of each character. Names as they are in lower case; values that are
+ * the same when they are trimmed.
+ */
+const KNOWN_NAMES: Record<string, string> = { __proto__: null } as never;
+const KNOWN_VALUES: Record<string, true> = { __proto__: null } as never;
+for (const name of [
+  'Accept', 'Accept-Language', 'Access-Control-Allow-Origin', 'Allow', 'Authorization', 'Cache-Control', 'Content-Disposition', 'Content-Encoding',
+  'Content-Language', 'Content-Length', 'Content-Security-Policy', 'Content-Type', 'Cookie', 'Date', 'ETag', 'Expires', 'If-Match', 'If-None-Match',
+  'Last-Modified', 'Link', 'Location', 'Origin', 'Referer', 'Retry-After', 'Set-Cookie', 'User-Agent', 'Vary', 'X-Content-Type-Options', 'X-Frame-Options', 'X-Request-Id',
+]) {
+  const lower = name.toLowerCase();
+  KNOWN_NAMES[name] = lower;
+  KNOWN_NAMES[lower] = lower;
+}
+for (const type of ['application/json', 'text/plain', 'text/html', 'text/css', 'text/javascript', 'text/csv', 'application/xml', 'text/event-stream']) {
+  KNOWN_VALUES[type] = true;
+  KNOWN_VALUES[`${type}; charset=utf-8`] = true;
+  KNOWN_VALUES[`${type};charset=utf-8`] = true;
+}
+for (const value of ['application/octet-stream', 'application/x-www-form-urlencoded', '*', '*/*', 'no-cache', 'no-store', 'nosniff', 'image/png', 'image/svg+xml']) KNOWN_VALUES[value] = true;
+/** Longer texts are not looked up: that would keep them. */
+const KNOWN_CHARS_MAX = 48;
+
+function knownName(name: unknown): string | undefined { return typeof name === 'string' && name.length <= KNOWN_CHARS_MAX ? KNOWN_NAMES[name] : undefined; }
+function isKnownValue(value: unknown): value is string { return typeof value === 'string' && value.length <= KNOWN_CHARS_MAX && KNOWN_VALUES[value] === true; }
+
 export function isToken(text: string): boolean { return text !== '' && !matches(NOT_TOKEN, text); }
 
 /** Whether every character is a byte, and none of them NUL, CR or LF. */
@@ -18,12 +45,15 @@ export function isFieldValue(text: string): boolean { return !matches(NOT_VALUE,
 function isSpace(code: number): boolean { return code === 32 || code === 9 || code === 10 || code === 13; }
 
 function fieldName(name: unknown): string {
+  const known = knownName(name);
+  if (known !== undefined) return known;
   const text = domString(name);
   if (!isToken(text)) throw new TypeError(`"${text}" is not a valid header name`);
   return toLowerCase(text);
 }
 
 function fieldValue(value: unknown, name: string): string {
+  if (isKnownValue(value)) return value;
   let text = domString(value);
   let start = 0;
   let end = text.length;
@@ -103,6 +133,8 @@ function sorted(list: readonly string[]): [string, string][] {
   return pairs;
 }
 
+function byteValue(value: unknown, name: string): string { return isKnownValue(value) ? value : byteString(value, `the value of header ${name}`); }
+
 function fill(list: string[], init: unknown): void {
   if (!isObject(init)) throw new TypeError('headers: give an object, an array of pairs, or Headers');
   const iterate = (init as unknown as { [Symbol.iterator]?: unknown })[Symbol.iterator];
@@ -123,7 +155,7 @@ function fill(list: string[], init: unknown): void {
   }
   // All of the record is converted before any of it is looked at.
   const pairs: [string, string][] = [];
-  record(init, (key) => byteString(key, 'a header name'), (value, name) => byteString(value, `the value of header ${name}`), (name, value) => {
+  record(init, (key) => (knownName(key) === undefined ? byteString(key, 'a header name') : key), byteValue, (name, value) => {
     for (let i = 0; i < pairs.length; i++) {
       if ((pairs[i] as [string, string])[0] !== name) continue;
       (pairs[i] as [string, string])[1] = value;

@@ -8,6 +8,7 @@
 //!     encoding   how keys are written: pkcs8 and spki
 //!     aes        AES-GCM, CBC, CTR and key wrapping
 //!     asymmetric signatures, RSA-OAEP, key agreement
+//!     hash       digests and HMACs: no session, no threads
 //! ```
 //!
 //! No primitive is written here. Where Web Cryptography asks for more than aws-lc-rs has a function for (tags and nonces of other sizes
@@ -16,6 +17,7 @@
 mod aes;
 mod asymmetric;
 mod encoding;
+mod hash;
 mod key;
 mod session;
 #[cfg(test)]
@@ -26,9 +28,10 @@ use std::sync::Arc;
 
 use tokio::sync::Semaphore;
 
+pub use hash::{digest, hmac};
 pub use session::CryptoSession;
 pub(crate) use value::GENERATE_RANDOM_BYTES;
-pub use value::{Cipher, CryptoError, CryptoOperation, CryptoReply, Hash, KeyDescription, KeyFormat, KeyKind, KeyRole, Scheme};
+pub use value::{Cipher, CryptoError, CryptoOperation, CryptoReply, Hash, HashName, KeyDescription, KeyFormat, KeyKind, KeyRole, Scheme};
 
 use crate::capability::http::HostBytes;
 use crate::floor::limits::CryptoLimits;

@@ -4,7 +4,7 @@
 //! One [`HttpClient`] per host of applets, one [`HttpSession`] per invocation. A request passes, in this order: the shape of its
 //! URL, method and headers; the granted rules (`policy.rs`); the address in the URL, if there is one; the number of requests;
 //! the pool of connections; and, for a new connection, the addresses of its name, of which only those of its zone are dialled
-//! (`zone.rs`, `dial.rs`), and the address of the peer. Each redirect hop passes all of it again. It knows nothing of Wasm,
+//! (`zone.rs`, `dial.rs`), and the address of the peer. Each redirect hop passes all of it again, and gets secrets for itself (`secrets.rs`). It knows nothing of Wasm,
 //! tenants or logs.
 //!
 //! It is built on hyper rather than on reqwest because every check that matters sits in the connector: the port is known there
@@ -19,7 +19,9 @@ mod error;
 mod headers;
 mod held;
 mod policy;
+mod proxy;
 mod resolve;
+mod secrets;
 mod session;
 mod zone;
 
@@ -27,7 +29,7 @@ mod zone;
 mod tests;
 
 pub use body::{RequestBody, ResponseBody};
-pub use client::{HttpClient, HttpConfig, HttpConfigError};
+pub use client::{HttpClient, HttpConfig, HttpConfigError, HttpProxy};
 pub use error::HttpError;
 pub use held::{Held, HostBytes};
 pub use policy::HttpRules;

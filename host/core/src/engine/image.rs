@@ -1,7 +1,9 @@
 //! Images: an applet's linear memory after its top-level code has run, as a core module that has nothing but that memory. Of the compiled
-//! module what differs from the base image's is kept, a tenth of it.
+//! module what differs from the base image's is kept, and that compressed: a fiftieth of it.
 
 use wasm_encoder::{ConstExpr, DataSection, ExportKind, ExportSection, MemorySection, MemoryType, Module};
+
+use crate::floor::limits::MEMORY_SLOT_BYTES;
 
 const PAGE_BYTES: usize = 64 << 10;
 /// Zeroes that are cheaper to store than a segment of their own.
@@ -10,6 +12,10 @@ const GAP_BYTES_MAX: usize = 256;
 const BLOCK_BYTES: usize = 256;
 /// Compared in a block that differs. Bytes of one word are never in two runs.
 const WORD_BYTES: usize = size_of::<u64>();
+/// Of zstd: what takes least time, both ways.
+const ZSTD_LEVEL: i32 = 1;
+/// A delta is not larger than the largest image, and the headers of its runs.
+const DELTA_BYTES_MAX: usize = 2 * MEMORY_SLOT_BYTES as usize;
 /// Before each run of a delta: offset and length.
 const RUN_HEADER_BYTES: usize = 8;
 // Both are gaps over which runs are joined.
@@ -100,6 +106,21 @@ pub(crate) fn delta(base: &[u8], bytes: &[u8]) -> Option<Vec<u8>> {
     Some(delta)
 }
 
+/// [`delta`], as it lies on disk: its length (a 32-bit number, little-endian), then it, compressed.
+pub(crate) fn packed_delta(base: &[u8], bytes: &[u8]) -> Option<Vec<u8>> {
+    let delta = delta(base, bytes)?;
+    let mut packed = u32::try_from(delta.len()).ok()?.to_le_bytes().to_vec();
+    packed.extend_from_slice(&zstd::bulk::compress(&delta, ZSTD_LEVEL).ok()?);
+    Some(packed)
+}
+
+/// The bytes that [`packed_delta`] was given; nothing when `packed` is not one.
+pub(crate) fn unpack(base: &[u8], packed: &[u8]) -> Option<Vec<u8>> {
+    let (length, compressed) = packed.split_first_chunk()?;
+    let length = usize::try_from(u32::from_le_bytes(*length)).ok()?;
+    restore(base, &zstd::bulk::decompress(compressed, length.min(DELTA_BYTES_MAX)).ok()?)
+}
+
 /// The bytes that [`delta`] was given; nothing when `delta` is not one.
 pub(crate) fn restore(base: &[u8], delta: &[u8]) -> Option<Vec<u8>> {
     fn number(from: &mut &[u8]) -> Option<usize> {
@@ -176,7 +197,10 @@ mod tests {
                 }
             }
             let made = delta(&base, &memory).expect("it is short");
-            prop_assert_eq!(restore(&base, &made), Some(memory));
+            prop_assert_eq!(restore(&base, &made), Some(memory.clone()));
+            let packed = packed_delta(&base, &memory).expect("it is short");
+            prop_assert_eq!(unpack(&base, &packed), Some(memory));
+            prop_assert_eq!(unpack(&base, &packed[..packed.len() - 1]), None);
             // Cut anywhere, it is refused or makes other bytes: never a panic.
             for end in 0..made.len() {
                 restore(&base, &made[..end]);

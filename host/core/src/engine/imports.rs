@@ -1,20 +1,21 @@
 //! What the guest calls: each function of `wit/`, counted, bounded, and handed to its capability. Operations never block: they
 //! begin as tasks, and `invoke` collects what completes.
 
+mod capabilities;
 pub(super) mod convert;
-pub(super) mod intl;
 mod crypto;
+pub(super) mod hashes;
+pub(super) mod intl;
 mod streams;
 
 use std::collections::HashMap;
 use std::future::Future;
 use std::sync::Arc;
-use std::time::Instant;
 
 use belljar_intl::Formatters;
 use bytes::Bytes;
 use tokio::task::{AbortHandle, JoinSet};
-use wasmtime::StoreContextMut;
+use wasmtime::{AsContextMut, StoreContextMut, Trap};
 use wasmtime::component::{HasSelf, Linker};
 
 use super::bindings::Applet;
@@ -25,12 +26,18 @@ use super::positions::Positions;
 use crate::capability::bodies::BodyReader;
 use crate::capability::crypto::CryptoSession;
 use crate::capability::db::{DbOperation, DbSession};
+use crate::capability::events::EventsSession;
 use crate::capability::http::{Held, HostBytes, HttpSession, RequestBody};
+use crate::capability::jobs::JobsSession;
+use crate::capability::kv::KvSession;
 use crate::capability::log::LogSession;
+use crate::capability::secrets::SecretsSession;
 use crate::floor::clock::Source;
+use crate::floor::deadline::Deadline;
 use crate::floor::fault::{Fault, FaultCode};
 use crate::floor::limits::{LimitHit, Limits};
 use crate::invocation::Modules;
+use crate::observe::{Begun, Watch};
 
 pub(super) use self::streams::Responding;
 use self::streams::{Answer, Streams};
@@ -58,9 +65,15 @@ pub(super) struct Completed {
 pub(crate) struct Capabilities {
     pub(crate) db: Option<DbSession>,
     pub(crate) http: Option<HttpSession>,
+    pub(crate) kv: Option<KvSession>,
+    pub(crate) secrets: Option<SecretsSession>,
+    pub(crate) events: Option<EventsSession>,
+    pub(crate) jobs: Option<JobsSession>,
     pub(crate) crypto: CryptoSession,
     pub(crate) log: LogSession,
     pub(crate) modules: Option<Arc<dyn Modules>>,
+    /// Is told of each use of what was granted, and of what was not.
+    pub(crate) watch: Option<Watch>,
 }
 
 /// Store data of one instance.
@@ -84,19 +97,44 @@ pub(crate) struct State {
     pub(super) host_calls: u64,
     /// What Intl has made so far.
     formatters: Formatters,
-    begun: Instant,
-    deadline_ms: u64,
+    /// When the invocation has to be over.
+    pub(super) deadline: Deadline,
+    /// The time and the fuel of what was given to `waitUntil`.
+    pub(super) wait_until_ms: u64,
+    /// Nothing once it was filled in.
+    wait_until_fuel_max: Option<u64>,
+    fuel: Fuel,
     /// The clock at the start of this slice, and the fuel left then.
     slice_us: u64,
     slice_fuel: u64,
     fuel_now: u64,
 }
 
+/// The fuel in the store: of the call, then of what was given to `waitUntil`.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Fuel {
+    /// The limit.
+    pub(super) name: &'static str,
+    /// How much was filled in.
+    pub(super) allowed: u64,
+    /// Burnt of an earlier filling.
+    burnt_before: u64,
+}
+
+impl Fuel {
+    /// All that was burnt, when so much is left.
+    pub(super) fn burnt(&self, left: u64) -> u64 {
+        self.burnt_before + self.allowed.saturating_sub(left)
+    }
+}
+
 impl State {
-    pub(super) fn new(limits: &Limits, source: Arc<dyn Source>, host_bytes: HostBytes, capabilities: Capabilities, positions: Arc<Positions>, begun: Instant) -> Self {
+    pub(super) fn new(limits: &Limits, source: Arc<dyn Source>, host_bytes: HostBytes, capabilities: Capabilities, positions: Arc<Positions>, deadline: Deadline) -> Self {
         Self {
-            begun,
-            deadline_ms: limits.deadline_ms,
+            deadline,
+            wait_until_ms: limits.wait_until_ms,
+            wait_until_fuel_max: Some(limits.wait_until_fuel_max),
+            fuel: Fuel { name: "fuel_max", allowed: limits.fuel_max, burnt_before: 0 },
             limiter: Limiter::new(limits.memory_bytes_max),
             capabilities,
             source,
@@ -120,6 +158,21 @@ impl State {
     }
 
     /// Sets the guest's clock at the start of a slice: to the host's time in whole milliseconds, or to the timer that is due, never backwards.
+    /// What the fuel in the store is.
+    pub(super) fn fuel(&self) -> Fuel {
+        self.fuel
+    }
+
+    /// How much is to be filled in for what was given to `waitUntil`, with `left` of the fuel before: once, when its time has begun.
+    pub(super) fn refill(&mut self, left: u64) -> Option<u64> {
+        if !self.deadline.is_waiting() {
+            return None;
+        }
+        let allowed = self.wait_until_fuel_max.take()?;
+        self.fuel = Fuel { name: "wait_until_fuel_max", allowed, burnt_before: self.fuel.burnt(left) };
+        Some(allowed)
+    }
+
     pub(super) fn begin_slice(&mut self, fuel_left: u64, due_us: u64) {
         let host_us = self.source.now_us();
         self.slice_us = (host_us - host_us % HOST_STEP_US).max(due_us).max(self.slice_end_us(fuel_left));
@@ -199,13 +252,35 @@ impl State {
         Ok(operation)
     }
 
+    /// An operation whose use of a capability is watched. `target` says on what it is used.
+    fn submit_watched(
+        &mut self,
+        used: Option<Begun>,
+        bytes: u64,
+        work: impl Future<Output = Outcome> + Send + 'static,
+    ) -> wasmtime::Result<u32> {
+        let Some(used) = used else { return self.submit(bytes, work) };
+        self.submit(bytes, async move {
+            let outcome = work.await;
+            used.end(convert::use_end(&outcome));
+            outcome
+        })
+    }
+
+    /// A use of a capability begins, if anybody watches; `target` says on what.
+    fn watched(&self, capability: &'static str, operation: &'static str, target: impl FnOnce() -> String) -> Option<Begun> {
+        let watch = self.capabilities.watch.as_ref()?;
+        Some(watch.begin(capability, operation, target(), self.source.now_us()))
+    }
+
     fn db(&mut self, bytes: u64, operation: DbOperation) -> wasmtime::Result<u32> {
+        let used = self.watched("db", operation.name(), String::new);
         match &self.capabilities.db {
             Some(session) => {
                 let work = session.run(operation);
-                self.submit(bytes, async move { convert::db_outcome(work.await) })
+                self.submit_watched(used, bytes, async move { convert::db_outcome(work.await) })
             }
-            None => self.submit(0, async { Outcome::Db(Err(db::Error::NotGranted)) }),
+            None => self.submit_watched(used, 0, async { Outcome::Db(Err(db::Error::NotGranted)) }),
         }
     }
 }
@@ -220,6 +295,14 @@ fn over(name: &'static str, allowed: u64, used: u64) -> wasmtime::Error {
 
 impl types::Host for State {}
 
+/// Takes fuel for work of the host's own; too little of it ends the instance.
+fn charge(store: &mut impl AsContextMut, fuel: u64) -> wasmtime::Result<()> {
+    let mut context = store.as_context_mut();
+    let left = context.get_fuel()?;
+    context.set_fuel(left.saturating_sub(fuel))?;
+    if left < fuel { Err(Trap::OutOfFuel.into()) } else { Ok(()) }
+}
+
 /// Links all functions of `wit/`. The macro's traits see the store's data only; the clock also needs the fuel, so it is linked by
 /// hand, over the macro's.
 pub(super) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
@@ -232,6 +315,7 @@ pub(super) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
         state.fuel_now = fuel_left;
         Ok((state.guest_now_us(),))
     })?;
+    hashes::link(linker)?;
     intl::link(linker)?;
     linker.allow_shadowing(false);
     Ok(())
@@ -243,12 +327,10 @@ impl clock::Host for State {
     }
 
     fn checkpoint(&mut self) -> wasmtime::Result<()> {
-        let used = u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX);
-        if used < self.deadline_ms {
+        if !self.deadline.has_passed() {
             return Ok(());
         }
-        let hit = LimitHit { name: "deadline_ms", allowed: self.deadline_ms, used };
-        Err(abort(Fault::limit(FaultCode::Deadline, hit)))
+        Err(abort(Fault::limit(FaultCode::Deadline, self.deadline.hit())))
     }
 }
 
@@ -273,8 +355,13 @@ impl random::Host for State {
 impl log::Host for State {
     fn write(&mut self, origin: log::Origin, level: log::Level, message: String, fields: Vec<log::Field>) -> wasmtime::Result<()> {
         self.host_calls += 1;
-        let fields = fields.into_iter().map(|f| (f.name, self.positions.in_json(f.value))).collect();
-        let message = self.positions.in_text(message);
+        let mut fields: Vec<_> = fields.into_iter().map(|f| (f.name, self.positions.in_json(f.value))).collect();
+        let mut message = self.positions.in_text(message);
+        if let Some(secrets) = &self.capabilities.secrets {
+            let secrets = secrets.in_use();
+            message = secrets.redact(message);
+            fields = fields.into_iter().map(|(name, value)| (secrets.redact(name), secrets.redact(value))).collect();
+        }
         self.capabilities.log.write(convert::origin(origin), convert::level(level), message, fields);
         Ok(())
     }
@@ -316,8 +403,9 @@ impl db::Host for State {
 
 impl http::Host for State {
     fn send(&mut self, mut request: types::Request, options: http::Options) -> wasmtime::Result<u32> {
+        let used = self.watched("http", "send", || convert::origin_of(&request.url));
         let Some(session) = &self.capabilities.http else {
-            return self.submit(0, async { Outcome::Http(Err(http::Error::NotGranted)) });
+            return self.submit_watched(used, 0, async { Outcome::Http(Err(http::Error::NotGranted)) });
         };
         let body = match request.body {
             types::Body::Empty => RequestBody::default(),
@@ -332,7 +420,13 @@ impl http::Host for State {
         };
         let (request, bytes) = convert::request(request, body);
         let work = session.send(request, convert::options(options));
-        self.submit_with_stream(bytes, |number| async move { convert::http_outcome(work.await, number) })
+        self.submit_with_stream(bytes, |number| async move {
+            let answered = convert::http_outcome(work.await, number);
+            if let Some(used) = used {
+                used.end(convert::use_end(&answered.0));
+            }
+            answered
+        })
     }
 }
 

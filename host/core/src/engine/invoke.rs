@@ -1,18 +1,19 @@
 //! One invocation: a fresh instance, `start`, then waiting and `resume` until it is done. While it waits there is no WebAssembly
 //! frame, no fiber and no thread, only its memory. Whatever ends it, the instance is dropped and never entered again.
 
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Instant;
 
 use belljar_package::Handler;
-use tokio::time::Instant as Moment;
 use wasmtime::{Store, Trap, WasmCoreDump};
 
 use super::bindings::Applet;
 use super::bindings::belljar::applet::completions::Completion;
 use super::bindings::belljar::applet::types;
 use super::frames;
-use super::imports::{Capabilities, State, convert};
+use super::imports::{Capabilities, Fuel, State, convert};
 use super::limiter::Abort;
 use super::positions::Positions;
 use super::prepare::Prepared;
@@ -22,12 +23,14 @@ use crate::capability::bodies::BodyReader;
 use crate::capability::http::HostBytes;
 use crate::catalog::Release;
 use crate::floor::clock::Source;
+use crate::floor::deadline::Deadline;
 use crate::floor::fault::{ErrorRole, Fault, FaultCode, Frame, ThrownError};
 use crate::floor::grants::Grants;
 use crate::floor::ids::{AppletId, InvocationId, TenantId};
 use crate::floor::limits::{LimitHit, Limits};
 use crate::floor::usage::Usage;
-use crate::invocation::{Body, HttpReply, Invocation, Payload, Program, ProgramKind, Response, ResponseHead, ResponseSink, StreamedReply};
+use crate::turns::{Turns, in_turns};
+use crate::invocation::{Body, HttpReply, Invocation, Message, Payload, Program, ProgramKind, Response, ResponseHead, ResponseSink, StreamedReply};
 
 /// Completions delivered in one `resume`.
 const COMPLETIONS_MAX: usize = 256;
@@ -40,9 +43,14 @@ pub(crate) struct Run<'a> {
     pub(crate) capabilities: Capabilities,
     pub(crate) host_bytes: HostBytes,
     pub(crate) task: Task,
+    /// When it may use a processor.
+    pub(crate) turns: Option<Arc<dyn Turns>>,
+    /// Ends it when it resolves.
+    pub(crate) until: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
     /// Takes a response that the guest writes in pieces.
     pub(crate) sink: &'a mut dyn ResponseSink,
     pub(crate) begun: Instant,
+    pub(crate) deadline: Deadline,
 }
 
 /// What the instance is started with, and the body of its request if that is read in pieces.
@@ -54,6 +62,7 @@ impl Task {
         let mut reader = None;
         let payload = match invocation.payload {
             Payload::Json(json) => types::Payload::Json(json),
+            Payload::Messages(messages) => types::Payload::Messages(messages.into_iter().map(message).collect()),
             Payload::Request(request) => types::Payload::Request(types::Request {
                 method: request.method,
                 url: request.url,
@@ -73,6 +82,11 @@ impl Task {
             export: handler.export.clone(),
             trigger: invocation.trigger,
             payload,
+            params: invocation.params.into_iter().map(|(name, value)| types::PathParameter { name, value }).collect(),
+            config: invocation.config.to_string(),
+            attempt: invocation.attempt,
+            event: invocation.chain.event,
+            job: invocation.job,
         };
         let caller = types::Caller {
             tenant: release.tenant().to_string(),
@@ -88,7 +102,7 @@ impl Task {
 
     /// A program given as text.
     pub(crate) fn program(id: &InvocationId, tenant: &TenantId, applet: &AppletId, grants: &Grants, program: Program) -> Self {
-        let granted = [("db", grants.db), ("http", !grants.http.is_empty()), ("log", grants.log)];
+        let granted = [("db", grants.db), ("http", !grants.http.is_empty()), ("kv", grants.kv), ("log", grants.log)];
         let program = types::Program {
             kind: match program.kind {
                 ProgramKind::Script => types::ProgramKind::Script,
@@ -112,13 +126,17 @@ impl Task {
     }
 }
 
+fn message(message: Message) -> types::Message {
+    let Message { id, published_ms, attempt, payload } = message;
+    types::Message { id, published_ms, attempt, payload }
+}
+
 impl Sandbox {
     /// Runs one invocation to its end.
     pub(crate) async fn invoke(&self, run: Run<'_>) -> (Result<Response, Fault>, Usage) {
-        let Run { prepared, limits, source, capabilities, host_bytes, task: Task(mut invocation, body), sink, begun } = run;
+        let Run { prepared, limits, source, capabilities, host_bytes, task: Task(mut invocation, body), turns, until, sink, begun, deadline } = run;
         invocation.deadline_ms = source.now_us() / 1_000 + limits.deadline_ms;
-        let deadline = Moment::from_std(begun) + std::time::Duration::from_millis(limits.deadline_ms);
-        let mut store = Store::new(&self.engine, State::new(limits, source, host_bytes, capabilities, prepared.positions.clone(), begun));
+        let mut store = Store::new(&self.engine, State::new(limits, source, host_bytes, capabilities, prepared.positions.clone(), deadline.clone()));
         store.limiter(|state| &mut state.limiter);
         if let (Some(reader), types::Task::Call(call)) = (body, &mut invocation.task)
             && let types::Payload::Request(request) = &mut call.payload
@@ -127,27 +145,37 @@ impl Sandbox {
         }
         let forwarding = Forwarding::Idle(sink);
         let ended = match fuel(&mut store, limits.fuel_max) {
-            Ok(()) => tokio::time::timeout_at(deadline, drive(&mut store, prepared, &invocation, forwarding, deadline)).await,
-            Err(error) => Ok(Err(Stop::Wasmtime(error))),
+            Ok(()) => {
+                let driven = drive(&mut store, prepared, &invocation, turns.as_ref(), forwarding);
+                tokio::select! {
+                    biased;
+                    ended = unless(until, driven) => ended,
+                    () = deadline.passed() => Err(Stop::Deadline),
+                }
+            }
+            Err(error) => Err(Stop::Wasmtime(error)),
         };
         let wall_us = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
-        let fuel = limits.fuel_max.saturating_sub(store.get_fuel().unwrap_or(0));
+        let filled = store.data().fuel();
+        let fuel = filled.burnt(store.get_fuel().unwrap_or(0));
         let result = match ended {
-            Ok(Ok(Ended::Step(step))) => finished(step, limits, &prepared.positions),
+            Ok(Ended::Step(step)) => finished(step, limits, &prepared.positions),
             // Its head was checked when it was given, its bytes when they were written.
-            Ok(Ok(Ended::Responded(reply))) => Ok(Response::Streamed(reply)),
-            Ok(Err(Stop::Fault(fault))) => Err(fault),
-            Ok(Err(Stop::Wasmtime(error))) => {
+            Ok(Ended::Responded(reply)) => Ok(Response::Streamed(reply)),
+            Err(Stop::Fault(fault)) => Err(fault),
+            Err(Stop::Cancelled) => Err(Fault::new(FaultCode::Cancelled, "the call was cancelled")),
+            Err(Stop::Wasmtime(error)) => {
                 let frames = self.frames(&mut store, &error, &prepared.positions);
-                Err(Fault { frames, ..trapped(&error, limits, fuel) })
+                Err(Fault { frames, ..trapped(&error, filled, fuel) })
             }
-            Ok(Err(Stop::Deadline)) | Err(_) => {
-                let hit = LimitHit { name: "deadline_ms", allowed: limits.deadline_ms, used: wall_us / 1_000 };
-                Err(Fault::limit(FaultCode::Deadline, hit))
-            }
+            Err(Stop::Deadline) => Err(Fault::limit(FaultCode::Deadline, deadline.hit())),
         };
         let state = store.data();
         let capabilities = &state.capabilities;
+        let result = match &capabilities.secrets {
+            Some(secrets) => result.map_err(|fault| secrets.in_use().redact_fault(fault)),
+            None => result,
+        };
         let usage = Usage {
             fuel,
             memory_bytes_peak: state.limiter.peak(),
@@ -157,6 +185,9 @@ impl Sandbox {
             db: capabilities.db.as_ref().map(|db| db.usage()).unwrap_or_default(),
             http: capabilities.http.as_ref().map(|http| http.usage()).unwrap_or_default(),
             crypto: capabilities.crypto.usage(),
+            kv: capabilities.kv.as_ref().map(|kv| kv.usage()).unwrap_or_default(),
+            events: capabilities.events.as_ref().map(|events| events.usage()).unwrap_or_default(),
+            jobs: capabilities.jobs.as_ref().map(|jobs| jobs.usage()).unwrap_or_default(),
             log: capabilities.log.usage(),
         };
         (result, usage)
@@ -185,6 +216,7 @@ enum Ended {
 /// Why an invocation ended without a last step.
 enum Stop {
     Deadline,
+    Cancelled,
     Fault(Fault),
     Wasmtime(wasmtime::Error),
 }
@@ -195,28 +227,58 @@ impl From<wasmtime::Error> for Stop {
     }
 }
 
+/// Drives an invocation until it ends, or is ended.
+async fn unless(
+    until: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
+    driven: impl Future<Output = Result<Ended, Stop>>,
+) -> Result<Ended, Stop> {
+    let Some(until) = until else { return driven.await };
+    tokio::select! {
+        biased;
+        () = until => Err(Stop::Cancelled),
+        ended = driven => ended,
+    }
+}
+
 async fn drive(
     store: &mut Store<State>,
     prepared: &Prepared,
     invocation: &types::Invocation,
+    turns: Option<&Arc<dyn Turns>>,
     mut forwarding: Forwarding<'_>,
-    deadline: Moment,
 ) -> Result<Ended, Stop> {
     begin_slice(store, 0);
-    let applet: Applet = prepared.linked.instantiate_async(&mut *store).await?;
-    let mut step = applet.call_start(&mut *store, invocation).await?;
+    let slice = async {
+        let begun = store.get_fuel().unwrap_or(0);
+        let applet: Applet = prepared.linked.instantiate_async(&mut *store).await?;
+        let step = applet.call_start(&mut *store, invocation).await?;
+        wasmtime::Result::Ok((applet, step, burnt(store, begun)))
+    };
+    let fuel_of = |slice: &wasmtime::Result<_>| slice.as_ref().ok().map(|(_, _, fuel)| *fuel);
+    let (applet, mut step, _) = in_turns(turns, FUEL_YIELD_INTERVAL, slice, fuel_of).await?;
     loop {
         if let Some(responding) = store.data_mut().take_responding() {
-            forwarding.begin(responding);
+            let state = store.data();
+            forwarding.begin(responding, state.deadline.clone(), state.wait_until_ms);
         }
         let types::Step::Pending(wait) = step else { break };
         let (completions, due_us) = forwarding.alongside(wait_for(store.data_mut(), wait)).await?;
         // Capabilities end what they do at the same moment: the applet must not be asked what it makes of that.
-        if Moment::now() >= deadline {
+        if store.data().deadline.has_passed() {
             return Err(Stop::Deadline);
         }
+        let left = store.get_fuel().unwrap_or(0);
+        if let Some(fuel) = store.data_mut().refill(left) {
+            store.set_fuel(fuel)?;
+        }
         begin_slice(store, due_us);
-        step = forwarding.alongside(applet.call_resume(&mut *store, &completions)).await?;
+        let slice = async {
+            let begun = store.get_fuel().unwrap_or(0);
+            let step = applet.call_resume(&mut *store, &completions).await?;
+            wasmtime::Result::Ok((step, burnt(store, begun)))
+        };
+        let fuel_of = |slice: &wasmtime::Result<_>| slice.as_ref().ok().map(|(_, fuel)| *fuel);
+        (step, _) = forwarding.alongside(in_turns(turns, FUEL_YIELD_INTERVAL, slice, fuel_of)).await?;
     }
     match (step, store.data().has_responded()) {
         (types::Step::Done(types::Reply::Responded), true) => Ok(Ended::Responded(forwarding.finish().await.map_err(Stop::Fault)?)),
@@ -225,6 +287,11 @@ async fn drive(
         }
         (step, _) => Ok(Ended::Step(step)),
     }
+}
+
+/// Fuel burnt since there was `begun` of it.
+fn burnt(store: &Store<State>, begun: u64) -> u64 {
+    begun.saturating_sub(store.get_fuel().unwrap_or(0))
 }
 
 fn begin_slice(store: &mut Store<State>, due_us: u64) {
@@ -351,13 +418,13 @@ pub(super) fn parent(given: u32, index: usize) -> usize {
 }
 
 /// A call into the guest ended with an error: ours, carried by a trap, or a trap of WebAssembly's.
-fn trapped(error: &wasmtime::Error, limits: &Limits, fuel: u64) -> Fault {
+fn trapped(error: &wasmtime::Error, filled: Fuel, fuel: u64) -> Fault {
     if let Some(Abort(fault)) = error.downcast_ref() {
         return fault.clone();
     }
     match error.downcast_ref::<Trap>() {
         Some(Trap::OutOfFuel) => {
-            Fault::limit(FaultCode::Fuel, LimitHit { name: "fuel_max", allowed: limits.fuel_max, used: fuel })
+            Fault::limit(FaultCode::Fuel, LimitHit { name: filled.name, allowed: filled.allowed, used: fuel })
         }
         Some(Trap::StackOverflow) => Fault::new(FaultCode::Stack, "the stack is exhausted"),
         Some(trap) => Fault::new(FaultCode::Trap, format!("the engine trapped: {trap}")),

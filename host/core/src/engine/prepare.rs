@@ -11,11 +11,12 @@ use wasmtime::{Caller, Linker, Memory, Module, Store, Trap, TypedFunc};
 use super::bindings::AppletPre;
 use super::frames;
 use super::image;
-use super::imports::{State, intl};
+use super::imports::{State, hashes, intl};
 use super::invoke::{details, parent};
 use super::limiter::{Abort, Limiter};
 use super::positions::Positions;
 use super::sandbox::{FUEL_YIELD_INTERVAL, Sandbox};
+use crate::capability::crypto::{digest, hmac};
 use crate::floor::fault::{ErrorRole, Fault, FaultCode, Frame, ThrownError};
 use crate::floor::ids::Digest;
 use crate::floor::limits::LimitHit;
@@ -127,7 +128,7 @@ impl Sandbox {
         if !source.locales.is_empty() {
             hasher.update(belljar_intl::version().as_bytes());
         }
-        format!("{}-delta", &hasher.finalize().to_hex()[..32])
+        format!("{}-image", &hasher.finalize().to_hex()[..32])
     }
 
     async fn evaluate_top_level(&self, source: &Source<'_>, positions: &Positions) -> Result<(Vec<u8>, Vec<String>), Fault> {
@@ -223,6 +224,7 @@ impl Sandbox {
             },
         )?;
         link_intl(&mut linker)?;
+        link_hashes(&mut linker)?;
         Ok(linker)
     }
 }
@@ -242,14 +244,9 @@ fn link_intl(linker: &mut Linker<Preparing>) -> wasmtime::Result<()> {
                     Ok(text) => (0u8, text),
                     Err(text) => (1, text),
                 };
-                let (memory, realloc) = (caller.data().memory, caller.data().realloc.clone());
-                let (memory, realloc) = memory.zip(realloc).ok_or(Trap::UnreachableCodeReached)?;
-                let bytes = u32::try_from(text.len())?;
-                let at = realloc.call_async(&mut caller, (0, 0, 1, bytes)).await?;
-                memory.write(&mut caller, at as usize, text.as_bytes())?;
+                write(&mut caller, text.as_bytes(), result + 4).await?;
+                let memory = caller.data().memory.ok_or(Trap::UnreachableCodeReached)?;
                 memory.write(&mut caller, result as usize, &[case])?;
-                memory.write(&mut caller, result as usize + 4, &at.to_le_bytes())?;
-                memory.write(&mut caller, result as usize + 8, &bytes.to_le_bytes())?;
                 Ok(())
             })
         },
@@ -266,10 +263,53 @@ fn link_intl(linker: &mut Linker<Preparing>) -> wasmtime::Result<()> {
     Ok(())
 }
 
-fn text(caller: &Caller<'_, Preparing>, at: u32, bytes: u32) -> wasmtime::Result<String> {
+/// Hashes are pure, too.
+fn link_hashes(linker: &mut Linker<Preparing>) -> wasmtime::Result<()> {
+    let name = "belljar:applet/hashes@0.1.0";
+    linker.func_wrap_async(name, "digest", |mut caller: Caller<'_, Preparing>, (algorithm, at, bytes, result): (u32, u32, u32, u32)| {
+        Box::new(async move {
+            let algorithm = *hashes::ALGORITHMS.get(algorithm as usize).ok_or(Trap::UnreachableCodeReached)?;
+            hashes::charge_digest(&mut caller, algorithm, bytes as usize)?;
+            let digest = digest(algorithm, range(&caller, at, bytes)?);
+            write(&mut caller, &digest, result).await
+        })
+    })?;
+    linker.func_wrap_async(
+        name,
+        "hmac",
+        |mut caller: Caller<'_, Preparing>, (algorithm, key_at, key_bytes, at, bytes, result): (u32, u32, u32, u32, u32, u32)| {
+            Box::new(async move {
+                let algorithm = *hashes::ALGORITHMS.get(algorithm as usize).ok_or(Trap::UnreachableCodeReached)?;
+                hashes::charge_hmac(&mut caller, algorithm, key_bytes as usize, bytes as usize)?;
+                let code = hmac(algorithm, range(&caller, key_at, key_bytes)?, range(&caller, at, bytes)?);
+                write(&mut caller, &code, result).await
+            })
+        },
+    )?;
+    Ok(())
+}
+
+/// Bytes that the guest gives.
+fn range<'a>(caller: &'a Caller<'_, Preparing>, at: u32, bytes: u32) -> wasmtime::Result<&'a [u8]> {
     let memory = caller.data().memory.ok_or(Trap::UnreachableCodeReached)?;
-    let bytes = memory.data(caller).get(at as usize..).and_then(|m| m.get(..bytes as usize)).ok_or(Trap::MemoryOutOfBounds)?;
-    Ok(String::from_utf8(bytes.to_vec())?)
+    let range = memory.data(caller).get(at as usize..).and_then(|m| m.get(..bytes as usize));
+    Ok(range.ok_or(Trap::MemoryOutOfBounds)?)
+}
+
+fn text(caller: &Caller<'_, Preparing>, at: u32, bytes: u32) -> wasmtime::Result<String> {
+    Ok(String::from_utf8(range(caller, at, bytes)?.to_vec())?)
+}
+
+/// Gives the guest bytes of its own, and writes at `result` where they are and how many.
+async fn write(caller: &mut Caller<'_, Preparing>, given: &[u8], result: u32) -> wasmtime::Result<()> {
+    let (memory, realloc) = (caller.data().memory, caller.data().realloc.clone());
+    let (memory, realloc) = memory.zip(realloc).ok_or(Trap::UnreachableCodeReached)?;
+    let bytes = u32::try_from(given.len())?;
+    let at = realloc.call_async(&mut *caller, (0, 0, 1, bytes)).await?;
+    memory.write(&mut *caller, at as usize, given)?;
+    memory.write(&mut *caller, result as usize, &at.to_le_bytes())?;
+    memory.write(&mut *caller, result as usize + 4, &bytes.to_le_bytes())?;
+    Ok(())
 }
 
 fn top_level(code: FaultCode, hit: LimitHit) -> Fault {

@@ -5,6 +5,7 @@ use std::pin::{Pin, pin};
 
 use super::imports::Responding;
 use crate::capability::bodies::BodyError;
+use crate::floor::deadline::Deadline;
 use crate::floor::fault::{Fault, FaultCode};
 use crate::invocation::{ResponseSink, StreamedReply};
 
@@ -19,10 +20,14 @@ pub(super) enum Forwarding<'a> {
 }
 
 impl<'a> Forwarding<'a> {
-    /// The guest has responded.
-    pub(super) fn begin(&mut self, responding: Responding) {
+    /// The guest has responded. When the sink has all of it, the time for what was given to `waitUntil` begins.
+    pub(super) fn begin(&mut self, responding: Responding, deadline: Deadline, wait_until_ms: u64) {
         if let Self::Idle(sink) = std::mem::replace(self, Self::Taken) {
-            *self = Self::Running(Box::pin(forward(sink, responding)));
+            *self = Self::Running(Box::pin(async move {
+                let ended = forward(sink, responding).await;
+                deadline.begin_waiting(wait_until_ms);
+                ended
+            }));
         }
     }
 

@@ -29,8 +29,8 @@ const WARM_SLOTS_MAX: u32 = 416;
 const CORE_INSTANCES_PER_INSTANCE: u32 = 16;
 const TABLES_PER_INSTANCE: u32 = 4;
 const TABLE_ELEMENTS_MAX: usize = 20_000;
-/// Fuel after which a running guest yields to other tasks: about 2 to 10 ms.
-pub(crate) const FUEL_YIELD_INTERVAL: u64 = 10_000_000;
+/// Fuel after which a running guest yields to other tasks, and asks for another turn: about 2 to 10 ms.
+pub const FUEL_YIELD_INTERVAL: u64 = 10_000_000;
 
 /// The sandbox cannot be set up.
 #[derive(Debug, thiserror::Error)]
@@ -127,7 +127,7 @@ impl Sandbox {
         let bytes = self.engine.precompile_module(&image::module(memory))?;
         // A cache that cannot be written (a full disk) costs speed, nothing else.
         let kept = self.cache.as_ref().and_then(|cache| {
-            let delta = image::delta(&self.base_bytes, &bytes)?;
+            let delta = image::packed_delta(&self.base_bytes, &bytes)?;
             cache.put(name, &delta).ok().map(|_| delta.len() as u64)
         });
         Ok((self.image_module(&bytes)?, kept.unwrap_or(0)))
@@ -136,10 +136,10 @@ impl Sandbox {
     /// An image that an earlier run, or an earlier start, has left in the cache, and the bytes it takes there.
     pub(crate) fn cached_image(&self, name: &str) -> Option<(Module, u64)> {
         let Found::Intact(mut file) = self.cache.as_ref()?.get(name) else { return None };
-        let mut delta = Vec::new();
-        file.read_to_end(&mut delta).ok()?;
-        let bytes = image::restore(&self.base_bytes, &delta)?;
-        Some((self.image_module(&bytes).ok()?, delta.len() as u64))
+        let mut packed = Vec::new();
+        file.read_to_end(&mut packed).ok()?;
+        let bytes = image::unpack(&self.base_bytes, &packed)?;
+        Some((self.image_module(&bytes).ok()?, packed.len() as u64))
     }
 
     /// The module lies in a file of memory, which instances map: of bytes alone Wasmtime would make a second copy.

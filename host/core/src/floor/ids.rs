@@ -97,7 +97,9 @@ impl fmt::Display for Digest {
 pub struct InvocationId(String);
 
 impl InvocationId {
-    pub(crate) fn new(bytes: [u8; 16]) -> Self {
+    /// From 16 bytes: six of the time in milliseconds, big-endian, so that ids sort by time as RFC 9562 has it of UUIDs of version 7 (an index
+    /// of them grows at its end); the others drawn at random by whoever makes an invocation.
+    pub fn new(bytes: [u8; 16]) -> Self {
         Self(format!("inv_{:032x}", u128::from_be_bytes(bytes)))
     }
 

@@ -16,6 +16,10 @@ pub struct Limits {
     pub fuel_max: u64,
     /// Wall clock from start to answer, host work included, milliseconds.
     pub deadline_ms: u64,
+    /// Wall clock of what was given to `waitUntil`, from when the answer to a request is out, milliseconds.
+    pub wait_until_ms: u64,
+    /// Fuel of that.
+    pub wait_until_fuel_max: u64,
     /// Operations that may be waiting at the same time.
     pub operations_outstanding_max: u32,
     /// Operations in all.
@@ -36,6 +40,12 @@ pub struct Limits {
     pub http: HttpLimits,
     /// Bounds of the crypto capability.
     pub crypto: CryptoLimits,
+    /// Bounds of the kv capability.
+    pub kv: KvLimits,
+    /// Bounds of the events capability.
+    pub events: EventsLimits,
+    /// Bounds of the jobs capability.
+    pub jobs: JobsLimits,
 }
 
 /// Bounds of the db capability, for one invocation.
@@ -103,12 +113,57 @@ pub struct CryptoLimits {
     pub rsa_generated_bits_max: u32,
 }
 
+/// Bounds of the kv capability.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct KvLimits {
+    /// Bytes of one key.
+    pub key_bytes_max: u64,
+    /// Bytes of one value; of a JSON value, of its text.
+    pub value_bytes_max: u64,
+    /// Keys of one `mget` or one page of `list`.
+    pub keys_per_call_max: u32,
+    /// Bytes of the values that one `mget` answers.
+    pub result_bytes_max: u64,
+    /// Keys in the applet's store.
+    pub keys_max: u64,
+    /// Bytes in the applet's store: of keys and values.
+    pub store_bytes_max: u64,
+    /// Operations of one invocation.
+    pub operations_max: u32,
+}
+
+/// Bounds of the events capability, for one invocation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct EventsLimits {
+    /// Events published.
+    pub published_max: u32,
+    /// Bytes of one payload, as JSON text.
+    pub payload_bytes_max: u64,
+    /// How far ahead an event may be published, milliseconds.
+    pub delay_ms_max: u64,
+}
+
+/// Bounds of the jobs capability, for one invocation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct JobsLimits {
+    /// Jobs enqueued.
+    pub enqueued_max: u32,
+    /// Bytes of one payload, and of what is told of a job's progress, as JSON text.
+    pub payload_bytes_max: u64,
+    /// How far ahead a job may be enqueued, milliseconds.
+    pub delay_ms_max: u64,
+    /// Tellings of progress and cancellations.
+    pub calls_max: u32,
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self {
             memory_bytes_max: 64 * MIB,
             fuel_max: 50_000_000_000,
             deadline_ms: 30_000,
+            wait_until_ms: 30_000,
+            wait_until_fuel_max: 10_000_000_000,
             operations_outstanding_max: 1_024,
             operations_max: 100_000,
             host_bytes_max: 64 * MIB,
@@ -119,6 +174,9 @@ impl Default for Limits {
             db: DbLimits::default(),
             http: HttpLimits::default(),
             crypto: CryptoLimits::default(),
+            kv: KvLimits::default(),
+            events: EventsLimits::default(),
+            jobs: JobsLimits::default(),
         }
     }
 }
@@ -169,6 +227,34 @@ impl Default for CryptoLimits {
     }
 }
 
+const YEAR_MS: u64 = 366 * 24 * 3_600_000;
+
+impl Default for KvLimits {
+    fn default() -> Self {
+        Self {
+            key_bytes_max: 512,
+            value_bytes_max: MIB,
+            keys_per_call_max: 1_000,
+            result_bytes_max: 8 * MIB,
+            keys_max: 1_000_000,
+            store_bytes_max: 256 * MIB,
+            operations_max: 10_000,
+        }
+    }
+}
+
+impl Default for EventsLimits {
+    fn default() -> Self {
+        Self { published_max: 1_000, payload_bytes_max: 256 << 10, delay_ms_max: YEAR_MS }
+    }
+}
+
+impl Default for JobsLimits {
+    fn default() -> Self {
+        Self { enqueued_max: 1_000, payload_bytes_max: 256 << 10, delay_ms_max: YEAR_MS, calls_max: 1_000 }
+    }
+}
+
 impl Limits {
     /// Cuts these limits (the operator's) to what the package asks for. A package never gets more than the operator allows.
     pub fn for_package(&self, asked: &belljar_package::Limits) -> Self {
@@ -183,6 +269,7 @@ impl Limits {
         cut(&mut limits.memory_bytes_max, asked.max_memory_mb.map(|mb| u64::from(mb) * MIB));
         cut(&mut limits.deadline_ms, asked.max_execution_ms);
         cut(&mut limits.fuel_max, asked.fuel_max);
+        cut(&mut limits.wait_until_fuel_max, asked.fuel_max);
         cut(&mut limits.log_bytes_max, asked.log_bytes_max);
         cut(&mut limits.response_bytes_max, asked.response_bytes_max);
         cut(&mut limits.db.rows_max, asked.rows_max);

@@ -21,6 +21,12 @@ pub struct Usage {
     pub http: HttpUsage,
     /// Of the crypto capability.
     pub crypto: CryptoUsage,
+    /// Of the kv capability.
+    pub kv: KvUsage,
+    /// Of the events capability.
+    pub events: EventsUsage,
+    /// Of the jobs capability.
+    pub jobs: JobsUsage,
     /// Of the log capability.
     pub log: LogUsage,
 }
@@ -49,12 +55,44 @@ pub struct HttpUsage {
     pub bytes_received: u64,
 }
 
-/// What the crypto capability did on the host for one invocation. Hashes, HMAC and derivations are computed in the sandbox, as fuel.
+/// What the crypto capability did on the host for one invocation. Hashes and HMAC are charged as fuel, as are derivations, which are computed
+/// in the sandbox.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct CryptoUsage {
     /// Operations with keys: imports, exports, encryptions, signatures, …
     pub operations: u64,
     /// Bytes of texts, messages and keys taken in and handed out.
+    pub bytes: u64,
+}
+
+/// What the kv capability did for one invocation.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct KvUsage {
+    /// Operations that only read.
+    pub reads: u64,
+    /// Operations that may write.
+    pub writes: u64,
+    /// Bytes of keys and values taken in.
+    pub bytes_in: u64,
+    /// Bytes of keys and values handed out.
+    pub bytes_out: u64,
+}
+
+/// What the events capability did for one invocation.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct EventsUsage {
+    /// Events handed over.
+    pub published: u64,
+    /// Bytes of their payloads.
+    pub bytes: u64,
+}
+
+/// What the jobs capability did for one invocation.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct JobsUsage {
+    /// Jobs handed over.
+    pub enqueued: u64,
+    /// Bytes of their payloads.
     pub bytes: u64,
 }
 

@@ -282,3 +282,13 @@ pub enum CryptoError {
     /// A limit.
     Limit(LimitHit),
 }
+
+/// A hash by itself, as `wit/hashes.wit` has them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HashName {
+    Sha1,
+    Sha224,
+    Sha256,
+    Sha384,
+    Sha512,
+}

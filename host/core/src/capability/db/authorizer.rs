@@ -53,6 +53,9 @@ pub(super) const FUNCTIONS: &[&str] = &[
 /// trigger the answer would be some other call's.
 pub(super) const OF_CONNECTION: [&str; 3] = ["changes", "last_insert_rowid", "total_changes"];
 
+/// The table in which the host keeps what migrations were applied. An applet may read it.
+pub(super) const BOOKKEEPING: &str = "_belljar_migrations";
+
 /// Decides, and leaves a refusal's reason with `watch`.
 pub(super) fn authorize(context: AuthContext<'_>, watch: &Watch) -> Authorization {
     let Some(in_transaction) = watch.applet() else { return Authorization::Allow };
@@ -79,6 +82,9 @@ fn refusal(context: AuthContext<'_>, InTransaction(in_transaction): InTransactio
     // `CREATE TABLE temp.t` is reported as an ordinary CREATE in the database `temp`.
     let in_temp = context.database_name.is_some_and(|name| name.eq_ignore_ascii_case("temp"));
     let listed = |list: &[&str], name: &str| list.iter().any(|known| known.eq_ignore_ascii_case(name));
+    if written(&context.action).is_some_and(|name| name.eq_ignore_ascii_case(BOOKKEEPING)) {
+        return Some(format!("writing {BOOKKEEPING}"));
+    }
     match context.action {
         A::Select | A::Recursive => None,
         A::Read { table_name, .. } => {
@@ -133,6 +139,24 @@ fn refusal(context: AuthContext<'_>, InTransaction(in_transaction): InTransactio
     }
 }
 
+/// The table or view that an action changes.
+fn written<'a>(action: &AuthAction<'a>) -> Option<&'a str> {
+    use AuthAction as A;
+    match action {
+        A::Insert { table_name }
+        | A::Update { table_name, .. }
+        | A::Delete { table_name }
+        | A::CreateTable { table_name }
+        | A::DropTable { table_name }
+        | A::AlterTable { table_name, .. }
+        | A::CreateIndex { table_name, .. }
+        | A::DropIndex { table_name, .. }
+        | A::CreateTrigger { table_name, .. } => Some(table_name),
+        A::CreateView { view_name } => Some(view_name),
+        _ => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -157,6 +181,9 @@ mod tests {
         check(AuthAction::Pragma { pragma_name: "journal_mode", pragma_value: None }, false);
         check(AuthAction::Unknown { code: 99, arg1: None, arg2: None }, false);
         check(AuthAction::CreateTempTable { table_name: "t" }, false);
+        check(AuthAction::Insert { table_name: "_Belljar_Migrations" }, false);
+        check(AuthAction::AlterTable { database_name: "main", table_name: BOOKKEEPING }, false);
+        check(AuthAction::Read { table_name: BOOKKEEPING, column_name: "number" }, true);
     }
 
     #[test]

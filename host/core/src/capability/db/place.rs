@@ -79,6 +79,42 @@ impl Store {
             }
         }
     }
+
+    /// The size of a database with its log, bytes; `None` when there is none. In memory none has a size.
+    pub(super) fn existing(&self, tenant: &TenantId, applet: &AppletId) -> io::Result<Option<u64>> {
+        let Self::Directory(db) = self else { return Ok(None) };
+        let Some(directory) = existing_subdirectory(db.handle.as_fd(), tenant.as_str())? else { return Ok(None) };
+        let size = |suffix: &str| match rustix::fs::statat(&directory, format!("{applet}.sqlite{suffix}"), AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(stat) => Ok(Some(u64::try_from(stat.st_size).unwrap_or(0))),
+            Err(Errno::NOENT) => Ok(None),
+            Err(error) => Err(io::Error::from(error)),
+        };
+        Ok(size("")?.map(|bytes| bytes.saturating_add(size("-wal").ok().flatten().unwrap_or(0))))
+    }
+
+    /// Every database there is a file for.
+    pub(super) fn list(&self) -> io::Result<Vec<(TenantId, AppletId)>> {
+        let Self::Directory(db) = self else { return Ok(Vec::new()) };
+        let mut found = Vec::new();
+        for entry in rustix::fs::Dir::read_from(&db.handle)? {
+            let Ok(Ok(tenant)) = entry?.file_name().to_str().map(TenantId::new) else { continue };
+            found.extend(self.list_of(&tenant)?.into_iter().map(|applet| (tenant.clone(), applet)));
+        }
+        Ok(found)
+    }
+
+    /// The databases of one tenant.
+    pub(super) fn list_of(&self, tenant: &TenantId) -> io::Result<Vec<AppletId>> {
+        let Self::Directory(db) = self else { return Ok(Vec::new()) };
+        let Some(directory) = existing_subdirectory(db.handle.as_fd(), tenant.as_str())? else { return Ok(Vec::new()) };
+        let mut found = Vec::new();
+        for entry in rustix::fs::Dir::read_from(&directory)? {
+            let entry = entry?;
+            let name = entry.file_name().to_str().ok().and_then(|name| name.strip_suffix(".sqlite"));
+            found.extend(name.and_then(|name| AppletId::new(name).ok()));
+        }
+        Ok(found)
+    }
 }
 
 impl Place {
@@ -148,6 +184,15 @@ fn subdirectory(parent: BorrowedFd<'_>, name: &str) -> io::Result<OwnedFd> {
         rustix::fs::fchmod(&handle, Mode::RWXU)?;
     }
     Ok(handle)
+}
+
+/// Opens a directory that is there.
+fn existing_subdirectory(parent: BorrowedFd<'_>, name: &str) -> io::Result<Option<OwnedFd>> {
+    match rustix::fs::openat(parent, name, DIRECTORY, Mode::empty()) {
+        Ok(handle) => Ok(Some(handle)),
+        Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// Makes the file if there is none, and checks it and those beside it.

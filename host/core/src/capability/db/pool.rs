@@ -8,6 +8,7 @@ use std::collections::{HashMap, VecDeque};
 use std::future::Future;
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::task::{Context, Poll, Wake, Waker};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -74,7 +75,7 @@ struct Idle {
 #[derive(Debug)]
 pub(super) struct Database {
     key: Key,
-    place: Place,
+    pub(super) place: Place,
     /// Its single permit is the write lock.
     pub(super) writer: Arc<Semaphore>,
     pub(super) readers: Arc<Semaphore>,
@@ -98,7 +99,7 @@ impl Pool {
         if let Some(known) = state.databases.get(key).and_then(Weak::upgrade) {
             return Ok(known);
         }
-        let readers = self.config.readers_per_database_max.clamp(1, Semaphore::MAX_PERMITS);
+        let readers = self.readers_max();
         let database = Arc::new(Database {
             key: key.clone(),
             place: self.store.place(&key.tenant, &key.applet)?,
@@ -159,6 +160,33 @@ impl Pool {
             // Closing the last connection of a database writes its log back.
             aside(move || drop(closed));
         }
+    }
+
+    /// Where the databases are.
+    pub(super) fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// Readers of one database at the same time.
+    pub(super) fn readers_max(&self) -> usize {
+        self.config.readers_per_database_max.clamp(1, Semaphore::MAX_PERMITS)
+    }
+
+    /// Whether a database is in use, or was lately.
+    pub(super) fn knows(&self, key: &Key) -> bool {
+        let state = locked(&self.state);
+        state.anchors.contains_key(key) || state.databases.get(key).is_some_and(|database| database.strong_count() > 0)
+    }
+
+    /// Closes what is idle of a database, one in memory with all that is in it. Whoever asks for it next opens it anew.
+    pub(super) fn forget(&self, database: &Arc<Database>) {
+        let mut state = locked(&self.state);
+        let (of_it, others): (Vec<Idle>, Vec<Idle>) = state.idle.drain(..).partition(|idle| Arc::ptr_eq(&idle.database, database));
+        state.idle.extend(others);
+        let anchor = state.anchors.remove(&database.key);
+        state.databases.remove(&database.key);
+        drop(state);
+        drop((of_it, anchor));
     }
 
     /// Idle connections.
@@ -233,6 +261,25 @@ fn aside(work: impl FnOnce() + Send + 'static) {
     match tokio::runtime::Handle::try_current() {
         Ok(runtime) => drop(runtime.spawn_blocking(work)),
         Err(_) => work(),
+    }
+}
+
+/// Waits on this thread, which must not be one that runs other futures. For an operator's work, which is not asynchronous.
+pub(super) fn block_on<T>(future: impl Future<Output = T>) -> T {
+    struct Unpark(std::thread::Thread);
+    impl Wake for Unpark {
+        fn wake(self: Arc<Self>) {
+            self.0.unpark();
+        }
+    }
+    let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
+    let mut context = Context::from_waker(&waker);
+    let mut future = std::pin::pin!(future);
+    loop {
+        match future.as_mut().poll(&mut context) {
+            Poll::Ready(value) => return value,
+            Poll::Pending => std::thread::park(),
+        }
     }
 }
 

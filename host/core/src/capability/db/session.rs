@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::Deadline;
 use super::connection::SqlConnection;
 use super::error::DbError;
 use super::pool::{Database, Key, Lease, Pool, permit};
@@ -16,6 +15,7 @@ use super::statement::{Outcome, Want, admit, run};
 use super::transaction::Transaction;
 use super::value::{Changes, DbOperation, DbReply, Statement, TransactionNumber};
 use super::watch::{Run, TimeLimit, WrittenLimit, later};
+use crate::floor::deadline::Deadline;
 use crate::floor::limits::DbLimits;
 use crate::floor::usage::DbUsage;
 
@@ -77,13 +77,12 @@ impl DbSession {
         async move {
             let cancel = CancelOnDrop::default();
             let operation = shared.clone().operate(operation, cancel.0.clone());
-            match shared.deadline {
-                None => operation.await,
-                // What runs is stopped by its watch, which says more precisely why; this ends what waits.
-                Some(deadline) => match tokio::time::timeout_at(deadline.at.into(), operation).await {
-                    Ok(result) => result,
-                    Err(_) => Err(DbError::Limit(deadline.time().hit(Instant::now()))),
-                },
+            let Some(deadline) = shared.deadline.clone() else { return operation.await };
+            // What runs is stopped by its watch, which says more precisely why; this ends what waits.
+            tokio::select! {
+                biased;
+                result = operation => result,
+                () = deadline.passed() => Err(DbError::Limit(deadline.hit())),
             }
         }
     }
@@ -108,12 +107,6 @@ impl Drop for DbSession {
         for (_, transaction) in open {
             transaction.end();
         }
-    }
-}
-
-impl Deadline {
-    fn time(self) -> TimeLimit {
-        TimeLimit { name: "deadline_ms", allowed_ms: self.allowed_ms, at: self.at }
     }
 }
 
@@ -412,7 +405,10 @@ impl Shared {
     /// What holds for a statement that starts now.
     fn run_of(&self, times: &[TimeLimit], cancels: &[Arc<AtomicBool>]) -> Run {
         let own = TimeLimit::new("statement_ms_max", self.limits.statement_ms_max, Instant::now());
-        let deadline = self.deadline.map(Deadline::time);
+        let deadline = self.deadline.as_ref().map(|deadline| {
+            let hit = deadline.hit();
+            TimeLimit { name: hit.name, allowed_ms: hit.allowed, at: deadline.at() }
+        });
         Run {
             times: times.iter().copied().chain([own]).chain(deadline).collect(),
             cancels: cancels.iter().cloned().chain([self.over.clone()]).collect(),

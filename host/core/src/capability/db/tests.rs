@@ -415,7 +415,7 @@ async fn times_stop_statements() {
     assert_eq!(limit(session.query_in(number_, FOR_EVER).await), ("transaction_ms_max", 60));
     assert_eq!(session.query_in(number_, "SELECT 1").await, Err(DbError::NoTransaction));
 
-    let deadline = Deadline { at: Instant::now() + Duration::from_millis(60), allowed_ms: 77 };
+    let deadline = Deadline::new(Instant::now() - Duration::from_millis(17), 77);
     let session =
         host.databases.session(tenant("acme"), AppletId::new("shop").expect("valid"), quick(), Some(deadline));
     assert_eq!(limit(session.query(FOR_EVER).await), ("deadline_ms", 77));

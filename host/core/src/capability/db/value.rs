@@ -127,6 +127,21 @@ pub enum DbOperation {
     },
 }
 
+impl DbOperation {
+    /// Its name, as in the SDK.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Query { .. } => "query",
+            Self::QueryOne { .. } => "queryOne",
+            Self::Execute { .. } => "execute",
+            Self::Batch { .. } => "batch",
+            Self::Begin => "begin",
+            Self::Commit { .. } => "commit",
+            Self::Rollback { .. } => "rollback",
+        }
+    }
+}
+
 /// The answer to an operation.
 #[derive(Debug, Clone, PartialEq)]
 pub enum DbReply {

@@ -1,13 +1,12 @@
 //! The client of a whole host: TLS, resolver, the operator's test hosts, and the pools of connections. It knows no rules and no
 //! invocation.
 //!
-//! There is no proxy, from the environment or otherwise: a proxy would resolve names itself, past every check. There are no
-//! cookies and no cache. Certificates are checked against Mozilla's roots, which are compiled in, because reading the
+//! There is no proxy unless the operator names one (`proxy.rs`); the environment names none. There are no cookies and no cache. Certificates are checked against Mozilla's roots, which are compiled in, because reading the
 //! machine's own store costs milliseconds at every start and gives a different answer on every machine; an operator adds their
 //! own roots by [`HttpConfig::extra_roots_pem`].
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
@@ -18,9 +17,11 @@ use tokio::sync::Semaphore;
 use super::body::Outgoing;
 use super::dial::{Connector, Dialler};
 use super::policy::HttpRules;
+use super::proxy::Proxy;
 use super::resolve::{Resolver, SystemResolver};
 use super::session::HttpSession;
 use super::zone::{InvalidTestHost, TestHosts};
+use crate::floor::deadline::Deadline;
 use crate::floor::limits::HttpLimits;
 
 /// Idle connections to one host.
@@ -46,11 +47,34 @@ pub struct HttpConfig {
     pub extra_roots_pem: Vec<u8>,
     /// Open connections of all tenants together, idle ones included; at least 1. Further requests wait for one.
     pub connections_max: usize,
+    /// A proxy that all requests go through, but for those to test hosts.
+    pub proxy: Option<HttpProxy>,
+}
+
+/// An HTTP proxy: every connection is a tunnel (CONNECT, RFC 9110, 9.3.6) through it.
+///
+/// Names are looked up by the host, their addresses checked as ever, and the proxy is asked for the address that was checked, so that
+/// its answer cannot differ. With `resolves_names` it is asked for the name instead: for networks whose name servers know no public
+/// names, and for proxies that allow hosts by name. Then only addresses that stand in a URL are checked here, and the proxy has to
+/// refuse those that are not public.
+#[derive(Clone)]
+pub struct HttpProxy {
+    /// `http://[USER:PASSWORD@]HOST:PORT`. Its own address may be any.
+    pub url: String,
+    /// Whether names go to the proxy as they are.
+    pub resolves_names: bool,
+}
+
+impl std::fmt::Debug for HttpProxy {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // The URL may hold a password.
+        f.debug_struct("HttpProxy").field("resolves_names", &self.resolves_names).finish_non_exhaustive()
+    }
 }
 
 impl Default for HttpConfig {
     fn default() -> Self {
-        Self { test_hosts: Vec::new(), extra_roots_pem: Vec::new(), connections_max: 4_096 }
+        Self { test_hosts: Vec::new(), extra_roots_pem: Vec::new(), connections_max: 4_096, proxy: None }
     }
 }
 
@@ -63,6 +87,9 @@ pub enum HttpConfigError {
     /// The further roots are no PEM certificates.
     #[error("the further root certificates cannot be read: {0}")]
     Roots(String),
+    /// The proxy is none.
+    #[error("the proxy for outgoing http {0}")]
+    Proxy(&'static str),
     /// TLS cannot be set up.
     #[error("tls cannot be set up")]
     Tls(#[source] rustls::Error),
@@ -113,6 +140,7 @@ impl HttpClient {
             tls: Arc::new(tls(&config.extra_roots_pem)?),
             connections: Arc::new(Semaphore::new(connections_max)),
             connections_max,
+            proxy: config.proxy.as_ref().map(Proxy::parse).transpose()?,
         };
         Ok(Self { shared: Arc::new(Shared { dialler: Arc::new(dialler), pools: Mutex::default() }) })
     }
@@ -121,8 +149,8 @@ impl HttpClient {
     ///
     /// `rules` is an `Arc<HttpRules>` read once, or the granted `Vec<HttpRule>`. The session may hold as many bytes for the
     /// guest as [`Limits`](crate::Limits) allow by default; see [`HttpSession::with_host_bytes`].
-    pub fn session(&self, rules: impl IntoRules, limits: HttpLimits, deadline: Instant) -> HttpSession {
-        HttpSession::new(self.shared.clone(), rules.into_rules(), limits, deadline)
+    pub fn session(&self, rules: impl IntoRules, limits: HttpLimits, deadline: impl Into<Deadline>) -> HttpSession {
+        HttpSession::new(self.shared.clone(), rules.into_rules(), limits, deadline.into())
     }
 }
 

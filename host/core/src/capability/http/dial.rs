@@ -20,6 +20,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_rustls::client::TlsStream;
 use url::Host;
 
+use super::proxy::Proxy;
 use super::resolve::Resolver;
 use super::zone::{TestHosts, Zone, is_localhost, literal, parse_host};
 
@@ -37,6 +38,8 @@ pub(super) struct Dialler {
     pub(super) connections: Arc<Semaphore>,
     /// All permits.
     pub(super) connections_max: usize,
+    /// What connections to public hosts go through.
+    pub(super) proxy: Option<Proxy>,
 }
 
 /// Why there is no connection. Texts go to the applet.
@@ -88,18 +91,58 @@ impl Dialler {
         let text = uri.host().unwrap_or_default();
         let host = parse_host(text).ok_or_else(|| DialError::Denied("the URL has no host".to_owned()))?;
         let zone = self.test_hosts.zone(&host, port);
-        let candidates = self.candidates(&host, zone).await?;
+        // Test hosts are on this machine: no proxy leads to them.
+        let proxy = self.proxy.as_ref().filter(|_| zone == Zone::Public);
+        let candidates = match (proxy, &host) {
+            // `localhost` was refused before any dialling, and is none of the proxy's.
+            (Some(proxy), Host::Domain(name)) if proxy.resolves_names && !is_localhost(name) => Vec::new(),
+            _ => self.candidates(&host, zone).await?,
+        };
 
         let ended = |_| DialError::Connect("the client has ended".to_owned());
         let permit = self.connections.clone().acquire_owned().await.map_err(ended)?;
-        let stream = connect_any(&candidates, port)
-            .await
-            .map_err(|error| DialError::Connect(format!("connecting to {host}:{port} failed: {}", kind_of(&error))))?;
-        check_peer(&stream, &candidates, zone, &host)?;
+        let stream = match proxy {
+            Some(proxy) => self.tunnel(proxy, &candidates, &host, port).await?,
+            None => {
+                let stream = connect_any(&candidates, port).await.map_err(|error| {
+                    DialError::Connect(format!("connecting to {host}:{port} failed: {}", kind_of(&error)))
+                })?;
+                check_peer(&stream, &candidates, zone, &host)?;
+                stream
+            }
+        };
         // Requests are written in one piece; waiting for more only costs time. Failing to say so costs no more than that.
         let _ = stream.set_nodelay(true);
         let stream = if secure { self.secure(stream, &host).await? } else { Transport::Plain(stream) };
         Ok(Wire { stream, _permit: permit })
+    }
+
+    /// A connection through the proxy: to the first of the checked addresses that it reaches, or to the name.
+    async fn tunnel(&self, proxy: &Proxy, checked: &[IpAddr], host: &Host<String>, port: u16) -> Result<TcpStream, DialError> {
+        let reach = async || {
+            // The operator's own host: its address may be any.
+            let found = match (literal(&proxy.host), &proxy.host) {
+                (Some(address), _) => vec![address],
+                (None, Host::Domain(name)) if is_localhost(name) => vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()],
+                _ => self.resolver.resolve(&proxy.host.to_string()).await?,
+            };
+            connect_any(&found, proxy.port).await
+        };
+        let mut last = None;
+        let targets = checked.iter().map(|&address| SocketAddr::new(address, port).to_string());
+        let by_name = checked.is_empty().then(|| format!("{host}:{port}"));
+        for target in targets.chain(by_name) {
+            // The applet learns that there is a proxy, not where.
+            let mut stream = reach()
+                .await
+                .map_err(|error| DialError::Connect(format!("the proxy was not reached: {}", kind_of(&error))))?;
+            match proxy.connect(&mut stream, &target).await {
+                Ok(()) => return Ok(stream),
+                Err(error) => last = Some(error),
+            }
+        }
+        let why = last.map(|error| error.to_string()).unwrap_or_default();
+        Err(DialError::Connect(format!("connecting to {host}:{port} through the proxy failed: {why}")))
     }
 
     /// The addresses that may be dialled, in the order to try them; never none.

@@ -21,8 +21,9 @@ struct Rule {
     allow_http: bool,
 }
 
+/// Which hosts a rule is about.
 #[derive(Debug, Clone)]
-enum Pattern {
+pub(super) enum Pattern {
     Any,
     /// Exactly one label before this name.
     OneLabelBefore(String),
@@ -107,7 +108,8 @@ impl From<Vec<HttpRule>> for HttpRules {
 }
 
 impl Pattern {
-    fn new(text: &str) -> Self {
+    /// Reads a host, `*.host` or `*`. What cannot be read matches nothing.
+    pub(super) fn new(text: &str) -> Self {
         if text == "*" {
             return Self::Any;
         }
@@ -121,7 +123,7 @@ impl Pattern {
         }
     }
 
-    fn matches(&self, host: &Host<String>) -> bool {
+    pub(super) fn matches(&self, host: &Host<String>) -> bool {
         match (self, host) {
             (Self::Any, _) => true,
             (Self::Exactly(exactly), host) => exactly == host,

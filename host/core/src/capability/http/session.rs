@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::header::{self, HeaderMap, HeaderValue};
@@ -20,8 +20,10 @@ use super::error::HttpError;
 use super::headers::{self, isomorphic};
 use super::held::{Held, HostBytes};
 use super::policy::{HttpRules, Target};
-use super::{HttpOptions, HttpRequest, HttpResponse};
+use super::{HttpOptions, HttpRequest, HttpResponse, secrets};
 use crate::capability::bodies::{BodyError, Pieces};
+use crate::capability::secrets::in_use::InUse;
+use crate::floor::deadline::Deadline;
 use crate::floor::limits::{HttpLimits, LimitHit, Limits};
 use crate::floor::usage::HttpUsage;
 
@@ -32,14 +34,14 @@ const WHOLE_BYTES_MAX: u64 = 64 << 10;
 pub struct HttpSession {
     shared: Arc<Invocation>,
     host_bytes: HostBytes,
+    secrets: Option<Arc<InUse>>,
 }
 
 struct Invocation {
     client: Arc<Shared>,
     rules: Arc<HttpRules>,
     limits: HttpLimits,
-    opened: Moment,
-    deadline: Moment,
+    deadline: Deadline,
     concurrent: Arc<Semaphore>,
     requests: AtomicU32,
     bytes_sent: AtomicU64,
@@ -47,25 +49,30 @@ struct Invocation {
 }
 
 impl HttpSession {
-    pub(super) fn new(client: Arc<Shared>, rules: Arc<HttpRules>, limits: HttpLimits, deadline: Instant) -> Self {
+    pub(super) fn new(client: Arc<Shared>, rules: Arc<HttpRules>, limits: HttpLimits, deadline: Deadline) -> Self {
         let invocation = Invocation {
             client,
             rules,
-            opened: Moment::now(),
-            deadline: Moment::from_std(deadline),
+            deadline,
             concurrent: Arc::new(Semaphore::new(limits.concurrent_max.max(1) as usize)),
             limits,
             requests: AtomicU32::new(0),
             bytes_sent: AtomicU64::new(0),
             bytes_received: AtomicU64::new(0),
         };
-        Self { shared: Arc::new(invocation), host_bytes: HostBytes::new(Limits::default().host_bytes_max) }
+        Self { shared: Arc::new(invocation), host_bytes: HostBytes::new(Limits::default().host_bytes_max), secrets: None }
     }
 
     /// Counts the bodies this session holds (queued, and arriving) on `gauge`, together with whatever else is held for the guest.
     #[must_use]
     pub fn with_host_bytes(self, gauge: HostBytes) -> Self {
         Self { host_bytes: gauge, ..self }
+    }
+
+    /// Puts these secrets into requests, in the place of their placeholders.
+    #[must_use]
+    pub(crate) fn with_secrets(self, secrets: Option<Arc<InUse>>) -> Self {
+        Self { secrets, ..self }
     }
 
     /// Sends a request and takes in the answer: all of it when it is small and says so, else its head, and a reader of its body.
@@ -81,9 +88,10 @@ impl HttpSession {
         options: HttpOptions,
     ) -> impl Future<Output = Result<HttpResponse, HttpError>> + Send + use<> {
         let (invocation, called, gauge) = (self.shared.clone(), Moment::now(), self.host_bytes.clone());
+        let secrets = self.secrets.clone();
         let bytes = if let RequestBody::Bytes(bytes) = &request.body { bytes.len() } else { 0 };
         let held = gauge.hold(bytes as u64).map_err(HttpError::Limit);
-        async move { invocation.send(request, options, called, held?, &gauge).await }
+        async move { invocation.send(request, options, called, held?, &gauge, secrets).await }
     }
 
     /// What was used so far.
@@ -137,6 +145,8 @@ struct Hop {
     target: Target,
     headers: HeaderMap,
     body: HopBody,
+    /// What the invocation knows of them; the headers have placeholders.
+    secrets: Option<Arc<InUse>>,
 }
 
 /// The body, for as many hops as it can be sent in.
@@ -155,9 +165,12 @@ impl Invocation {
         called: Moment,
         held: Held,
         gauge: &HostBytes,
+        secrets: Option<Arc<InUse>>,
     ) -> Result<HttpResponse, HttpError> {
-        let hop = self.prepare(request)?;
-        let mut until = Until { at: self.deadline, since: self.opened, name: "deadline_ms" };
+        let hop = self.prepare(request, secrets)?;
+        let (at, hit) = (Moment::from_std(self.deadline.at()), self.deadline.hit());
+        let since = at.checked_sub(Duration::from_millis(hit.allowed)).unwrap_or_else(Moment::now);
+        let mut until = Until { at, since, name: hit.name };
         if let Some(timeout_ms) = options.timeout_ms {
             until = until.sooner(Until::after("timeout_ms", called, u64::from(timeout_ms)));
         }
@@ -198,7 +211,7 @@ impl Invocation {
     }
 
     /// Everything that can be refused without the network.
-    fn prepare(&self, request: HttpRequest) -> Result<Hop, HttpError> {
+    fn prepare(&self, request: HttpRequest, secrets: Option<Arc<InUse>>) -> Result<Hop, HttpError> {
         if self.rules.is_empty() {
             return Err(HttpError::NotGranted);
         }
@@ -216,11 +229,14 @@ impl Invocation {
             return Err(HttpError::Invalid(format!("a {method} request has no body")));
         }
         self.rules.check(&target, method.as_str(), self.client.test_hosts())?;
+        if let Some(secrets) = &secrets {
+            secrets::check_url(secrets, &request.url)?;
+        }
         let body = match request.body {
             RequestBody::Bytes(bytes) => HopBody::Bytes(bytes),
             RequestBody::Pieces(pieces) => HopBody::Pieces(pieces),
         };
-        Ok(Hop { method, target, headers, body })
+        Ok(Hop { method, target, headers, body, secrets })
     }
 
     /// Sends the request and follows redirects. Answers whom it has asked last, whether that was another, and what came.
@@ -254,6 +270,11 @@ impl Invocation {
 
     /// Sends one hop and waits for the head of its answer.
     async fn ask(self: &Arc<Self>, pool: &Pool, hop: &mut Hop) -> Result<http::Response<Incoming>, HttpError> {
+        let mut headers = hop.headers.clone();
+        if let Some(secrets) = &hop.secrets {
+            let zone = self.client.test_hosts().zone(&hop.target.host, hop.target.port);
+            secrets::fill(secrets, &mut headers, &hop.target, zone, &self.limits)?;
+        }
         let allowed = self.limits.subrequests_max;
         let one_more = |count: u32| (count < allowed).then_some(count + 1);
         if self.requests.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).is_err() {
@@ -276,7 +297,7 @@ impl Invocation {
         let mut request = http::Request::new(body);
         *request.method_mut() = hop.method.clone();
         *request.uri_mut() = uri(&hop.target)?;
-        *request.headers_mut() = hop.headers.clone();
+        *request.headers_mut() = headers;
         if self.client.is_crowded() {
             request.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         }

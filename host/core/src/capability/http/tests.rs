@@ -2,6 +2,7 @@
 
 mod exchange;
 mod hostile;
+mod proxy;
 mod server;
 mod tls;
 

@@ -1,7 +1,9 @@
 //! Between the types Wasmtime's macro makes from `wit/` and the capabilities' own.
 
 use super::super::bindings::belljar::applet::completions::Outcome;
+use super::super::bindings::belljar::applet::types::Refusal;
 use super::super::bindings::belljar::applet::{bodies, crypto, db, http, log, types};
+use super::capabilities;
 use crate::capability::bodies::{BodyError, BodyReader};
 use crate::capability::db::{Changes, DbError, DbReply, Parameters, Statement, Value};
 use crate::capability::http::{
@@ -11,6 +13,7 @@ use crate::capability::log::{LogLevel, LogOrigin};
 use crate::floor::fault::{Fault, FaultCode};
 use crate::floor::limits::LimitHit;
 use crate::invocation::ResponseHead;
+use crate::observe::UseEnd;
 
 pub(super) fn origin(origin: log::Origin) -> LogOrigin {
     match origin {
@@ -86,6 +89,8 @@ pub(super) fn outcome_bytes(outcome: &Outcome) -> u64 {
             body + response.headers.iter().map(|h| h.name.len() + h.value.len()).sum::<usize>()
         }
         Outcome::Body(Ok(bodies::Reply::Chunk(Some(bytes)))) | Outcome::Crypto(Ok(crypto::Reply::Bytes(bytes))) => bytes.len(),
+        Outcome::Kv(Ok(reply)) => capabilities::kv_bytes(reply),
+        Outcome::Secrets(Ok(text)) => text.as_ref().map_or(0, String::len),
         _ => 0,
     };
     bytes as u64
@@ -108,6 +113,10 @@ pub(super) fn too_large(outcome: &Outcome, hit: &LimitHit) -> Outcome {
         Outcome::Http(_) => Outcome::Http(Err(http::Error::Limit(http::LimitExceeded { limit, allowed, used }))),
         Outcome::Body(_) => Outcome::Body(Err(bodies::Error::Limit(bodies::LimitExceeded { limit, allowed, used }))),
         Outcome::Crypto(_) => Outcome::Crypto(Err(crypto::Error::Limit(crypto::LimitExceeded { limit, allowed, used }))),
+        Outcome::Kv(_) => Outcome::Kv(Err(Refusal::Limit(capabilities::limit(hit)))),
+        Outcome::Secrets(_) => Outcome::Secrets(Err(Refusal::Limit(capabilities::limit(hit)))),
+        Outcome::Events(_) => Outcome::Events(Err(Refusal::Limit(capabilities::limit(hit)))),
+        Outcome::Jobs(_) => Outcome::Jobs(Err(Refusal::Limit(capabilities::limit(hit)))),
     }
 }
 
@@ -217,4 +226,29 @@ fn http_error(error: HttpError) -> http::Error {
         HttpError::Redirected(text) => http::Error::Redirected(text),
         HttpError::Protocol(text) => http::Error::Protocol(text),
     }
+}
+
+/// How a use of a capability ended, for whoever watches.
+pub(super) fn use_end(outcome: &Outcome) -> UseEnd {
+    let of_refusal = |refusal: &Refusal| match refusal {
+        Refusal::NotGranted | Refusal::Denied(_) => UseEnd::Denied,
+        _ => UseEnd::Failed,
+    };
+    match outcome {
+        Outcome::Db(Ok(_)) | Outcome::Http(Ok(_)) | Outcome::Body(Ok(_)) | Outcome::Crypto(Ok(_)) => UseEnd::Done,
+        Outcome::Kv(Ok(_)) | Outcome::Secrets(Ok(_)) | Outcome::Events(Ok(_)) | Outcome::Jobs(Ok(_)) => UseEnd::Done,
+        Outcome::Db(Err(db::Error::NotGranted | db::Error::Denied(_))) => UseEnd::Denied,
+        Outcome::Http(Err(http::Error::NotGranted | http::Error::Denied(_))) => UseEnd::Denied,
+        Outcome::Crypto(Err(crypto::Error::NotExtractable)) => UseEnd::Denied,
+        Outcome::Kv(Err(refusal)) => of_refusal(refusal),
+        Outcome::Secrets(Err(refusal)) => of_refusal(refusal),
+        Outcome::Events(Err(refusal)) => of_refusal(refusal),
+        Outcome::Jobs(Err(refusal)) => of_refusal(refusal),
+        Outcome::Db(Err(_)) | Outcome::Http(Err(_)) | Outcome::Body(Err(_)) | Outcome::Crypto(Err(_)) => UseEnd::Failed,
+    }
+}
+
+/// Scheme, host and port of a URL; paths and queries may hold what is secret.
+pub(super) fn origin_of(url: &str) -> String {
+    url::Url::parse(url).map_or_else(|_| String::new(), |url| url.origin().ascii_serialization())
 }

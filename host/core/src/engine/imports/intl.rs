@@ -3,9 +3,9 @@
 
 use belljar_intl::{Formatters, Question};
 use wasmtime::component::Linker;
-use wasmtime::{AsContextMut, StoreContextMut, Trap};
+use wasmtime::{AsContextMut, StoreContextMut};
 
-use super::{State, abort};
+use super::{State, abort, charge};
 use crate::engine::bindings::belljar::applet::intl;
 use crate::floor::fault::{Fault, FaultCode};
 
@@ -75,13 +75,6 @@ pub(in crate::engine) fn compare<T: 'static>(
     let made = formatters.made() - made;
     charge(&mut store, MADE_FUEL * made)?;
     order.map(|order| order as i32).map_err(|message| abort(Fault::new(FaultCode::Trap, format!("Intl cannot compare: {message}"))))
-}
-
-fn charge(store: &mut impl AsContextMut, fuel: u64) -> wasmtime::Result<()> {
-    let mut context = store.as_context_mut();
-    let left = context.get_fuel()?;
-    context.set_fuel(left.saturating_sub(fuel))?;
-    if left < fuel { Err(Trap::OutOfFuel.into()) } else { Ok(()) }
 }
 
 /// Linked by hand, as the clock is: the macro's trait does not see the fuel.
