@@ -1,5 +1,8 @@
 //! The command line. `-h` shows the first line of each comment here, `--help` all of it.
 
+pub(crate) mod operator;
+pub(crate) mod triggers;
+
 use std::path::PathBuf;
 
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
@@ -35,6 +38,68 @@ pub(crate) enum Command {
     Doctor(DoctorArgs),
     /// Evaluate a script or module in a fresh sandbox, as a shell would
     Eval(Box<EvalArgs>),
+    /// Serve an applet's folder while it is written
+    Dev(operator::DevArgs),
+    /// Serve many tenants' applets from one data directory
+    Serve(Box<operator::ServeArgs>),
+    /// Install an applet on a server, or update it
+    Deploy(Box<operator::DeployArgs>),
+    /// Approve a release that asks for more than was granted
+    Approve(operator::ApproveArgs),
+    /// List installed applets, or the releases of one
+    List(operator::ListArgs),
+    /// Call a handler of an installed applet, once
+    Call(Box<operator::CallArgs>),
+    /// Show log lines of applets, or follow them
+    Logs(operator::LogsArgs),
+    /// Show invocations: how they ended, what they used
+    Invocations(operator::InvocationsArgs),
+    /// Go back to an earlier release
+    Rollback(operator::RollbackArgs),
+    /// Let an applet take calls again
+    Enable(operator::SwitchArgs),
+    /// Stop an applet: calls are refused until it is enabled
+    Disable(operator::SwitchArgs),
+    /// Uninstall an applet; its data is kept for 30 days
+    Uninstall(operator::UninstallArgs),
+    /// Secrets of an applet
+    #[command(subcommand)]
+    Secrets(operator::SecretsCommand),
+    /// Config of an applet
+    #[command(subcommand)]
+    Config(operator::ConfigCommand),
+    /// API keys of callers
+    #[command(subcommand)]
+    Keys(operator::KeysCommand),
+    /// Host names that lead to applets
+    #[command(subcommand)]
+    Hosts(operator::HostsCommand),
+    /// Tenants and their quotas
+    #[command(subcommand)]
+    Tenants(operator::TenantsCommand),
+    /// Events: publish, list, retry, drop, replay
+    #[command(subcommand)]
+    Events(triggers::EventsCommand),
+    /// Schedules: when they fire, pause, run now
+    #[command(subcommand)]
+    Schedules(triggers::SchedulesCommand),
+    /// Jobs, runs of schedules, and calls that nobody waits for
+    #[command(subcommand)]
+    Jobs(triggers::JobsCommand),
+    /// Ask an applet for its health
+    Health(triggers::HealthArgs),
+    /// Show what tenants and applets used, by day
+    Usage(operator::UsageArgs),
+    /// Show who used which capability, or who changed what
+    Audit(operator::AuditArgs),
+    /// Show how a server stands
+    Status(operator::StatusArgs),
+    /// Write a backup of a running server's data
+    Backup(operator::BackupArgs),
+    /// Make a data directory from a backup
+    Restore(operator::RestoreArgs),
+    /// Print a completion script for a shell
+    Completions(operator::CompletionsArgs),
 }
 
 impl Command {
@@ -48,6 +113,60 @@ impl Command {
             Self::Inspect(args) => args.json,
             Self::Doctor(args) => args.json,
             Self::Eval(args) => args.json,
+            Self::Dev(args) => args.json,
+            Self::Restore(args) => args.json,
+            Self::Serve(_) | Self::Completions(_) => false,
+            other => other.server().is_some_and(|server| server.json),
+        }
+    }
+
+    /// The server that is asked, if one is.
+    fn server(&self) -> Option<&operator::ServerArgs> {
+        use operator::{ConfigCommand, HostsCommand, KeysCommand, SecretsCommand, TenantsCommand};
+        match self {
+            Self::Deploy(args) => Some(&args.server),
+            Self::Approve(args) => Some(&args.server),
+            Self::List(args) => Some(&args.server),
+            Self::Call(args) => Some(&args.server),
+            Self::Logs(args) => Some(&args.server),
+            Self::Invocations(args) => Some(&args.server),
+            Self::Rollback(args) => Some(&args.server),
+            Self::Enable(args) | Self::Disable(args) => Some(&args.server),
+            Self::Uninstall(args) => Some(&args.server),
+            Self::Secrets(
+                SecretsCommand::Set { server, .. } | SecretsCommand::List { server, .. } | SecretsCommand::Delete { server, .. },
+            )
+            | Self::Config(ConfigCommand::Get { server, .. } | ConfigCommand::Set { server, .. })
+            | Self::Keys(KeysCommand::Create { server, .. } | KeysCommand::List { server, .. } | KeysCommand::Revoke { server, .. })
+            | Self::Hosts(HostsCommand::List { server } | HostsCommand::Set { server, .. } | HostsCommand::Delete { server, .. })
+            | Self::Tenants(
+                TenantsCommand::Create { server, .. }
+                | TenantsCommand::List { server }
+                | TenantsCommand::Show { server, .. }
+                | TenantsCommand::Quotas { server, .. }
+                | TenantsCommand::Suspend { server, .. }
+                | TenantsCommand::Resume { server, .. }
+                | TenantsCommand::Delete { server, .. },
+            ) => Some(server),
+            Self::Events(command) => Some(command.server()),
+            Self::Schedules(command) => Some(command.server()),
+            Self::Jobs(command) => Some(command.server()),
+            Self::Health(args) => Some(&args.server),
+            Self::Usage(args) => Some(&args.server),
+            Self::Audit(args) => Some(&args.server),
+            Self::Status(args) => Some(&args.server),
+            Self::Backup(args) => Some(&args.server),
+            Self::New(_)
+            | Self::Check(_)
+            | Self::Build(_)
+            | Self::Run(_)
+            | Self::Inspect(_)
+            | Self::Doctor(_)
+            | Self::Eval(_)
+            | Self::Dev(_)
+            | Self::Serve(_)
+            | Self::Restore(_)
+            | Self::Completions(_) => None,
         }
     }
 }
@@ -188,7 +307,16 @@ pub(crate) struct RunArgs {
     /// The user on whose behalf it runs
     #[arg(long, value_name = "ID")]
     pub(crate) user: Option<String>,
-    /// Where databases of applets are kept (made when an applet has one)
+    /// What the tenant has configured: a JSON object, or `@FILE` for one in a file
+    #[arg(long, value_name = "JSON")]
+    pub(crate) config: Option<String>,
+    /// A secret the applet asks for: `NAME=VALUE` (others on this machine may see it: rather use --secret-file)
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub(crate) secret: Vec<String>,
+    /// A secret from a file, without the line end at its end: `NAME=FILE`
+    #[arg(long, value_name = "NAME=FILE")]
+    pub(crate) secret_file: Vec<String>,
+    /// Where databases, keys and values of applets are kept (made when an applet has some)
     #[arg(long, value_name = "DIR", default_value = ".belljar/data")]
     pub(crate) data_dir: PathBuf,
     /// Print everything as one JSON object: answer or fault, usage, log
@@ -215,6 +343,8 @@ pub(crate) enum Grant {
     Db,
     /// `sdk.http` and `fetch`: the hosts of --allow-host.
     Http,
+    /// `sdk.kv`: keys and values.
+    Kv,
     /// `sdk.log`: lines on standard error.
     Log,
 }
@@ -248,7 +378,7 @@ pub(crate) struct EvalArgs {
     /// The tenant to run it for
     #[arg(long, value_name = "NAME", default_value = "local")]
     pub(crate) tenant: String,
-    /// Where databases are kept; without it they are in memory
+    /// Where databases, keys and values are kept; without it they are in memory
     #[arg(long, value_name = "DIR")]
     pub(crate) data_dir: Option<PathBuf>,
     /// Print everything as one JSON object: fault, usage, log
@@ -321,6 +451,45 @@ mod tests {
         {
             assert!(parse(&format!("belljar {line}")).is_err(), "{line}");
         }
+    }
+
+    #[test]
+    fn operators_name_applets_by_tenant() {
+        let Ok(Command::Rollback(args)) = parse("belljar rollback acme/notes --to 3 --json") else { panic!("it parses") };
+        assert_eq!((args.name.tenant.as_str(), args.name.applet.as_str(), args.to), ("acme", "notes", Some(3)));
+        assert!(Command::Rollback(args).json());
+        let Ok(Command::Deploy(args)) = parse("belljar deploy notes --tenant acme --secret-env A --secret-env B=C --plan") else {
+            panic!("it parses")
+        };
+        assert_eq!((args.secret_env.len(), args.plan, args.yes), (2, true, false));
+        assert!(matches!(parse("belljar logs acme/notes -f -n 5"), Ok(Command::Logs(args)) if args.follow && args.rows.limit == 5));
+        for line in [
+            "rollback acme",
+            "rollback acme/",
+            "rollback a/b/c",
+            "deploy notes",
+            "approve a/b --grant all --refuse",
+            "logs --level loud",
+            "invocations acme --id inv_1",
+            "tenants create",
+            "tenants quotas acme --weight 0",
+            "keys create acme",
+            "serve --admin-token secret",
+        ] {
+            assert!(parse(&format!("belljar {line}")).is_err(), "{line}");
+        }
+    }
+
+    #[test]
+    fn settings_are_flags_of_serve() {
+        let Ok(Command::Serve(args)) = parse("belljar serve --config a.toml --grace-ms 5 --usage-headers --trusted-proxies ::1,10.0.0.0/8")
+        else {
+            panic!("it parses")
+        };
+        let nothing = |_: &str| None;
+        let layers = belljar_server::settings::Layers { file: None, environment: &nothing, flags: &args.settings };
+        let settings = layers.load().expect("they are right").settings;
+        assert_eq!((settings.grace_ms, settings.usage_headers, settings.trusted_proxies.len()), (5, true, 2));
     }
 
     #[test]

@@ -38,7 +38,7 @@ pub(crate) fn run(args: &EvalArgs) -> Result<i32, Failure> {
     let limits = limits(args);
 
     let mut builder = local::builder(limits.clone(), &args.test_host, args.seed);
-    if let (true, Some(dir)) = (grants.db, &args.data_dir) {
+    if let (true, Some(dir)) = (grants.db || grants.kv, &args.data_dir) {
         builder = builder.data_dir(dir);
     }
     let paint = terminal::stderr_paint();
@@ -148,7 +148,7 @@ fn grants(args: &EvalArgs) -> Result<Grants, Failure> {
             Err(Failure::usage("--grant http allows no host").hint("name hosts with --allow-host HOST[:PORT]"))
         }
         (false, false) => Err(Failure::usage("--allow-host without http").hint("add --grant http")),
-        _ => Ok(Grants { db: granted(Grant::Db), http, log: granted(Grant::Log) }),
+        _ => Ok(Grants { db: granted(Grant::Db), http, kv: granted(Grant::Kv), log: granted(Grant::Log), ..Grants::default() }),
     }
 }
 
@@ -180,9 +180,9 @@ mod tests {
     #[test]
     fn nothing_is_granted_unasked() {
         assert_eq!(grants(&eval("belljar eval 1")).expect("it is sound"), Grants::default());
-        let all = grants(&eval("belljar eval 1 --grant db,http,log --allow-host a.example --allow-host b.example:1"));
+        let all = grants(&eval("belljar eval 1 --grant db,http,kv,log --allow-host a.example --allow-host b.example:1"));
         let all = all.expect("it is sound");
-        assert_eq!((all.db, all.log, all.http.len()), (true, true, 2));
+        assert_eq!((all.db, all.kv, all.log, all.http.len()), (true, true, true, 2));
         for line in ["eval 1 --grant http", "eval 1 --allow-host a.example", "eval 1 --grant http --allow-host a:b:c"] {
             assert_eq!(grants(&eval(&format!("belljar {line}"))).expect_err(line).exit, exit_codes::USAGE);
         }

@@ -41,6 +41,12 @@ pub(crate) const CORRUPT_PACKAGE: i32 = 32;
 pub(crate) const TRAP: i32 = 40;
 /// The invocation was cancelled.
 pub(crate) const CANCELLED: i32 = 41;
+/// A release waits for approval.
+pub(crate) const NEEDS_APPROVAL: i32 = 50;
+/// The server has nothing of that name.
+pub(crate) const NOT_FOUND: i32 = 51;
+/// The server cannot do it now: it is busy, stopping, or out of disk.
+pub(crate) const UNAVAILABLE: i32 = 52;
 /// A fault of ours.
 pub(crate) const INTERNAL: i32 = 70;
 
@@ -66,6 +72,9 @@ Exit codes:
   32  corrupt-package: not a package, or not a whole one
   40  trap: the engine trapped; the sandbox contained it
   41  cancelled
+  50  needs-approval: the release asks for more than was granted, and waits for `belljar approve`
+  51  not-found: the server has nothing of that name
+  52  unavailable: the server cannot do it now
   70  internal: a fault of Belljar's own";
 
 /// The exit code of a fault.
@@ -99,7 +108,7 @@ mod tests {
     #[test]
     fn every_code_is_its_own_and_below_those_of_signals() {
         let mut codes: Vec<i32> = FaultCode::ALL.into_iter().map(of).collect();
-        codes.extend([OK, FAILED, USAGE, CORRUPT_PACKAGE]);
+        codes.extend([OK, FAILED, USAGE, CORRUPT_PACKAGE, NEEDS_APPROVAL, NOT_FOUND, UNAVAILABLE]);
         assert!(codes.iter().all(|code| (0..128).contains(code)), "{codes:?}");
         assert_eq!(codes.iter().collect::<BTreeSet<_>>().len(), codes.len(), "{codes:?}");
     }
@@ -111,7 +120,7 @@ mod tests {
             let line = line_of(of(code)).unwrap_or_else(|| panic!("{code} is missing"));
             assert!(line.contains(code.as_str()), "{line}");
         }
-        for code in [OK, FAILED, USAGE, CORRUPT_PACKAGE] {
+        for code in [OK, FAILED, USAGE, CORRUPT_PACKAGE, NEEDS_APPROVAL, NOT_FOUND, UNAVAILABLE] {
             assert!(line_of(code).is_some(), "{code}");
         }
     }

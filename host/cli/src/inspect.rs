@@ -105,7 +105,8 @@ fn route(handler: &Handler) -> String {
     format!("{}: {trigger}", handler.name)
 }
 
-fn asked(permissions: &Permissions) -> Vec<String> {
+/// What is asked for, a line each.
+pub(crate) fn asked(permissions: &Permissions) -> Vec<String> {
     let mut asked = Vec::new();
     let flags =
         [("db: its own database", permissions.db), ("kv: its own store", permissions.kv), ("jobs", permissions.jobs)];
@@ -131,7 +132,7 @@ fn asked(permissions: &Permissions) -> Vec<String> {
 }
 
 /// What whoever grants it should look at twice.
-fn risks(permissions: &Permissions) -> Vec<String> {
+pub(crate) fn risks(permissions: &Permissions) -> Vec<String> {
     let mut risks = Vec::new();
     for rule in &permissions.http {
         if rule.host == "*" {

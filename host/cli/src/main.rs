@@ -1,10 +1,14 @@
 //! `belljar`: dispatch and presentation. What the commands do lives in the libraries: building in `belljar-build`, running in
 //! `belljar`. Each command has its own file here, and answers with an exit code.
 
+mod applets;
 mod args;
 mod build;
+mod call;
 mod check;
 mod console;
+mod deploy;
+mod dev;
 mod doctor;
 mod eval;
 mod exit_codes;
@@ -16,18 +20,27 @@ mod inspect;
 mod local;
 mod modules;
 mod new;
+mod operations;
+mod past;
 mod payload;
 mod present;
 mod pretty;
 mod problems;
+mod remote;
 mod report;
 mod request_file;
 mod routes;
 mod run;
+mod serve;
+mod settings;
 mod sources;
 mod streamed;
+mod table;
+mod tenants;
 mod terminal;
+mod triggers;
 mod types;
+mod values;
 
 use clap::Parser;
 
@@ -44,6 +57,33 @@ fn main() {
         Command::Inspect(args) => inspect::run(&args),
         Command::Doctor(args) => doctor::run(&args),
         Command::Eval(args) => eval::run(&args),
+        Command::Dev(args) => dev::run(&args),
+        Command::Serve(args) => serve::run(&args),
+        Command::Deploy(args) => deploy::run(&args),
+        Command::Approve(args) => deploy::approve(&args),
+        Command::List(args) => applets::list(&args),
+        Command::Call(args) => call::run(&args),
+        Command::Logs(args) => past::logs(&args),
+        Command::Invocations(args) => past::invocations(&args),
+        Command::Rollback(args) => applets::rollback(&args),
+        Command::Enable(args) => applets::switch(&args, true),
+        Command::Disable(args) => applets::switch(&args, false),
+        Command::Uninstall(args) => applets::uninstall(&args),
+        Command::Secrets(command) => values::secrets(&command),
+        Command::Config(command) => values::config(&command),
+        Command::Keys(command) => tenants::keys(&command),
+        Command::Hosts(command) => tenants::hosts(&command),
+        Command::Tenants(command) => tenants::tenants(&command),
+        Command::Events(command) => triggers::events(&command),
+        Command::Schedules(command) => triggers::schedules(&command),
+        Command::Jobs(command) => triggers::jobs(&command),
+        Command::Health(args) => triggers::health(&args),
+        Command::Usage(args) => past::usage(&args),
+        Command::Audit(args) => past::audit(&args),
+        Command::Status(args) => operations::status(&args),
+        Command::Backup(args) => operations::backup(&args),
+        Command::Restore(args) => operations::restore(&args),
+        Command::Completions(args) => operations::completions(&args),
     };
     let code = done.unwrap_or_else(|failure| {
         present::failure(&failure, json);

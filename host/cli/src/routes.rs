@@ -1,6 +1,7 @@
 //! Which handler is meant when the command line does not say: the only one, the one called `default`, or, for a request, the one whose
 //! method and path fit best.
 
+use belljar::Payload;
 use belljar::package::{Handler, Trigger};
 
 /// The handler for a payload.
@@ -47,6 +48,51 @@ pub(crate) fn names(handlers: &[Handler]) -> String {
     handlers.iter().map(|handler| handler.name.as_str()).collect::<Vec<_>>().join(", ")
 }
 
+/// What the path of a request has at the placeholders of the handler's route, percent-decoded; the rest of a `*` has the name `*`.
+pub(crate) fn params(handler: &Handler, payload: &Payload) -> Vec<(String, String)> {
+    let (Trigger::Http { path: route, .. }, Payload::Request(request)) = (&handler.trigger, payload) else { return Vec::new() };
+    let path = path_of(&request.url);
+    if fit("*", route, "*", path).is_none() {
+        return Vec::new();
+    }
+    let mut rest = &path[1..];
+    let mut params = Vec::new();
+    for wanted in route[1..].split('/') {
+        if wanted == "*" {
+            params.push(("*".to_owned(), decoded(rest)));
+            break;
+        }
+        let (part, after) = rest.split_once('/').unwrap_or((rest, ""));
+        if let Some(name) = wanted.strip_prefix(':') {
+            params.push((name.to_owned(), decoded(part)));
+        }
+        rest = after;
+    }
+    params
+}
+
+/// Percent-decodes (RFC 3986, 2.1); what is not UTF-8 then is replaced.
+fn decoded(text: &str) -> String {
+    let bytes = text.as_bytes();
+    let mut decoded = Vec::with_capacity(bytes.len());
+    let mut at = 0;
+    while let Some(&byte) = bytes.get(at) {
+        let escaped = (byte == b'%').then(|| text.get(at + 1..at + 3)).flatten();
+        let escaped = escaped.filter(|digits| digits.bytes().all(|digit| digit.is_ascii_hexdigit()));
+        match escaped.and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
+            Some(escaped) => {
+                decoded.push(escaped);
+                at += 3;
+            }
+            None => {
+                decoded.push(byte);
+                at += 1;
+            }
+        }
+    }
+    String::from_utf8_lossy(&decoded).into_owned()
+}
+
 fn path_of(url: &str) -> &str {
     let after_scheme = url.find("://").map_or(url, |at| &url[at + 3..]);
     let path = after_scheme.find(['/', '?', '#']).map_or("/", |at| &after_scheme[at..]);
@@ -90,6 +136,7 @@ mod tests {
                 auth: Auth::None,
                 permissions: Vec::new(),
                 rate_limit_per_minute: None,
+                cors: None,
             },
             None => Trigger::Call {},
         };
@@ -118,6 +165,22 @@ mod tests {
         check(&routes, "PUT", "http://h/a/b/c", Some("* /a/*"));
         check(&routes, "GET", "http://h", None);
         check(&["* /", "GET /"], "GET", "http://h?x", Some("GET /"));
+    }
+
+    #[test]
+    fn placeholders_have_values() {
+        let check = |route: &str, url: &str, expected: &[(&str, &str)]| {
+            let request = belljar::Request { method: "GET".into(), url: url.into(), headers: Vec::new(), body: Default::default() };
+            let found = params(&handlers(&[route])[0], &Payload::Request(request));
+            let found: Vec<_> = found.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+            assert_eq!(found, expected, "{route} {url}");
+        };
+        check("GET /a/:id/b/:n", "http://h/a/x%20%C3%A4/b/7?q", &[("id", "x \u{e4}"), ("n", "7")]);
+        check("GET /files/*", "http://h/files/a/b%2Fc", &[("*", "a/b/c")]);
+        check("GET /files/*", "http://h/files/", &[("*", "")]);
+        check("GET /:a", "http://h/%zz%4", &[("a", "%zz%4")]);
+        check("GET /a", "http://h/b", &[]);
+        check("call", "http://h/a", &[]);
     }
 
     #[test]

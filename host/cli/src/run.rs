@@ -15,7 +15,7 @@ use crate::exit_codes;
 use crate::failure::{Failure, chain};
 use crate::sources::Sources;
 use crate::streamed::StreamedResponse;
-use crate::{files, local, payload, present, pretty, problems, report, routes, terminal};
+use crate::{files, local, payload, present, pretty, problems, report, routes, settings, terminal};
 
 /// Lines kept for --json, beyond every limit of an invocation.
 const LOG_RECORDS_MAX: usize = 1 << 20;
@@ -33,10 +33,18 @@ pub(crate) fn run(args: &RunArgs) -> Result<i32, Failure> {
     let handler = handler(args, descriptor, &payload)?;
     let mut invocation = invocation(handler, payload);
     invocation.user = args.user.clone();
+    invocation.config = settings::config(args.config.as_deref())?;
+    invocation.params = routes::params(handler, &invocation.payload);
 
     let mut builder = local::builder(limits, &args.test_host, args.seed);
-    if release.grants().db {
+    if release.grants().db || release.grants().kv {
         builder = builder.data_dir(&args.data_dir);
+    }
+    if !release.grants().secrets.is_empty() {
+        builder = builder.secrets(Arc::new(settings::Secrets::read(args, &release.grants().secrets)?));
+    } else if let Some(unasked) = args.secret.iter().chain(&args.secret_file).next() {
+        let name = unasked.split('=').next().unwrap_or_default();
+        return Err(Failure::usage(format!("the applet asks for no secret, {name:?} neither")).hint("name it in permissions.secrets of the manifest"));
     }
     let paint = terminal::stderr_paint();
     if args.json {
@@ -120,7 +128,7 @@ fn handler<'a>(args: &RunArgs, descriptor: &'a Descriptor, payload: &Payload) ->
             .find(|handler| handler.name == *name)
             .ok_or_else(|| format!("{} has no handler {name:?}; it has: {}", descriptor.id, routes::names(handlers))),
         (None, Payload::Request(request)) => routes::by_request(handlers, &request.method, &request.url),
-        (None, Payload::Json(_)) => routes::by_default(handlers),
+        (None, Payload::Json(_) | Payload::Messages(_)) => routes::by_default(handlers),
     };
     found.map_err(|message| {
         Failure::new("handler-not-found", message)
