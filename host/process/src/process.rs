@@ -1,0 +1,285 @@
+//! One process: started in a group and a directory of its own, looked after until it has ended, and ended with its whole group. `call`
+//! gives it work; who has work for it, and when another one takes its place, is the supervisor's matter.
+
+pub(crate) mod call;
+pub(crate) mod directory;
+mod health;
+mod monitor;
+pub(crate) mod spec;
+mod usage;
+
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal};
+use tokio::runtime::Handle;
+use tokio::sync::{Notify, Semaphore, watch};
+use tokio::time::Instant;
+
+use self::directory::Directory;
+use self::spec::{Program, Spec};
+use crate::error::{CrashReport, EndReason, StartError};
+use crate::limits::READY_POLL_MS;
+use crate::logs::{Logs, Stream, Tail};
+use crate::protocol::client::Client;
+use crate::protocol::server::HostServer;
+use crate::protocol::token::Tokens;
+
+/// A process that was started.
+pub(crate) struct Process {
+    pub(crate) id: u32,
+    pub(crate) spec: Arc<Spec>,
+    group: Pid,
+    client: Client,
+    tokens: Arc<Tokens>,
+    /// Calls that may be in it at the same time.
+    places: Arc<Semaphore>,
+    /// Calls that are in it or wait for a place.
+    seats: AtomicU32,
+    /// Told when a seat is left.
+    left: Notify,
+    used: Mutex<Instant>,
+    tail: Arc<Tail>,
+    /// Why it was told to end, and how many calls were in it then; the first reason counts.
+    verdict: Mutex<Option<(EndReason, u32)>>,
+    /// Whether its group may be signalled: not once its leader has been reaped, when its number may be another's.
+    signalled: Mutex<bool>,
+    ended: watch::Sender<Option<Arc<CrashReport>>>,
+    /// Whether somebody asks already if it still answers.
+    suspected: AtomicBool,
+    /// Calls that it keeps going after their deadline.
+    abandoned: AtomicU32,
+    /// Those since the last answer.
+    in_a_row: AtomicU32,
+    runtime: Handle,
+}
+
+impl Process {
+    /// Starts one, and waits until it is ready.
+    pub(crate) async fn launch(spec: Arc<Spec>) -> Result<Arc<Self>, StartError> {
+        let process = Self::start(Arc::clone(&spec))?;
+        // A start that is given up must leave nothing behind.
+        let guard = EndUnlessReady(Some(Arc::clone(&process)));
+        process.wait_until_ready().await?;
+        guard.defuse();
+        Ok(process)
+    }
+
+    fn start(spec: Arc<Spec>) -> Result<Arc<Self>, StartError> {
+        let system = |what| move |source| StartError::System { what, source };
+        let directory = Directory::make(&spec.sockets)?;
+        if let Program::Bundle { .. } = spec.program {
+            std::fs::write(directory.script(), crate::RUNTIME_SCRIPT)
+                .map_err(system("the script of the process could not be written"))?;
+        }
+        let listener = directory.listen().map_err(system("the host's socket could not be made"))?;
+        let mut child = spec
+            .command(&directory)
+            .spawn()
+            .map_err(|source| StartError::Spawn { program: spec.program_name(), source })?;
+        let id = child.id().unwrap_or_default();
+        let group = i32::try_from(id).ok().and_then(Pid::from_raw);
+        let group =
+            group.ok_or_else(|| system("the process has ended already")(std::io::ErrorKind::NotFound.into()))?;
+        let exit = monitor::exit_of(group).map_err(system("the process cannot be watched"))?;
+        let logs = Logs::new(&spec.label, id, Arc::clone(&spec.logs), &spec.limits);
+        let tokens = Arc::new(Tokens::default());
+        let server =
+            HostServer { tokens: Arc::clone(&tokens), group, capability_bytes_max: spec.limits.capability_bytes_max };
+        let process = Arc::new(Self {
+            id,
+            group,
+            client: Client::new(directory.theirs(), group),
+            tokens,
+            places: Arc::new(Semaphore::new(spec.limits.concurrency_max.max(1) as usize)),
+            seats: AtomicU32::new(0),
+            left: Notify::new(),
+            used: Mutex::new(Instant::now()),
+            tail: Arc::clone(&logs.tail),
+            verdict: Mutex::new(None),
+            signalled: Mutex::new(true),
+            ended: watch::Sender::new(None),
+            suspected: AtomicBool::new(false),
+            abandoned: AtomicU32::new(0),
+            in_a_row: AtomicU32::new(0),
+            runtime: Handle::current(),
+            spec,
+        });
+        let mut tasks = monitor::Tasks::new(tokio::spawn(Arc::new(server).serve(listener)));
+        if let Some(out) = child.stdout.take() {
+            tasks.reads(tokio::spawn(logs.clone().read(Stream::Out, out)));
+        }
+        if let Some(err) = child.stderr.take() {
+            tasks.reads(tokio::spawn(logs.read(Stream::Err, err)));
+        }
+        tokio::spawn(monitor::attend(Arc::clone(&process), child, exit, tasks, directory));
+        Ok(process)
+    }
+
+    async fn wait_until_ready(self: &Arc<Self>) -> Result<(), StartError> {
+        let ready_ms_max = self.spec.supervision.ready_ms_max;
+        let until = Instant::now() + Duration::from_millis(ready_ms_max);
+        let mut last = "it does not listen on SOCKET_PATH".to_owned();
+        let trying = async {
+            loop {
+                match self.health().await {
+                    Ok(()) => break,
+                    Err(told) => last = told,
+                }
+                tokio::time::sleep(Duration::from_millis(READY_POLL_MS)).await;
+            }
+        };
+        tokio::select! {
+            report = self.until_ended() => return Err(StartError::Ended(report)),
+            tried = tokio::time::timeout_at(until, trying) => if tried.is_ok() {
+                return Ok(());
+            },
+        }
+        self.end(EndReason::NotReady);
+        // Nothing of it is left when this is told.
+        drop(tokio::time::timeout(Duration::from_secs(1), self.until_ended()).await);
+        Err(StartError::NotReady { ready_ms_max, last, tail: self.tail.lines() })
+    }
+
+    /// Takes a seat for a call; an error says how many may wait. To be asked only while the process cannot be retired meanwhile.
+    pub(crate) fn seat(self: &Arc<Self>) -> Result<Seat, u32> {
+        let limits = &self.spec.limits;
+        let seats_max = limits.concurrency_max.max(1).saturating_add(limits.waiting_max);
+        let taken = self.seats.fetch_add(1, Ordering::AcqRel);
+        let seat = Seat(Arc::clone(self));
+        if taken >= seats_max { Err(limits.waiting_max) } else { Ok(seat) }
+    }
+
+    /// Calls that are in it or wait for a place.
+    pub(crate) fn seats(&self) -> u32 {
+        self.seats.load(Ordering::Acquire)
+    }
+
+    /// Whether it has ended or was told to: no place for a new call.
+    pub(crate) fn is_ending(&self) -> bool {
+        self.ended.borrow().is_some() || locked(&self.verdict).is_some()
+    }
+
+    /// How long it has had no call.
+    pub(crate) fn unused_for(&self) -> Duration {
+        if self.seats() > 0 { Duration::ZERO } else { locked(&self.used).elapsed() }
+    }
+
+    /// How many calls it keeps going after their deadline, when that is too many.
+    pub(crate) fn has_abandoned(&self) -> Option<u32> {
+        let limits = &self.spec.limits;
+        let (all, in_a_row) = (self.abandoned.load(Ordering::Relaxed), self.in_a_row.load(Ordering::Relaxed));
+        let too_many = all >= limits.abandoned_max.max(1) || in_a_row >= limits.abandoned_in_a_row_max.max(1);
+        too_many.then_some(all)
+    }
+
+    /// Waits until no call is in it, or until this moment.
+    pub(crate) async fn drained(&self, until: Instant) {
+        let empty = async {
+            loop {
+                let mut left = std::pin::pin!(self.left.notified());
+                left.as_mut().enable();
+                if self.seats() == 0 {
+                    return;
+                }
+                left.await;
+            }
+        };
+        drop(tokio::time::timeout_at(until, empty).await);
+    }
+
+    /// How it ended, once it has.
+    pub(crate) async fn until_ended(&self) -> Arc<CrashReport> {
+        let mut ended = self.ended.subscribe();
+        loop {
+            if let Some(report) = ended.borrow_and_update().clone() {
+                return report;
+            }
+            // The sender is part of this very process.
+            if ended.changed().await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        }
+    }
+
+    /// Ends it, with its whole group: at once, or with time to end by itself when nothing speaks against it.
+    pub(crate) fn end(self: &Arc<Self>, reason: EndReason) {
+        let gentle = !reason.is_failure();
+        locked(&self.verdict).get_or_insert((reason, self.seats()));
+        if !gentle {
+            self.kill();
+            return;
+        }
+        self.signal(Signal::TERM);
+        let process = Arc::clone(self);
+        let grace = Duration::from_millis(self.spec.supervision.kill_grace_ms);
+        self.runtime.spawn(async move {
+            tokio::select! {
+                _ = process.until_ended() => {}
+                () = tokio::time::sleep(grace) => process.kill(),
+            }
+        });
+    }
+
+    /// Kills its group, and what has left the group and is still its child.
+    pub(crate) fn kill(&self) {
+        let strays = usage::descendants(self.group);
+        self.signal(Signal::KILL);
+        for stray in strays {
+            // Gone already, most of them: they were in the group.
+            let _ = rustix::process::kill_process(stray, Signal::KILL);
+        }
+    }
+
+    fn signal(&self, signal: Signal) {
+        let may = locked(&self.signalled);
+        if *may && let Err(error) = rustix::process::kill_process_group(self.group, signal) {
+            tracing::debug!(process = self.id, %error, "a process group could not be signalled");
+        }
+    }
+
+    /// What became of a call whose connection has gone: the report if the process has ended, or is about to.
+    async fn report_soon(&self) -> Option<Arc<CrashReport>> {
+        tokio::time::timeout(Duration::from_millis(250), self.until_ended()).await.ok()
+    }
+}
+
+/// Ends a process that nobody has taken over.
+struct EndUnlessReady(Option<Arc<Process>>);
+
+impl EndUnlessReady {
+    fn defuse(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for EndUnlessReady {
+    fn drop(&mut self) {
+        if let Some(process) = self.0.take() {
+            process.end(EndReason::NotReady);
+        }
+    }
+}
+
+/// A call's right to be in a process: a process with seats taken is not retired.
+pub(crate) struct Seat(Arc<Process>);
+
+impl Seat {
+    pub(crate) fn process(&self) -> &Arc<Process> {
+        &self.0
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        *locked(&self.0.used) = Instant::now();
+        self.0.seats.fetch_sub(1, Ordering::AcqRel);
+        self.0.left.notify_waiters();
+    }
+}
+
+/// Nothing that is done under these locks can panic half way.
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
