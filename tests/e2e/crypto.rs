@@ -190,3 +190,51 @@ fn keys_are_given_back_when_nothing_names_them() {
         };";
     assert_eq!(applet::value(&call_within(limits, main)), json!([2, "secret", "OperationError"]));
 }
+
+#[test]
+fn hashes_are_those_of_the_standards() {
+    let main = "
+        import { createHash, createHmac } from 'node:crypto';
+        const names = ['md5', 'sha1', 'sha224', 'sha256', 'sha384', 'sha512', 'sha512-224', 'sha512-256'];
+        const both = () => names.map((name) => [
+            createHash(name).update('a').update('bc').digest('hex').slice(0, 8), createHmac(name, 'key').update('The quick brown fox').digest('hex').slice(0, 8),
+        ].join());
+        // Top-level code may hash, and begin what a call ends.
+        const early = both();
+        const begun = createHash('sha256').update('ab');
+        export default async () => {
+            const hex = async (name: string) => Buffer.from(await crypto.subtle.digest(name, new TextEncoder().encode('abc'))).toString('hex').slice(0, 8);
+            return [early.join(' '), both().join() === early.join(), begun.copy().update('c').digest('hex').slice(0, 8),
+                await Promise.all(['SHA-1', 'SHA-256', 'SHA-384', 'SHA-512'].map(hex)), createHash('sha256').digest('hex').slice(0, 8)];
+        };";
+    let value = value(main);
+    let early = value[0].as_str().unwrap();
+    // Node's own answers.
+    let expected = [
+        "90015098,d006bc60", "a9993e36,22f9e077", "23097d22,aca35715", "ba7816bf,203d1e5c",
+        "cb00753f,60638fa0", "ddaf35a1,36f44b12", "4634270f,154e8362", "53048e26,fc7b4ba2",
+    ];
+    assert_eq!(early.split(' ').collect::<Vec<_>>(), expected);
+    assert_eq!(value[1], json!(true));
+    assert_eq!(value[2], "ba7816bf");
+    assert_eq!(value[3], json!(["a9993e36", "ba7816bf", "cb00753f", "ddaf35a1"]));
+    assert_eq!(value[4], "e3b0c442");
+}
+
+#[test]
+fn hashes_are_charged_before_they_are_computed() {
+    let main = |mib: u32| format!("const bytes = new Uint8Array({mib} << 20); export default async () => (await crypto.subtle.digest('SHA-256', bytes)).byteLength;");
+    let (one, two, again) = (call(&main(1)), call(&main(2)), call(&main(2)));
+    assert_eq!(applet::value(&one), json!(32));
+    assert_eq!(two.usage.fuel, again.usage.fuel);
+    let each = (two.usage.fuel - one.usage.fuel) >> 20;
+    assert!((10..=13).contains(&each), "{each} fuel for a byte");
+    let outcome = call_within(Limits { fuel_max: 8_000_000, ..Limits::default() }, &main(1));
+    let fault = applet::fault(&outcome);
+    assert_eq!((fault.code, fault.limit.as_ref().unwrap().name), (FaultCode::Fuel, "fuel_max"));
+    // An HMAC costs by its key, too.
+    let main = "import { createHmac } from 'node:crypto'; const key = new Uint8Array(1 << 20); export default () => createHmac('sha512', key).update('x').digest().length;";
+    assert_eq!(applet::value(&call(main)), json!(64));
+    let outcome = call_within(Limits { fuel_max: 25_000_000, ..Limits::default() }, main);
+    assert_eq!(applet::fault(&outcome).code, FaultCode::Fuel);
+}

@@ -84,7 +84,7 @@ pub fn files(dir: &Path) -> impl Iterator<Item = PathBuf> {
 
 /// Whether a cache file is an applet's image, or its checksum.
 pub fn is_image(path: &Path) -> bool {
-    path.file_name().is_some_and(|name| name.to_string_lossy().contains("-delta"))
+    path.file_name().is_some_and(|name| name.to_string_lossy().contains("-image"))
 }
 
 /// `BELLJAR_CACHE`, else `belljar` in the user's cache directory: as everywhere in this repository.

@@ -3,9 +3,11 @@
 
 pub mod applet;
 pub mod cli;
+pub mod front;
 pub mod host;
 pub mod npm;
 pub mod server;
+pub mod serving;
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};

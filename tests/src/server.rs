@@ -25,11 +25,23 @@ pub struct Seen {
     pub body: Vec<u8>,
 }
 
+impl Seen {
+    /// The port that the `host` header names: the server's own.
+    ///
+    /// # Panics
+    /// When there is no such header.
+    pub fn port(&self) -> u16 {
+        let host = self.headers.iter().find(|(name, _)| name == "host").map(|(_, value)| value.as_str());
+        host.and_then(|host| host.rsplit_once(':')?.1.parse().ok()).expect("a host with its port")
+    }
+}
+
 /// What the server answers.
 #[derive(Debug, Clone)]
 pub struct Reply {
     status: u16,
     body: Vec<u8>,
+    location: Option<String>,
     hold: Hold,
 }
 
@@ -44,17 +56,22 @@ enum Hold {
 impl Reply {
     /// JSON, with status 200.
     pub fn json(body: &Value) -> Self {
-        Self { status: 200, body: body.to_string().into_bytes(), hold: Hold::Not }
+        Self { status: 200, body: body.to_string().into_bytes(), location: None, hold: Hold::Not }
     }
 
     /// These bytes, with status 200.
     pub fn bytes(body: Vec<u8>) -> Self {
-        Self { status: 200, body, hold: Hold::Not }
+        Self { status: 200, body, location: None, hold: Hold::Not }
     }
 
     /// Nothing but a status.
     pub fn status(status: u16) -> Self {
-        Self { status, body: Vec::new(), hold: Hold::Not }
+        Self { status, body: Vec::new(), location: None, hold: Hold::Not }
+    }
+
+    /// A redirect.
+    pub fn redirect(status: u16, location: &str) -> Self {
+        Self { location: Some(location.to_owned()), ..Self::status(status) }
     }
 
     /// Answers only once `requests` of them have been under way at the same time. Against a client that sends one after the other, it
@@ -217,8 +234,9 @@ async fn serve(mut stream: TcpStream, shared: &Shared) -> std::io::Result<()> {
             // Clients do not send the next request before the answer: what can be read here is the end.
             read = stream.read_buf(&mut bytes) => if read? == 0 { return Ok(()) },
         }
+        let location = reply.location.map(|location| format!("location: {location}\r\n")).unwrap_or_default();
         let head = format!(
-            "HTTP/1.1 {} Answer\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
+            "HTTP/1.1 {} Answer\r\ncontent-type: application/json\r\n{location}content-length: {}\r\n\r\n",
             reply.status,
             reply.body.len()
         );

@@ -4,17 +4,27 @@
 //!   of JSON: times in nanoseconds as `{n, min, p50, p90, p99, max}`, memory in KiB.
 //! * `belljar-bench report [FOLDER]` runs everything interleaved, with what is in FOLDER besides its own, and prints tables;
 //!   `belljar-bench speed [FOLDER]` only how fast long JavaScript runs, `belljar-bench pages
-//!   [APPLET.js INPUT.json]` only how much of its memory a call writes to.
+//!   [APPLET.js INPUT.json]` only how much of its memory a call writes to; `belljar-bench crypto` only digests and HMACs.
+//!
+//! * `belljar-bench server [APPLET.js INPUT.json]` measures `belljar serve` (of BELLJAR_BIN) under load from another process, beside Node;
+//!   `belljar-bench many N` with N applets installed, `belljar-bench soak N` whether memory grows over N requests. `belljar-bench load JSON`
+//!   is that other process.
+//!
+//! * `belljar-bench events N` publishes N events and has them handled, with the queue on disk.
 //!
 //! An applet is a script that defines `handle(text) -> text` (`NAME.js` with its input `NAME.json`, in FOLDER or its folder `applets`); a
 //! script without such an input defines `run(n)`, which does its work `n` times.
 
 #![allow(clippy::print_stdout, reason = "this command's output is its result")]
 
+mod crypto;
+mod events;
+mod load;
 mod native;
 mod ours;
 mod report;
 mod sample;
+mod server;
 mod speed;
 
 use anyhow::{Context, Result, bail};
@@ -42,6 +52,13 @@ fn main() -> Result<()> {
         ["report", folder] => report::run(Some(folder)),
         ["pages"] => report::pages(None),
         ["pages", applet, input] => report::pages(Some(&Workload::read(applet, input)?)),
+        ["server"] => server::run(&report::own_transform()),
+        ["server", applet, input] => server::run(&Workload::read(applet, input)?),
+        ["many", n] => server::many(&report::own_transform(), n.parse().context("N is a number")?),
+        ["soak", n] => server::soak(&report::own_transform(), n.parse().context("N is a number")?),
+        ["load", load] => load::run(load),
+        ["crypto"] => crypto::run(&ours::Bench::new()?),
+        ["events", n] => events::run(n.parse().context("N is a number")?),
         ["speed"] => speed::run(&ours::Bench::new()?, None),
         ["speed", folder] => speed::run(&ours::Bench::new()?, Some(folder)),
         [engine, mode, applet, input, n] => {
@@ -59,6 +76,6 @@ fn main() -> Result<()> {
             println!("{line}");
             Ok(())
         }
-        _ => bail!("usage: belljar-bench ours|native call|cold|mem APPLET.js INPUT.json N, belljar-bench report|speed [FOLDER], or belljar-bench pages [APPLET.js INPUT.json]"),
+        _ => bail!("usage: belljar-bench ours|native call|cold|mem APPLET.js INPUT.json N, belljar-bench report|speed [FOLDER], belljar-bench crypto, belljar-bench pages|server [APPLET.js INPUT.json], or belljar-bench many|soak N"),
     }
 }

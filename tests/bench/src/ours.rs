@@ -40,21 +40,7 @@ impl Bench {
 
     /// A release of a bundle.
     pub(crate) fn release_of(&self, bundle: &str) -> Result<Release> {
-        let descriptor = json!({
-            "format": 1, "id": "bench", "version": "1.0.0", "name": "bench", "description": null,
-            "runtime": { "engine": "wasm", "version": null, "entrypoint": "bench.js", "limits": Value::Object(Default::default()), "health_check": null },
-            "handlers": [{ "name": "default", "export": "default", "trigger": { "type": "call" } }],
-            "permissions": { "db": false, "http": [], "events_publish": [], "events_subscribe": [], "secrets": [], "kv": false, "jobs": false },
-        });
-        let mut descriptor = descriptor;
-        descriptor["runtime"]["limits"] = serde_json::to_value(belljar_package::Limits::default())?;
-        let package = Package {
-            descriptor: serde_json::from_value(descriptor)?,
-            bundle: bundle.into(),
-            source_map: r#"{"version":3,"sources":[],"names":[],"mappings":""}"#.into(),
-            files: Default::default(),
-        };
-        Ok(Release::admit_all(TenantId::new("bench")?, &package.encode()?, &Limits::default())?)
+        Ok(Release::admit_all(TenantId::new("bench")?, &package_of(bundle, "bench", false)?, &Limits::default())?)
     }
 
     pub(crate) async fn invoke(&self, release: &Release, payload: &str) -> Result<(String, u64)> {
@@ -108,10 +94,35 @@ impl Bench {
         let per = |before: u64, after: u64| after.saturating_sub(before) as f64 / n.max(1) as f64;
         let files: u64 = std::fs::read_dir(self.cache.path().join("cache"))?
             .flatten()
-            .filter(|e| e.file_name().to_string_lossy().ends_with("-delta"))
+            .filter(|e| e.file_name().to_string_lossy().ends_with("-image"))
             .filter_map(|e| Some(e.metadata().ok()?.len()))
             .sum();
         let files = files as f64 / 1024.0 / n.max(1) as f64;
         Ok(json!({ "n": n, "per_vm_rss_kb": per(rss, rss_n), "per_vm_private_kb": per(private, private_n), "per_vm_image_file_kb": files, "per_vm_memory_file_kb": per(memory_files, memory_files_kib()) }))
     }
+}
+
+/// A package file of a bundle; its only handler is called by name, or by `POST /run`.
+pub(crate) fn package_of(bundle: &str, id: &str, is_http: bool) -> Result<Vec<u8>> {
+    let trigger = if is_http {
+        json!({ "type": "http", "method": "POST", "path": "/run", "auth": "none", "permissions": [], "rate_limit_per_minute": null })
+    } else {
+        json!({ "type": "call" })
+    };
+    let descriptor = json!({
+        "format": 1, "id": id, "version": "1.0.0", "name": id, "description": null,
+        "runtime": {
+            "engine": "wasm", "version": null, "entrypoint": "bench.js",
+            "limits": serde_json::to_value(belljar_package::Limits::default())?, "health_check": null,
+        },
+        "handlers": [{ "name": "default", "export": "default", "trigger": trigger }],
+        "permissions": { "db": false, "http": [], "events_publish": [], "events_subscribe": [], "secrets": [], "kv": false, "jobs": false },
+    });
+    let package = Package {
+        descriptor: serde_json::from_value(descriptor)?,
+        bundle: bundle.into(),
+        source_map: r#"{"version":3,"sources":[],"names":[],"mappings":""}"#.into(),
+        files: Default::default(),
+    };
+    Ok(package.encode()?)
 }

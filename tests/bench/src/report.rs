@@ -42,6 +42,7 @@ pub(crate) fn run(folder: Option<&str>) -> Result<()> {
     }
     in_turn(&bench, &workloads[0], single)?;
     speed::run(&bench, folder)?;
+    crate::crypto::run(&bench)?;
     prepare(&bench)?;
     overlapping(&bench)?;
     waiting(&bench)?;
@@ -50,13 +51,17 @@ pub(crate) fn run(folder: Option<&str>) -> Result<()> {
     process()
 }
 
-fn workloads(folder: Option<&str>) -> Result<Vec<Workload>> {
-    let own = Workload {
+/// A small transformation of JSON.
+pub(crate) fn own_transform() -> Workload {
+    Workload {
         name: "transform (ours)".into(),
         source: include_str!("../workloads/transform.js").into(),
         input: include_str!("../workloads/transform.json").into(),
-    };
-    let mut all = vec![own];
+    }
+}
+
+fn workloads(folder: Option<&str>) -> Result<Vec<Workload>> {
+    let mut all = vec![own_transform()];
     let folders = folder.into_iter().flat_map(|folder| [Path::new(folder).to_owned(), Path::new(folder).join("applets")]);
     for entry in folders.filter_map(|folder| std::fs::read_dir(folder).ok()).flatten() {
         let path = entry?.path();
