@@ -9,6 +9,7 @@ mod collection;
 mod crypto;
 mod delivery;
 mod determinism;
+mod engines;
 mod examples;
 mod faults;
 mod front;

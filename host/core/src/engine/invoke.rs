@@ -397,7 +397,6 @@ fn failed(failure: types::Failure, positions: &Positions) -> Fault {
     };
     Fault::thrown(code, errors)
 }
-}
 
 /// A call into the guest ended with an error: ours, carried by a trap, or a trap of WebAssembly's.
 fn trapped(error: &wasmtime::Error, filled: Fuel, fuel: u64) -> Fault {

@@ -8,12 +8,12 @@ use belljar_process::{Answering, Body, CapabilityFailure, CapabilityReply, Capab
 use bytes::Bytes;
 use futures_util::StreamExt as _;
 use http_body_util::{BodyExt as _, StreamBody};
-use hyper::body::Frame;
+use hyper::body::{Body as _, Frame};
 use serde_json::Value as Json;
 
 use super::values::{self, Arguments};
 use crate::capability::bodies::{BodyReader, pipe};
-use crate::capability::http::{HostBytes, RequestBody, ResponseBody};
+use crate::capability::http::{HostBytes, HttpOptions, HttpRequest, RequestBody, ResponseBody};
 use crate::capability::opened::Capabilities;
 use crate::capability::secrets::in_use::InUse;
 use crate::floor::clock::Source;
@@ -29,7 +29,7 @@ const PIECE_BYTES_MAX: usize = 64 << 10;
 
 /// The capabilities of one invocation in a process.
 pub(super) struct Broker {
-    capabilities: Mutex<Capabilities>,
+    capabilities: Arc<Mutex<Capabilities>>,
     source: Arc<dyn Source>,
     host_bytes: HostBytes,
     positions: Arc<Positions>,
@@ -61,7 +61,7 @@ impl Broker {
         limits: &Limits,
     ) -> Self {
         Self {
-            capabilities: Mutex::new(capabilities),
+            capabilities: Arc::new(Mutex::new(capabilities)),
             source,
             host_bytes,
             positions,
@@ -253,37 +253,61 @@ impl Broker {
 
     fn http(&self, arguments: Arguments, body: Option<Body>) -> Result<Answering, CapabilityFailure> {
         let body = body.filter(|_| arguments.has_body());
-        // The body's bytes are moved beside the request, as it takes them.
-        let (outgoing, moving) = match body {
-            None => (RequestBody::default(), None),
-            Some(body) => {
-                let (writer, pieces) = pipe();
-                (RequestBody::Pieces(pieces), Some(move_body(body, writer, self.host_bytes.clone())))
-            }
-        };
-        let (request, options) = arguments.request(outgoing)?;
+        let (request, options) = arguments.request(RequestBody::default())?;
         let opened = self.opened();
         let target = url::Url::parse(&request.url).map_or_else(|_| String::new(), |url| url.origin().ascii_serialization());
         let used = self.watched(&opened, "http", "send", &target);
-        let Some(session) = &opened.http else { return Err(refused(used, "http")) };
+        if opened.http.is_none() {
+            return Err(refused(used, "http"));
+        }
         let headers: usize = request.headers.iter().map(|header| header.name.len() + header.value.len()).sum();
         let admitted = self.admit((request.url.len() + headers) as u64)?;
-        let work = session.send(request, options);
+        let (capabilities, host_bytes) = (self.capabilities.clone(), self.host_bytes.clone());
         Ok(Box::pin(async move {
-            // It may go on when the answer has begun, and ends with it.
-            let moving = AbortOnDrop(moving.map(tokio::spawn));
-            let answer = work.await.map_err(values::http_failure).map(|response| {
-                let value = values::response_head(&response);
-                let body = match response.body {
-                    ResponseBody::Bytes(bytes) => whole(bytes),
-                    ResponseBody::Stream(reader) => read_body(reader, moving),
-                };
-                CapabilityReply { value, body: Some(body) }
-            });
+            let answer = send(&capabilities, request, options, body, host_bytes).await;
             drop(admitted);
             ended(used, answer)
         }))
     }
+}
+
+/// Sends a request of an applet, and hands over what comes.
+async fn send(
+    capabilities: &Mutex<Capabilities>,
+    mut request: HttpRequest,
+    options: HttpOptions,
+    body: Option<Body>,
+    host_bytes: HostBytes,
+) -> Result<CapabilityReply, CapabilityFailure> {
+    let mut moving = AbortOnDrop(None);
+    match body {
+        None => {}
+        // Of a known length, and sent with it: not every server takes chunks.
+        Some(body) if body.size_hint().exact().is_some() => {
+            let bytes = body.size_hint().exact().unwrap_or_default();
+            let _held = host_bytes.hold(bytes).map_err(|hit| values::over(&hit))?;
+            let collected = body.collect().await.map_err(|error| CapabilityFailure::new("invalid", format!("the body broke off: {error}")))?;
+            request.body = collected.to_bytes().into();
+        }
+        // Its bytes are moved beside the request, as it takes them. It may go on when the answer has begun, and ends with it.
+        Some(body) => {
+            let (writer, pieces) = pipe();
+            request.body = RequestBody::Pieces(pieces);
+            moving = AbortOnDrop(Some(tokio::spawn(move_body(body, writer, host_bytes))));
+        }
+    }
+    let work = {
+        let opened = capabilities.lock().unwrap_or_else(PoisonError::into_inner);
+        let session = opened.http.as_ref().ok_or_else(|| values::not_granted("http"))?;
+        session.send(request, options)
+    };
+    let response = work.await.map_err(values::http_failure)?;
+    let value = values::response_head(&response);
+    let body = match response.body {
+        ResponseBody::Bytes(bytes) => whole(bytes),
+        ResponseBody::Stream(reader) => read_body(reader, moving),
+    };
+    Ok(CapabilityReply { value, body: Some(body) })
 }
 
 impl belljar_process::Capabilities for Broker {

@@ -65,7 +65,7 @@ impl Running {
         let call = belljar_process::Invocation {
             handler: handler.name.clone(),
             export: handler.export.clone(),
-            context: context(id, release, handler, &mut invocation, deadline_ms),
+            context: context(id, release, &mut invocation, deadline_ms),
             payload: payload(invocation.payload),
             deadline: deadline.at().into(),
             capabilities: Arc::new(lane),
@@ -169,7 +169,7 @@ fn limit_code(name: &str) -> FaultCode {
 }
 
 /// Who calls, and why.
-fn context(id: &InvocationId, release: &Release, handler: &Handler, invocation: &mut Invocation, deadline_ms: u64) -> CallContext {
+fn context(id: &InvocationId, release: &Release, invocation: &mut Invocation, deadline_ms: u64) -> CallContext {
     let config: Map<String, serde_json::Value> = serde_json::from_str(&invocation.config).unwrap_or_default();
     CallContext {
         id: id.to_string(),

@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use belljar_process::{CapabilityFailure, CapabilityReply};
 use serde_json::{Map, Value as Json, json};
 
-use crate::capability::db::{Changes, DbError, DbOperation, DbReply, Parameters, Rows, Statement, Value};
+use crate::capability::db::{Changes, DbError, DbOperation, DbReply, Parameters, Statement, Value};
 use crate::capability::events::Publication;
 use crate::capability::http::{Header, HttpError, HttpOptions, HttpRequest, HttpResponse, Redirect, RequestBody};
 use crate::capability::jobs::Enqueueing;
@@ -178,7 +178,7 @@ impl Arguments {
                 pairs.into_iter().map(|(name, value)| Header { name, value }).collect()
             }
         };
-        let options = HttpOptions { redirect, timeout_ms: self.number("timeoutMs")? };
+        let options = HttpOptions { redirect, timeout_ms: self.small("timeoutMs")? };
         Ok((HttpRequest { method: self.text("method")?, url: self.text("url")?, headers, body }, options))
     }
 
@@ -273,9 +273,9 @@ fn changes(changes: Changes) -> Json {
 
 pub(super) fn db_reply(reply: DbReply) -> CapabilityReply {
     match reply {
-        DbReply::Rows(Rows { columns, rows }) => {
-            let rows: Vec<Json> = rows.into_iter().map(|row| row.into_iter().map(sql_out).collect()).collect();
-            json!({ "columns": columns, "rows": rows })
+        DbReply::Rows(found) => {
+            let rows: Vec<Json> = found.rows.into_iter().map(|row| row.into_iter().map(sql_out).collect()).collect();
+            json!({ "columns": found.columns, "rows": rows })
         }
         DbReply::Changes(one) => changes(one),
         DbReply::Batch(all) => all.into_iter().map(changes).collect(),
