@@ -4,7 +4,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use belljar::package::{Engine, Package};
+use belljar::package::Engine;
 use belljar::{
     Answering, AppletId, CapabilityError, EventSink, FaultCode, Host, Invocation, JobSink, Limits, LogRecord, LogSink, Message, NewJob, Origin,
     Payload, ProcessConfig, PublishedEvent, Release, Request, Response, ResponseHead, ResponseSink, SecretSource, SecretText, SecretsUnavailable,
@@ -169,9 +169,7 @@ fn package(engine: Engine, more: &str) -> Vec<u8> {
     ];
     let files = files.each_ref().map(|(path, text)| (*path, text.as_str()));
     // The same bundle everywhere: what is compared is the engines.
-    let mut package = Package::decode(&applet::package(applet::folder(&files).path())).unwrap();
-    package.descriptor.runtime.engine = engine;
-    package.encode().unwrap()
+    applet::on_engine(&applet::package(applet::folder(&files).path()), engine)
 }
 
 /// Each export is a handler of its name.

@@ -22,6 +22,7 @@ mod language;
 mod new;
 mod node;
 mod preparation;
+mod processes;
 mod secrets;
 mod server;
 mod streaming;

@@ -274,6 +274,8 @@ settings! {
         /// Deno's program
         deno_program: Option<PathBuf> = None, ABOUT.absent("found in runtime_packages, then by PATH");
         /// Folders with `node_modules` in which runtimes were installed as npm packages (`bun`, `deno`)
+        ///
+        /// Without any: `runtimes/bun`, `runtimes/node` and `runtimes/deno` beside the cache, where `cargo xtask setup --runtimes` puts them.
         runtime_packages: Vec<PathBuf> = Vec::new(), ABOUT;
         /// Resident memory of one process and its children, before it is killed
         limit_process_memory_bytes_max: u64 = 256 * MIB, ABOUT.unit("bytes").range(32 * MIB, 1 << 40);
