@@ -1,7 +1,10 @@
 //! npm packages that tests need: each locked folder is installed once, in the cache folder, because node_modules has no place in the
-//! repository. Without npm or its registry those tests are skipped, and say so; `tests/src/npm.rs` finds what is here.
+//! repository. Without npm or its registry those tests are skipped, and say so; `tests/src/npm.rs` finds what is here. And the browser that
+//! some of them drive, which is the system's.
 
+use std::env;
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -11,13 +14,21 @@ use crate::command::exists;
 use crate::engine_inputs::cache_dir;
 
 /// Folders with a package.json and a package-lock.json, by the name they have in the cache.
-const FOLDERS: [(&str, &str); 2] = [("types", "tests/types"), ("react-page", "examples/react-page")];
+const FOLDERS: [(&str, &str); 4] = [
+    ("types", "tests/types"),
+    ("react-page", "examples/react-page"),
+    ("finance-dashboard", "examples/finance-dashboard"),
+    ("browser", "tests/browser"),
+];
+/// Where a browser may be; tests/e2e/pages.rs looks in the same places.
+const BROWSERS: [&str; 2] = ["/usr/bin/chromium", "/usr/bin/chromium-browser"];
 
 /// Installs what is missing.
 ///
 /// # Errors
 /// When the cache folder cannot be written. A package that cannot be had is none: it is told.
 pub(crate) fn install(repository: &Path) -> Result<()> {
+    browser();
     if !exists("npm", &["--version"]) {
         eprintln!("xtask: skipped: tests that need packages (tsc, react), because npm is not installed");
         return Ok(());
@@ -48,4 +59,27 @@ pub(crate) fn install(repository: &Path) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Sees to a browser: where this is a machine for nothing but tests, it is installed, else it is told how. It is not unpacked into the cache
+/// folder as the compilers are: a browser needs a hundred of the system's libraries, its fonts and its certificates.
+fn browser() {
+    if BROWSERS.iter().any(|path| Path::new(path).exists()) {
+        return;
+    }
+    let is_for_tests = env::var_os("CI").is_some() && is_root();
+    if is_for_tests && exists("apt-get", &["--version"]) {
+        eprintln!("xtask: installing chromium");
+        let mut apt = Command::new("apt-get");
+        apt.args(["install", "-y", "-qq", "--no-install-recommends", "chromium"]).stdout(Stdio::null());
+        if apt.status().is_ok_and(|status| status.success()) {
+            return;
+        }
+    }
+    eprintln!("xtask: skipped: tests that look at pages in a browser, because there is none: `apt-get install chromium`");
+}
+
+/// Who owns this process: the only one who may install packages.
+fn is_root() -> bool {
+    fs::metadata("/proc/self").is_ok_and(|process| process.uid() == 0)
 }
