@@ -20,6 +20,7 @@ mod kv;
 mod language;
 mod new;
 mod node;
+mod pages;
 mod preparation;
 mod secrets;
 mod server;
