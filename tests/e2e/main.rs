@@ -21,6 +21,7 @@ mod language;
 mod new;
 mod node;
 mod pages;
+mod pages_rules;
 mod preparation;
 mod secrets;
 mod server;

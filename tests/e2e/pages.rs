@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use belljar_tests::cli::{self, Ran};
+use belljar_tests::cli::Ran;
 use belljar_tests::serving::{Answer, Server, request};
 use belljar_tests::{applet, npm, repository};
 use serde_json::{Value, json};

@@ -15,11 +15,15 @@ mod nesting;
 #[cfg(feature = "rolldown")]
 mod node_builtins;
 #[cfg(feature = "rolldown")]
+mod own_place;
+#[cfg(feature = "rolldown")]
 mod portable;
 #[cfg(feature = "rolldown")]
 mod problems;
 #[cfg(feature = "rolldown")]
 pub(crate) mod rolldown;
+#[cfg(feature = "rolldown")]
+mod server_only;
 #[cfg(feature = "rolldown")]
 mod specifier;
 #[cfg(feature = "rolldown")]

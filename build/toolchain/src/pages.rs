@@ -1,5 +1,5 @@
 //! Pages (`type: render`): what is generated around an author's components. For the browser one bundle and one stylesheet for each page,
-//! for the server handlers beside the author's own. The code that does the work is in `pages/*.js`; here it is only called.
+//! for the server handlers beside the author's own. The code that does the work is in `pages/*.mjs`; here it is only called.
 
 use std::{
     collections::BTreeMap,
@@ -25,13 +25,13 @@ const REACT_MAJOR_MIN: u64 = 19;
 /// The generated module that a bundle starts with.
 const ENTRY: &str = "belljar:page/entry";
 /// Modules that servers and browsers need, by the names they import each other by.
-const DOCUMENT: (&str, &str) = ("belljar:page/document", include_str!("pages/document.js"));
+const DOCUMENT: (&str, &str) = ("belljar:page/document", include_str!("pages/document.mjs"));
 const SERVER: [(&str, &str); 3] = [
-    ("belljar:page/server", include_str!("pages/server.js")),
-    ("belljar:page/json", include_str!("pages/json.js")),
-    ("belljar:page/place", include_str!("pages/place.js")),
+    ("belljar:page/server", include_str!("pages/server.mjs")),
+    ("belljar:page/json", include_str!("pages/json.mjs")),
+    ("belljar:page/place", include_str!("pages/place.mjs")),
 ];
-const CLIENT: (&str, &str) = ("belljar:page/client", include_str!("pages/client.js"));
+const CLIENT: (&str, &str) = ("belljar:page/client", include_str!("pages/client.mjs"));
 
 /// The pages of an applet, after they have been bundled for the browser.
 #[derive(Debug, Default)]

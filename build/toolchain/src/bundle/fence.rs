@@ -20,8 +20,8 @@ use rolldown::{
 
 use super::{
     SOURCE_BYTES_MAX, SOURCES_BYTES_MAX, Target,
-    imports::{self, GENERATED, ImportGraph},
-    nesting, node_builtins, portable,
+    imports::{GENERATED, ImportGraph},
+    nesting, node_builtins, portable, server_only,
     specifier::package_name,
     styles,
     target::Outside,
@@ -39,9 +39,6 @@ pub(crate) const TEXTS: [&str; 5] = ["txt", "md", "html", "sql", "css"];
 const REFUSED: &str = "\0belljar-refused:";
 /// Marks module ids that stand for one of Node's modules that a sandbox has.
 const BUILTIN: &str = "\0belljar-node:";
-/// Marks module ids that stand for what no browser has; the code of such a module, too.
-const SERVER_ONLY: &str = "\0belljar-server-only:";
-const SERVER_ONLY_TEXT: &str = "belljar-server-only:";
 /// Marks the number of a refused import in its module id.
 const MARK: &str = "belljar-problem-";
 
@@ -92,25 +89,9 @@ impl Fence {
         styles::join(&self.folder, entry, &self.seen().imports, |id| self.generated(id))
     }
 
-    /// What no browser has and a finished bundle uses all the same. `included` are the modules in it.
+    /// [`server_only::problems`] of a finished bundle.
     pub(crate) fn server_only(&self, entry: &str, code: &str, included: &BTreeSet<&str>) -> Vec<Problem> {
-        let is_used = |target: &str| {
-            let name = target.strip_prefix(SERVER_ONLY)?;
-            code.contains(&format!("{SERVER_ONLY_TEXT}{name};")).then(|| name.to_owned())
-        };
-        let problem = |name: &str| Problem::error("bundle.server-only", format!("'{name}' is not there in a browser"));
-        let help = "a page's code goes to the browser: use it in what only load() needs, best in a file of its own";
-        let seen = self.seen();
-        let mut problems = Vec::new();
-        for (importer, target, specifier) in seen.imports.edges() {
-            if let Some(name) = is_used(target).filter(|_| included.contains(importer)) {
-                let chain = seen.imports.chain(&self.folder, entry, importer);
-                let shown: Vec<&str> = chain.iter().rev().map(String::as_str).collect();
-                let help = format!("{help}\nimported by {}", shown.join("\n  which is imported by "));
-                problems.push(imports::at_import(&self.folder, problem(&name).with_help(help), importer, specifier));
-            }
-        }
-        problems
+        server_only::problems(&self.folder, &self.seen().imports, entry, code, included)
     }
 
     fn seen(&self) -> MutexGuard<'_, Seen> {
@@ -336,11 +317,9 @@ impl Plugin for Fence {
             ..PluginContextResolveOptions::default()
         };
         let Ok(Ok(resolved)) = context.resolve(specifier, Some(from), Some(options)).await else {
-            let is_runtimes =
-                node_builtins::full_name(specifier).is_some() || specifier == "bun" || specifier.starts_with("bun:");
-            if self.target.is_browser() && is_runtimes {
-                // Whether it is used after all is known when the bundle is made.
-                let id = format!("{SERVER_ONLY}{specifier}");
+            let is_required = args.kind == ImportKind::Require;
+            let stand_in = server_only::stand_in(specifier, is_required).filter(|_| self.target.is_browser() && !by_generated);
+            if let Some(id) = stand_in {
                 self.record(importer, &id, specifier);
                 return Ok(Some(HookResolveIdOutput {
                     side_effects: Some(HookSideEffects::False),
@@ -383,10 +362,12 @@ impl Plugin for Fence {
                 ..HookLoadOutput::default()
             }));
         }
-        if let Some(name) = args.id.strip_prefix(SERVER_ONLY) {
-            // CommonJS: it has whatever is imported from it.
-            let code = format!("module.exports = {{}};\nthrow new Error(\"{SERVER_ONLY_TEXT}{name};\");\n").into();
-            return Ok(Some(HookLoadOutput { code, module_type: Some(ModuleType::Js), ..HookLoadOutput::default() }));
+        if let Some(code) = server_only::code(args.id) {
+            return Ok(Some(HookLoadOutput {
+                code: code.into(),
+                module_type: Some(ModuleType::Js),
+                ..HookLoadOutput::default()
+            }));
         }
         let path = Path::new(args.id);
         if !path.is_absolute() {

@@ -18,7 +18,7 @@ use super::{
     Bundle, BundleRequest, Bundler, Format, Target,
     fence::{Fence, TEXTS},
     imports::GENERATED,
-    portable,
+    own_place, portable,
     problems::Translator,
 };
 use crate::diagnostic::{BuildError, Problem, Severity};
@@ -168,12 +168,20 @@ async fn bundle(request: &BundleRequest) -> Result<Bundle, BuildError> {
     let mut styles = String::new();
     if is_browser {
         styles = fence.stylesheet(&entry)?;
+    }
+    if request.target == (Target::Browser { is_run: true }) {
         let rendered = chunk.modules.keys.iter().zip(&chunk.modules.values).filter(|(_, module)| module.rendered_length() > 0);
         let included = rendered.map(|(id, _)| id.as_str()).collect();
-        let problems = fence.server_only(&entry, &chunk.code, &included);
-        if request.target == (Target::Browser { is_run: true }) && !problems.is_empty() {
-            return Err(BuildError::new(problems));
+        notices.extend(fence.server_only(&entry, &chunk.code, &included));
+        if notices.iter().any(|problem| problem.severity == Severity::Error) {
+            settle(&mut notices);
+            return Err(BuildError::new(notices));
         }
+    }
+    if matches!(request.target, Target::Process { .. }) {
+        let modules = chunk.modules.keys.iter().zip(&chunk.modules.values);
+        let modules = modules.filter_map(|(id, module)| Some((id.as_str().to_owned(), module.code()?)));
+        notices.extend(own_place::notices(&folder, modules));
     }
     let mut exports: Vec<String> = chunk.exports.iter().map(|name| name.as_str().to_owned()).collect();
     exports.sort_unstable();

@@ -4,6 +4,8 @@
 mod bundle;
 mod manifest;
 #[cfg(feature = "rolldown")]
+mod page_code;
+#[cfg(feature = "rolldown")]
 mod pages;
 #[cfg(feature = "rolldown")]
 mod process;

@@ -197,21 +197,62 @@ fn css_that_is_not_there_is_told() {
 fn what_a_browser_does_not_have_is_told_at_the_import() {
     let node = "import { readFileSync } from 'node:fs';\nexport const text = () => readFileSync('x');\n";
     let manifest = MANIFEST.replace("runtime:", "runtime:\n  engine: node");
-    let files = |front: &'static str| {
-        [("manifest.yaml", manifest.clone()), ("src/front.tsx", front.to_owned()), ("src/files.ts", node.to_owned())]
-    };
-    let check = |front: &'static str| {
-        let files = files(front);
-        let files: Vec<(&str, &str)> = files.iter().map(|(path, text)| (*path, text.as_str())).collect();
+    let with = |front: &str, extra: &[(&str, &str)]| {
+        let mut files = vec![("manifest.yaml", manifest.as_str()), ("src/front.tsx", front), ("src/files.ts", node)];
+        files.extend_from_slice(extra);
         build(folder(&files).path())
     };
-    let used = check("import { text } from './files';\nexport default () => text();\n")
-        .expect_err("the component reads a file");
+    let used = with("import { text } from './files';\nexport default () => text();\n", &[]);
+    let used = used.expect_err("the component reads a file");
     assert_eq!(used.problems()[0].code, "bundle.server-only", "{}", render(&used));
     assert_eq!(used.problems()[0].location(), (Some("src/files.ts"), Some((1, 30))));
     insta::assert_snapshot!(render(&used));
-    check("import { text } from './files';\nexport const load = () => ({ text: text() });\nexport default () => 1;\n")
-        .expect("only load does");
+
+    // What only load() uses may be for servers only, and ask for what browsers do not have, too.
+    let front = "import { text } from './files';\nimport { pool } from 'pool';\nexport const load = () => ({ text: text() + pool });\nexport default () => 1;\n";
+    let pool = [
+        ("node_modules/pool/package.json", r#"{"name": "pool", "exports": {"node": "./i.js"}}"#),
+        ("node_modules/pool/i.js", "const net = require('net');\nexports.pool = net;\n"),
+    ];
+    with(front, &pool).unwrap_or_else(|error| panic!("{}", render(&error)));
+    let used = with(&front.replace("() => 1", "() => pool"), &pool).expect_err("the component uses a server's package");
+    assert_eq!(used.problems()[0].location(), (Some("src/front.tsx"), Some((2, 22))), "{}", render(&used));
+
+    // A package that asks and does without is told, and built.
+    let front = "import { chance } from 'chance';\nexport default () => chance;\n";
+    let chance = [
+        ("node_modules/chance/package.json", r#"{"name": "chance", "main": "i.js"}"#),
+        ("node_modules/chance/i.js", "let own = 'the global one';\ntry { own = require('crypto'); } catch {}\nexports.chance = own;\n"),
+    ];
+    let built = with(front, &chance).unwrap_or_else(|error| panic!("{}", render(&error)));
+    let codes: Vec<_> = built.notices.iter().map(|notice| notice.code).collect();
+    assert_eq!(codes, ["bundle.server-only"]);
+    assert!(made(&built, "front", "js").is_some_and(|script| script.contains("the global one")));
+}
+
+#[test]
+fn modules_that_only_load_needs_are_left_out_whatever_they_do() {
+    let built = built(&[
+        (
+            "src/front.tsx",
+            "import './setup';\nimport { db } from './db';\nimport { shown } from './shown';\nimport pack from 'pack';\nexport const load = () => db(pack);\nexport default () => shown;\n",
+        ),
+        ("src/setup.ts", "globalThis.isSetUp = 'setup is wanted';\n"),
+        ("src/db.ts", "import './db-setup';\nglobalThis.connect('db is not wanted');\nexport const db = (x: unknown) => x;\n"),
+        ("src/db-setup.ts", "globalThis.connect('nor is what it needs');\n"),
+        ("src/shown.ts", "globalThis.note('shown does something');\nexport const shown = 'shown is wanted';\nexport const other = 'other is not';\n"),
+        ("node_modules/pack/package.json", r#"{"name": "pack", "main": "i.js"}"#),
+        ("node_modules/pack/i.js", "globalThis.connect('pack is not wanted');\nmodule.exports = 1;\n"),
+    ]);
+    let script = made(&built, "front", "js").expect("a script");
+    for wanted in ["setup is wanted", "shown does something", "shown is wanted"] {
+        assert!(script.contains(wanted), "{wanted}: {script}");
+    }
+    for unwanted in ["db is not wanted", "nor is what it needs", "pack is not wanted", "other is not"] {
+        assert!(!script.contains(unwanted), "{unwanted}: {script}");
+        let on_the_server = unwanted == "other is not" || built.package.bundle.contains(unwanted);
+        assert!(on_the_server, "{unwanted} is on the server");
+    }
 }
 
 #[test]

@@ -100,6 +100,19 @@ fn what_a_process_cannot_have_is_refused() {
 }
 
 #[test]
+fn packages_that_ask_where_they_lie_are_told() {
+    let files = [
+        ("main.ts", "import dep from 'dep';\nexport default () => dep;\n"),
+        ("node_modules/dep/package.json", r#"{"name": "dep", "main": "i.js"}"#),
+        ("node_modules/dep/i.js", "exports.here = 1;\nexports.at = () => __dirname;\n"),
+    ];
+    let built = built("node", "", &files);
+    let told: Vec<_> = built.notices.iter().map(|notice| (notice.code, notice.location())).collect();
+    assert_eq!(told, [("bundle.own-place", (Some("node_modules/dep/i.js"), Some((2, 20))))]);
+    assert!(self::built("node", "  external: [dep]\n", &files).notices.is_empty());
+}
+
+#[test]
 fn a_handler_without_an_export_is_an_error_for_processes_too() {
     refused(
         "bun",
