@@ -1,6 +1,6 @@
-//! npm packages that tests need: each locked folder is installed once, in the cache folder, because node_modules has no place in the
-//! repository. Without npm or its registry those tests are skipped, and say so; `tests/src/npm.rs` finds what is here. And the browser that
-//! some of them drive, which is the system's.
+//! npm packages that tests need, and runtimes for applets in processes: each locked folder is installed once, in the cache folder, because
+//! node_modules has no place in the repository. Without npm or its registry what needs them is skipped, and says so; `tests/src/npm.rs`
+//! and `tests/src/runtimes.rs` find what is here, and so does the command. And the browser that some tests drive, which is the system's.
 
 use std::env;
 use std::fs;
@@ -23,18 +23,33 @@ const FOLDERS: [(&str, &str); 4] = [
 /// Where a browser may be; tests/e2e/pages.rs looks in the same places.
 const BROWSERS: [&str; 2] = ["/usr/bin/chromium", "/usr/bin/chromium-browser"];
 
-/// Installs what is missing.
+/// Runtimes, as npm packages with the program in them; their install scripts do not run.
+const RUNTIMES: [(&str, &str); 2] = [("bun", "build/xtask/runtimes/bun"), ("deno", "build/xtask/runtimes/deno")];
+
+/// Installs what tests need and is missing.
 ///
 /// # Errors
 /// When the cache folder cannot be written. A package that cannot be had is none: it is told.
 pub(crate) fn install(repository: &Path) -> Result<()> {
     browser();
+    install_all(repository, "npm", &FOLDERS, "tests that need packages (tsc, react)")
+}
+
+/// Installs Bun and Deno, where the command looks for them.
+///
+/// # Errors
+/// As for [`install`].
+pub(crate) fn install_runtimes(repository: &Path) -> Result<()> {
+    install_all(repository, "runtimes", &RUNTIMES, "Bun and Deno")
+}
+
+fn install_all(repository: &Path, place: &str, folders: &[(&str, &str)], what: &str) -> Result<()> {
     if !exists("npm", &["--version"]) {
-        eprintln!("xtask: skipped: tests that need packages (tsc, react), because npm is not installed");
+        eprintln!("xtask: skipped: {what}, because npm is not installed");
         return Ok(());
     }
-    for (name, source) in FOLDERS {
-        let (from, to) = (repository.join(source), cache_dir().join("npm").join(name));
+    for (name, source) in folders {
+        let (from, to) = (repository.join(source), cache_dir().join(place).join(name));
         let lock = fs::read(from.join("package-lock.json")).with_context(|| format!("{source} has no lock file"))?;
         // Written last: what it says has been installed.
         let mark = to.join("installed");
@@ -55,7 +70,7 @@ pub(crate) fn install(repository: &Path) -> Result<()> {
         if npm.status().context("cannot start npm")?.success() {
             fs::write(mark, lock)?;
         } else {
-            eprintln!("xtask: skipped: tests that need the packages of {source}, because npm could not install them");
+            eprintln!("xtask: skipped: what needs the packages of {source}, because npm could not install them");
         }
     }
     Ok(())
