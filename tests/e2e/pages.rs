@@ -1,17 +1,17 @@
-//! Pages rendered by React, real and whole: the same bytes wherever they are rendered, and brought to life in a real browser. The functions
-//! take the engine; `ENGINES` says which of them the server starts.
+//! Pages rendered by React, real and whole: the same bytes wherever they are rendered, and brought to life in a real browser. Every test goes
+//! through the engines that this machine has; which are missing is said.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use belljar::package::Engine;
+use belljar::{ProcessConfig, engine_version};
 use belljar_tests::cli::Ran;
 use belljar_tests::serving::{Answer, Server, request};
-use belljar_tests::{applet, npm, repository};
+use belljar_tests::{applet, npm, repository, runtimes};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-/// Engines that the dashboard is served with. The first is the one the others are compared with.
-const ENGINES: [&str; 1] = ["wasm"];
 /// Where a browser may be; build/xtask/src/npm.rs sees to it that it is there.
 const BROWSERS: [&str; 2] = ["/usr/bin/chromium", "/usr/bin/chromium-browser"];
 const LOCALES: [&str; 3] = ["en", "de", "fr"];
@@ -26,6 +26,23 @@ fn dashboard(engine: &str) -> Option<TempDir> {
     assert!(text.contains("engine: bun"), "{text}");
     std::fs::write(manifest, text.replace("engine: bun", &format!("engine: {engine}"))).unwrap();
     Some(folder)
+}
+
+/// The engines of this machine. The first is the one the others are compared with.
+fn engines() -> Vec<&'static str> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let config = ProcessConfig { packages: runtimes::packages(), ..ProcessConfig::new(folder.path().join("p")) };
+    let is_here = |engine: Engine| match runtime.block_on(engine_version(Some(&config), engine, None)) {
+        Ok(_) => true,
+        Err(fault) => {
+            eprintln!("skipped: {}", fault.message);
+            false
+        }
+    };
+    let processes = [(Engine::Bun, "bun"), (Engine::Node, "node"), (Engine::Deno, "deno")];
+    let found = processes.into_iter().filter(|(engine, _)| is_here(*engine)).map(|(_, name)| name);
+    std::iter::once("wasm").chain(found).collect()
 }
 
 fn fine(ran: Ran) -> Ran {
@@ -122,7 +139,7 @@ fn in_node(folder: &Path, name: &str, page: &str, url: &str) -> Option<String> {
 fn a_page_has_the_same_bytes_wherever_it_is_rendered() {
     let paths = ["/", "/reports/engineering", "/reports/marketing/print"];
     let mut first: Vec<String> = Vec::new();
-    for engine in ENGINES {
+    for engine in engines() {
         let Some(served) = Served::start(engine) else { return };
         let key = served.key(&["finance.read", "finance.write"]);
         let all: Vec<(&str, &str)> =
@@ -151,7 +168,7 @@ fn a_page_has_the_same_bytes_wherever_it_is_rendered() {
 
 #[test]
 fn what_a_user_may_not_see_is_not_in_the_page() {
-    for engine in ENGINES {
+    for engine in engines() {
         let Some(served) = Served::start(engine) else { return };
         assert_eq!(served.get("", "en", "/").status, 401);
         let (stranger, reader) = (served.key(&[]), served.key(&["finance.read"]));
@@ -219,7 +236,7 @@ fn look(server: &Server, key: &str, steps: &[Value]) -> Option<Vec<Value>> {
 
 #[test]
 fn pages_come_to_life_in_a_browser() {
-    for engine in ENGINES {
+    for engine in engines() {
         let Some(served) = Served::start(engine) else { return };
         let key = served.key(&["finance.read", "finance.write"]);
         let at = |path: &str| json!(["goto", format!("/acme/finance-dashboard{path}")]);
