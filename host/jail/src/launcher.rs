@@ -42,6 +42,12 @@ struct Launch {
     proc: OwnedFd,
 }
 
+/// Whether a launcher that this process starts can make its process another user ([`Policy::user`]).
+#[must_use]
+pub fn can_change_user() -> bool {
+    users::can_be_root()
+}
+
 /// See [`crate::main`].
 pub(crate) fn main(args: Vec<OsString>) -> ExitCode {
     let Err(refusal) = parse(args).and_then(|(policy, program)| launch(policy, program));
@@ -99,6 +105,9 @@ fn launch(policy: Policy, program: Vec<OsString>) -> Result<Infallible, Refusal>
         .map_err(|error| failed("/proc could not be opened")(error.into()))?;
     let directory = std::env::current_dir().map_err(failed("it stands in no folder"))?;
     let is_root = users::can_be_root();
+    if let Some(user) = policy.user.filter(|user| !is_root && *user != rustix::process::geteuid().as_raw()) {
+        return Err(Refusal::new(format!("it cannot become the user {user}: the host is not root, or has too few capabilities")));
+    }
     let mut launch = Launch { policy, program, report, is_root, proc };
     // From here on it stands in nothing that a new root would have to keep.
     let shown_as = users::for_owned_files(&launch).map_err(failed("owners of files cannot be shown as others"))?;

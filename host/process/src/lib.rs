@@ -25,9 +25,11 @@ pub use error::{AppletError, CrashReport, EndReason, FailureReason, ProcessError
 pub use invocation::{
     Answer, AnswerBody, CallContext, Invocation, Message, Payload, Request, RequestBody, ResponseHead,
 };
+pub use belljar_jail::{ControlGroups, Layer, LayerReport, Policy, Refusal, Report, Require, control_groups};
 pub use limits::{Bound, ProcessLimits, Supervision};
 pub use logs::{Level, Line, LogSink, NoLogs, Stream};
-pub use process::spec::{ControlGroups, Program, Spec, control_groups};
+pub use process::jail::{Jail, Users};
+pub use process::spec::{Program, Spec};
 pub use runtime::{Runtime, RuntimeError, RuntimeKind, RuntimeSearch};
 pub use supervisor::{State, Status, Supervisor};
 

@@ -55,7 +55,9 @@ fn rules(launch: &Launch) -> Result<RulesetCreated, String> {
     for path in &policy.programs {
         allow(&mut rules, path, read | AccessFs::Execute)?;
     }
-    allow(&mut rules, Path::new("/etc/ld.so.cache"), read)?;
+    for path in ["/etc/ld.so.cache", "/etc/passwd", "/etc/group"] {
+        allow(&mut rules, Path::new(path), read)?;
+    }
     for path in &policy.package {
         allow(&mut rules, path, read)?;
     }

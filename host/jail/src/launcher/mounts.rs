@@ -98,6 +98,11 @@ fn build(launch: &Launch, shown_as: Option<&OwnedFd>) -> Result<usize, Failure> 
             }
         }
     }
+    make(Path::new("/etc"))?;
+    for (path, text) in [("/etc/passwd", format!("applet:x:{owner}:{group}::/tmp:/\n")), ("/etc/group", format!("applet:x:{group}:\n"))] {
+        // Who asks for its home or its name asks here; the host's has everybody's.
+        fs::write(inside(Path::new(path)), text).map_err(at(path))?;
+    }
     for tree in &trees {
         let target = inside(&tree.path);
         let parent = tree.path.parent().unwrap_or(Path::new("/"));
