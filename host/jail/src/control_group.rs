@@ -36,7 +36,8 @@ pub enum ControlGroups {
 pub fn control_groups() -> ControlGroups {
     let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
     let own = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
-    let (Some(mount), Some(own)) = (mount_point(&mounts), own.lines().find_map(|line| line.strip_prefix("0::/"))) else {
+    let (Some(mount), Some(own)) = (mount_point(&mounts), own.lines().find_map(|line| line.strip_prefix("0::/")))
+    else {
         return ControlGroups::Absent;
     };
     look_at(mount.join(own.strip_suffix(HOST).unwrap_or(own).trim_end_matches('/')))

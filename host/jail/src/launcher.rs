@@ -69,8 +69,8 @@ fn parse(args: Vec<OsString>) -> Result<(Policy, Vec<OsString>), Refusal> {
     match command.as_ref().and_then(|word| word.to_str()) {
         Some("run") => {
             let policy = args.next().and_then(|text| text.into_string().ok()).ok_or_else(|| Refusal::new(USAGE))?;
-            let policy = Policy::from_argument(&policy)
-                .map_err(|error| Refusal::new(format!("{error}: {}", cause(&error))))?;
+            let policy =
+                Policy::from_argument(&policy).map_err(|error| Refusal::new(format!("{error}: {}", cause(&error))))?;
             let program: Vec<_> = args.collect();
             if program.is_empty() { Err(Refusal::new(USAGE)) } else { Ok((policy, program)) }
         }
@@ -106,7 +106,9 @@ fn launch(policy: Policy, program: Vec<OsString>) -> Result<Infallible, Refusal>
     let directory = std::env::current_dir().map_err(failed("it stands in no folder"))?;
     let is_root = users::can_be_root();
     if let Some(user) = policy.user.filter(|user| !is_root && *user != rustix::process::geteuid().as_raw()) {
-        return Err(Refusal::new(format!("it cannot become the user {user}: the host is not root, or has too few capabilities")));
+        return Err(Refusal::new(format!(
+            "it cannot become the user {user}: the host is not root, or has too few capabilities"
+        )));
     }
     let mut launch = Launch { policy, program, report, is_root, proc };
     // From here on it stands in nothing that a new root would have to keep.

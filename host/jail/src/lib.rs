@@ -23,9 +23,9 @@ use std::process::ExitCode;
 
 #[cfg(target_os = "linux")]
 pub use control_group::{ControlGroup, ControlGroups, GroupLimits, control_groups, prepare_control_groups};
-pub use policy::{Policy, PolicyError, Require};
 #[cfg(target_os = "linux")]
 pub use launcher::can_change_user;
+pub use policy::{Policy, PolicyError, Require};
 #[cfg(target_os = "linux")]
 pub use probe::{ProbeError, probe};
 pub use report::{Layer, LayerReport, Refusal, Report, Told};

@@ -222,9 +222,8 @@ mod tests {
         }
         assert_eq!(report.missing_for(&Policy::default()), []);
         report.layers.retain(|one| one.layer != Layer::Landlock && one.layer != Layer::ControlGroup);
-        let names = |policy: &Policy| -> Vec<Layer> {
-            report.missing_for(policy).into_iter().map(|one| one.layer).collect()
-        };
+        let names =
+            |policy: &Policy| -> Vec<Layer> { report.missing_for(policy).into_iter().map(|one| one.layer).collect() };
         assert_eq!(names(&Policy::default()), [Layer::Landlock]);
         let policy = Policy { control_group: Some("/x".into()), ..Policy::default() };
         assert_eq!(names(&policy), [Layer::Landlock, Layer::ControlGroup]);

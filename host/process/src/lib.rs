@@ -16,6 +16,7 @@ mod protocol;
 mod runtime;
 mod supervisor;
 
+pub use belljar_jail::{ControlGroups, Layer, LayerReport, Policy, Refusal, Report, Require, control_groups};
 pub use body::{Body, BodyError, empty, whole};
 pub use bytes::Bytes;
 pub use capability::{
@@ -25,7 +26,6 @@ pub use error::{AppletError, CrashReport, EndReason, FailureReason, ProcessError
 pub use invocation::{
     Answer, AnswerBody, CallContext, Invocation, Message, Payload, Request, RequestBody, ResponseHead,
 };
-pub use belljar_jail::{ControlGroups, Layer, LayerReport, Policy, Refusal, Report, Require, control_groups};
 pub use limits::{Bound, ProcessLimits, Supervision};
 pub use logs::{Level, Line, LogSink, NoLogs, Stream};
 pub use process::jail::{Jail, Users};

@@ -60,9 +60,11 @@ fn wait(launch: &Launch, program: Pid) -> Result<WaitStatus, Errno> {
             until = None;
             continue;
         }
-        let mut looks = [PollFd::new(&exit, PollFlags::IN), PollFd::from_borrowed_fd(stdin.as_fd(), PollFlags::empty())];
+        let mut looks =
+            [PollFd::new(&exit, PollFlags::IN), PollFd::from_borrowed_fd(stdin.as_fd(), PollFlags::empty())];
         let looks = if is_host_there { &mut looks[..] } else { &mut looks[..1] };
-        let rest = rest.map(|rest| Timespec { tv_sec: rest.as_secs().cast_signed(), tv_nsec: rest.subsec_nanos().into() });
+        let rest =
+            rest.map(|rest| Timespec { tv_sec: rest.as_secs().cast_signed(), tv_nsec: rest.subsec_nanos().into() });
         match poll(looks, rest.as_ref()) {
             Ok(_) => {}
             Err(Errno::INTR) => continue,

@@ -4,7 +4,8 @@
 
 use landlock::{
     ABI, Access as _, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible as _, LandlockStatus, PathBeneath, PathFd,
-    PathFdError, Ruleset, RulesetAttr as _, RulesetCreated, RulesetCreatedAttr as _, RulesetError, RulesetStatus, Scope,
+    PathFdError, Ruleset, RulesetAttr as _, RulesetCreated, RulesetCreatedAttr as _, RulesetError, RulesetStatus,
+    Scope,
 };
 use std::path::Path;
 
@@ -33,6 +34,13 @@ pub(super) fn enforce(launch: &mut Launch) {
             (LandlockStatus::NotImplemented, _) => (false, "the kernel does not have it".into()),
             (_, RulesetStatus::NotEnforced) => (false, "the kernel enforces nothing of it".into()),
         },
+    };
+    // Rules are for a folder with all that is in it, whatever is mounted there.
+    let within_tmp = active && launch.policy.sockets.as_deref().is_some_and(|path| path.starts_with("/tmp"));
+    let note = if within_tmp {
+        format!("{note}; the folder of sockets is within /tmp: files can be made there")
+    } else {
+        note
     };
     launch.report.set(Layer::Landlock, active, note);
 }

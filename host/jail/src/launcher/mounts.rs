@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::CWD;
 use rustix::mount::{
-    MountAttrFlags, MountFlags, MountPropagationFlags, MoveMountFlags, OpenTreeFlags, UnmountFlags, mount, mount_change,
-    move_mount, open_tree, unmount,
+    MountAttrFlags, MountFlags, MountPropagationFlags, MoveMountFlags, OpenTreeFlags, UnmountFlags, mount,
+    mount_change, move_mount, open_tree, unmount,
 };
 
 use super::Launch;
@@ -99,7 +99,9 @@ fn build(launch: &Launch, shown_as: Option<&OwnedFd>) -> Result<usize, Failure> 
         }
     }
     make(Path::new("/etc"))?;
-    for (path, text) in [("/etc/passwd", format!("applet:x:{owner}:{group}::/tmp:/\n")), ("/etc/group", format!("applet:x:{group}:\n"))] {
+    for (path, text) in
+        [("/etc/passwd", format!("applet:x:{owner}:{group}::/tmp:/\n")), ("/etc/group", format!("applet:x:{group}:\n"))]
+    {
         // Who asks for its home or its name asks here; the host's has everybody's.
         fs::write(inside(Path::new(path)), text).map_err(at(path))?;
     }

@@ -5,8 +5,8 @@
 use std::collections::BTreeMap;
 
 use seccompiler::{
-    BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule, TargetArch,
-    sock_filter,
+    BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule,
+    TargetArch, sock_filter,
 };
 
 use crate::report::{Layer, Report};
@@ -120,7 +120,8 @@ pub(super) fn install(report: &mut Report) {
     let installed = filters().and_then(|filters| {
         filters.iter().try_for_each(|filter| seccompiler::apply_filter(filter).map_err(|error| error.to_string()))
     });
-    let note = format!("{} calls are refused, sockets of all families but AF_UNIX with them", REFUSED.len() + ABSENT.len());
+    let note =
+        format!("{} calls are refused, sockets of all families but AF_UNIX with them", REFUSED.len() + ABSENT.len());
     report.tried(Layer::Seccomp, installed.map(|()| note));
 }
 
@@ -155,9 +156,9 @@ fn by_argument() -> Result<BTreeMap<i64, Vec<SeccompRule>>, seccompiler::Backend
     for call in [libc::SYS_socket, libc::SYS_socketpair] {
         rules.insert(call, vec![when(0, SeccompCmpOp::Ne, unix)?]);
     }
-    let others = PERSONALITIES.into_iter().map(|allowed| {
-        SeccompCondition::new(0, SeccompCmpArgLen::Dword, SeccompCmpOp::Ne, allowed)
-    });
+    let others = PERSONALITIES
+        .into_iter()
+        .map(|allowed| SeccompCondition::new(0, SeccompCmpArgLen::Dword, SeccompCmpOp::Ne, allowed));
     rules.insert(libc::SYS_personality, vec![SeccompRule::new(others.collect::<Result<_, _>>()?)?]);
     // Typing into the terminal of whoever started the host.
     let requests = [libc::TIOCSTI, libc::TIOCLINUX];

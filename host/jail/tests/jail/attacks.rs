@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::harness::{Applet, in_each, may_spawn};
 
-const REACH: &str = r"
+const REACH: &str = r#"
 import fs from 'node:fs';
 import net from 'node:net';
 import dgram from 'node:dgram';
@@ -22,9 +22,10 @@ export function files(context, [bundle, secret]) {
     all.push(attempt(`read ${file}`, () => fs.readFileSync(file).length));
   for (const file of [bundle, secret, '/usr/lib/pwned', '/pwned', '/dev/pwned', '/etc/passwd', '/proc/self/oom_score_adj', path.join(path.dirname(bundle), 'pwned')])
     all.push(attempt(`write ${file}`, () => fs.writeFileSync(file, 'x')));
-  for (const folder of [path.dirname(secret), '/home', '/root', '/sys', '/var', '/work']) all.push(attempt(`list ${folder}`, () => fs.readdirSync(folder)));
+  for (const folder of ['/home', '/root', '/sys', '/var', '/work']) all.push(attempt(`list ${folder}`, () => fs.readdirSync(folder)));
+  all.push(`beside the bundle: ${attempt('list', () => fs.readdirSync(path.dirname(secret))).replace('PWNED ["bundle.mjs"]', 'itself')}`);
   all.push(attempt('link', () => { fs.symlinkSync(secret, '/tmp/link'); return fs.readFileSync('/tmp/link', 'utf8'); }));
-  all.push(attempt('device', () => spawnSync('mknod', ['/tmp/d', 'b', '1', '0']).error ?? fs.openSync('/tmp/d')));
+  all.push(attempt('device', () => { const { error } = spawnSync('mknod', ['/tmp/d', 'b', '1', '0']); if (error) throw error; return fs.openSync('/tmp/d'); }));
   return all;
 }
 export async function sockets(context, [port, unix]) {
@@ -63,7 +64,7 @@ export function processes(context, [parent]) {
   return all;
 }
 export function identity() { return { home: os.homedir(), host: os.hostname(), pid: process.pid, user: process.getuid?.() }; }
-";
+"#;
 
 #[tokio::test]
 async fn nothing_of_the_host_is_in_the_environment() {
@@ -138,7 +139,10 @@ async fn it_knows_little_of_itself() {
         let applet = Applet::new(&runtime, REACH);
         let identity = applet.call("identity", Value::Null).await.expect("answered");
         eprintln!("  {identity}");
-        assert_eq!((&identity["home"], &identity["host"], &identity["pid"]), (&"/tmp".into(), &"applet".into(), &2.into()));
+        assert_eq!(
+            (&identity["home"], &identity["host"], &identity["pid"]),
+            (&"/tmp".into(), &"applet".into(), &2.into())
+        );
         assert_ne!(identity["user"], 0);
     })
     .await;

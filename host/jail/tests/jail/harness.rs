@@ -75,6 +75,11 @@ pub(crate) struct Applet {
     pub(crate) sockets: tempfile::TempDir,
 }
 
+/// Not within `/tmp`, which is the process's own in a jail, and where it can make files.
+pub(crate) fn directory() -> tempfile::TempDir {
+    tempfile::tempdir_in("/var/tmp").or_else(|_| tempfile::tempdir()).expect("a directory")
+}
+
 struct Shown;
 
 impl LogSink for Shown {
@@ -90,7 +95,7 @@ impl Applet {
 
     /// `source` gets an export `healthy`.
     pub(crate) fn with(runtime: &Runtime, source: &str, change: impl FnOnce(&mut Spec, &mut Jail)) -> Self {
-        let (folder, sockets) = [(); 2].map(|()| tempfile::tempdir().expect("a directory")).into();
+        let (folder, sockets) = (directory(), directory());
         let bundle = folder.path().join("bundle.mjs");
         std::fs::write(&bundle, format!("{source}{HEALTHY}")).expect("written");
         let program = Program::Bundle { runtime: runtime.clone(), bundle, arguments: Vec::new() };

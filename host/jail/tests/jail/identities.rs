@@ -26,7 +26,7 @@ let kept;
 export async function keep(context) { kept = context; return context.tenant; }
 export async function replay(context) { await kept.sdk.kv.get('x'); return context.tenant; }
 export function neighbours() {
-  try { return `PWNED ${fs.readdirSync(path.dirname(folder)).filter((name) => name !== path.basename(folder))}`; } catch (error) { return error.code ?? error.name; }
+  try { const others = fs.readdirSync(path.dirname(folder)).filter((name) => name !== path.basename(folder)); return others.length === 0 ? 'none' : `PWNED ${others}`; } catch (error) { return error.code ?? error.name; }
 }
 const squat = (name, answer) => new Promise((done) => {
   try { fs.unlinkSync(path.join(folder, name)); } catch (error) { return done(`unlink ${error.code ?? error.name}`); }

@@ -75,10 +75,12 @@ fn orphans_end_without_a_namespace_too() {
     }
     let mark = "617.25";
     let script = format!("(setsid sleep {mark} >/dev/null 2>&1 &) ; echo done");
-    let inner = policy(Require::BestEffort, &["/bin/sh", "/usr/bin/sh", "/usr/bin/setsid", "/usr/bin/sleep", "/bin/sleep"]);
+    let inner =
+        policy(Require::BestEffort, &["/bin/sh", "/usr/bin/sh", "/usr/bin/setsid", "/usr/bin/sleep", "/bin/sleep"]);
     let launcher = launcher()[0].to_str().expect("text").to_owned();
     let argument = Policy { user: None, ..inner.clone() }.to_argument().expect("a policy");
-    let seen: Vec<String> = inner.programs.iter().map(|path| path.display().to_string()).chain([launcher.clone()]).collect();
+    let seen: Vec<String> =
+        inner.programs.iter().map(|path| path.display().to_string()).chain([launcher.clone()]).collect();
     let seen: Vec<&str> = seen.iter().map(String::as_str).collect();
     // The outer jail has a namespace that would end it as well, so it is asked from within, after the inner keeper has ended.
     let look = format!(

@@ -3,7 +3,7 @@
 use belljar_process::{Layer, ProcessError, Program, Require, Spec, Supervisor};
 use serde_json::Value;
 
-use crate::harness::{Applet, in_each, strict, user};
+use crate::harness::{Applet, directory, in_each, strict, user};
 
 #[tokio::test]
 async fn the_status_lists_what_is_active() {
@@ -78,10 +78,9 @@ async fn servers_have_a_jail_too() {
         return;
     }
     let Some(node) = crate::harness::runtimes().await.into_iter().next() else { return };
-    let sockets = tempfile::tempdir().expect("a directory");
-    let folder = tempfile::tempdir().expect("a directory");
+    let (sockets, folder) = (directory(), directory());
     let script = folder.path().join("server.cjs");
-    let source = "require('http').createServer((q, r) => { q.resume(); r.end(q.url === '/health' ? '{}' : JSON.stringify({ here: require('fs').readdirSync('.') })); }).listen(process.env.SOCKET_PATH)";
+    let source = "require('http').createServer((q, r) => { q.resume(); r.setHeader('content-type', 'application/json'); r.end(q.url === '/health' ? '{}' : JSON.stringify({ here: require('fs').readdirSync('.') })); }).listen(process.env.SOCKET_PATH)";
     std::fs::write(&script, source).expect("written");
     let program = Program::Server { program: node.program, arguments: vec![script.into()] };
     let mut spec = Spec::new("server", program, sockets.path());

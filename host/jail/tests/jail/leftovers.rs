@@ -70,12 +70,13 @@ async fn a_process_ends_with_its_host() {
     let node = node.program.to_str().expect("text").to_owned();
     let forever = "for (const name of ['SIGTERM', 'SIGINT', 'SIGHUP']) process.on(name, () => {}); setInterval(() => {}, 1000); console.log('up')";
     for end in ["the host's end of standard input", "the keeper"] {
-        let mut child = command(&policy(Require::Strict, &[&node]), &[&node, "-e", forever, &format!("orphan-{}", end.len())])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("the launcher");
+        let mut child =
+            command(&policy(Require::Strict, &[&node]), &[&node, "-e", forever, &format!("orphan-{}", end.len())])
+                .stdin(Stdio::piped())
+                .stdout(Stdio::piped())
+                .stderr(Stdio::null())
+                .spawn()
+                .expect("the launcher");
         let mut line = String::new();
         BufReader::new(child.stdout.as_mut().expect("piped")).read_line(&mut line).expect("it says that it is up");
         assert_eq!(line, "up\n");

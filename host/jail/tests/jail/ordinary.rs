@@ -20,7 +20,8 @@ fn everything_as_an_ordinary_user() {
     command.uid(NOBODY).gid(NOBODY).current_dir("/").env("TMPDIR", folder.path()).env("HOME", folder.path());
     match command.stdin(Stdio::null()).output() {
         Ok(output) => {
-            let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+            let text =
+                format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
             eprintln!("{text}");
             assert!(output.status.success(), "see above");
         }

@@ -43,7 +43,8 @@ export function loop() { for (;;); }
 export async function slow() { await sleep(600_000); }
 export function huge() { return 'F'.repeat(100 << 20); }
 let n = 0;
-export function third() { if (++n % 3 === 0) process.kill(process.pid, 'SIGSEGV'); return n; }
+// The handler for overflows of the stack that Rust programs have takes one such signal for itself.
+export async function third() { if (++n % 3 === 0) for (let i = 0; i < 100; i++) { process.kill(process.pid, 'SIGSEGV'); await sleep(20); } return n; }
 export function abort() { process.abort(); }
 ";
 
@@ -75,7 +76,9 @@ async fn threads_are_bounded_by_the_kernel() {
         });
         let ended = applet.call("bomb", Value::Null).await;
         eprintln!("  {ended:?}");
-        let threads = threads_below(applet.pid());
+        // Deno says that it cannot have threads, and exits; the others go on with those that they have.
+        let threads = applet.supervisor.status().processes.into_iter().map(threads_below).sum::<usize>();
+        eprintln!("  {threads} threads");
         assert!(threads <= 96 + 4, "{threads}");
         applet.supervisor.reset();
         applet.recovers().await;
@@ -156,6 +159,8 @@ async fn loops_and_slow_calls_end_at_their_deadline() {
             let error = applet.call_within(500, handler, Value::Null).await.expect_err(handler);
             assert_eq!(error.status(), 504, "{handler}: {error}");
             applet.recovers().await;
+            // The question whether it is still alive is answered by then.
+            tokio::time::sleep(Duration::from_millis(400)).await;
         }
     })
     .await;
@@ -183,7 +188,6 @@ async fn crashes_are_told_as_they_were() {
         let ProcessError::Interrupted(report) = error else { panic!("{error}") };
         assert_eq!(report.reason, EndReason::Exited);
         eprintln!("  {}", report.exit);
-        // Deno and Bun may catch the signal to say something first.
         assert!(report.exit.starts_with("signal: "), "{}", report.exit);
         applet.recovers().await;
         for _ in 0..3 {

@@ -146,10 +146,13 @@ pub(super) async fn told(from: &mut (impl AsyncRead + Unpin)) -> (Result<Report,
     match Told::parse(&line) {
         Some(said) => {
             let rest = held.get(end + 1..).unwrap_or_default().to_vec();
-            (match said {
-                Told::Started(report) => Ok(report),
-                Told::Refused(refusal) => Err(refusal),
-            }, rest)
+            (
+                match said {
+                    Told::Started(report) => Ok(report),
+                    Told::Refused(refusal) => Err(refusal),
+                },
+                rest,
+            )
         }
         None => {
             let said: String = line.chars().take(200).collect();

@@ -62,13 +62,7 @@ pub(super) fn exit_of(leader: Pid) -> std::io::Result<AsyncFd<OwnedFd>> {
 }
 
 /// Returns when the process has ended and nothing of it is left.
-pub(super) async fn attend(
-    process: Arc<Process>,
-    mut child: Child,
-    exit: AsyncFd<OwnedFd>,
-    tasks: Tasks,
-    left: Left,
-) {
+pub(super) async fn attend(process: Arc<Process>, mut child: Child, exit: AsyncFd<OwnedFd>, tasks: Tasks, left: Left) {
     let guard = KillOnDrop(Arc::clone(&process));
     let watching = watch(Arc::clone(&process), left.directory.path().to_owned());
     tokio::select! {
@@ -123,7 +117,8 @@ async fn watch(process: Arc<Process>, directory: PathBuf) {
     let mut watch = Watch::new(process.group, directory, &process.spec.limits);
     loop {
         ticks.tick().await;
-        watch.helpers = process.jail.borrow().as_ref().and_then(|said| said.as_ref().ok()).map_or(0, |report| report.helpers);
+        watch.helpers =
+            process.jail.borrow().as_ref().and_then(|said| said.as_ref().ok()).map_or(0, |report| report.helpers);
         let spec = Arc::clone(&process.spec);
         // /proc answers from memory, but a look at every process of the machine takes a while.
         let looked = tokio::task::spawn_blocking(move || {

@@ -10,7 +10,8 @@ use super::directory::Directory;
 use crate::runtime::{Runtime, RuntimeKind};
 
 /// What Deno calls the machine: of these libraries ask when they are loaded, and in a jail they tell nothing.
-const DENO_SYSTEM: &str = "--allow-sys=hostname,cpus,homedir,osRelease,loadavg,systemMemoryInfo,uid,gid,osUptime,userInfo";
+const DENO_SYSTEM: &str =
+    "--allow-sys=hostname,cpus,homedir,osRelease,loadavg,systemMemoryInfo,uid,gid,osUptime,userInfo";
 /// Since then Deno asks for a permission of the network's before it uses a unix socket; it did not know of it before.
 const DENO_UNIX_SOCKETS: Version = Version::new(2, 9, 0);
 
