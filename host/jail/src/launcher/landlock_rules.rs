@@ -68,6 +68,10 @@ fn rules(launch: &Launch) -> Result<RulesetCreated, String> {
     }
     for path in &policy.package {
         allow(&mut rules, path, read)?;
+        // Bun finds no file in a folder that it cannot list. In a root of the process's own there is nothing else in it.
+        if let Some(folder) = path.parent().filter(|_| path.is_file()) {
+            allow(&mut rules, folder, AccessFs::ReadDir.into())?;
+        }
     }
     if let Some(path) = &policy.sockets {
         allow(&mut rules, path, read | AccessFs::MakeSock | AccessFs::RemoveFile)?;
