@@ -63,9 +63,7 @@ fn rules(launch: &Launch) -> Result<RulesetCreated, String> {
     for path in &policy.programs {
         allow(&mut rules, path, read | AccessFs::Execute)?;
     }
-    for path in ["/etc/ld.so.cache", "/etc/passwd", "/etc/group"] {
-        allow(&mut rules, Path::new(path), read)?;
-    }
+    allow(&mut rules, Path::new("/etc/ld.so.cache"), read)?;
     for path in &policy.package {
         allow(&mut rules, path, read)?;
         // Bun finds no file in a folder that it cannot list. In a root of the process's own there is nothing else in it.
@@ -83,7 +81,15 @@ fn rules(launch: &Launch) -> Result<RulesetCreated, String> {
     if launch.report.has(Layer::MountNamespace) {
         let never = AccessFs::Execute | AccessFs::MakeChar | AccessFs::MakeBlock | AccessFs::IoctlDev;
         allow(&mut rules, Path::new("/tmp"), AccessFs::from_all(VERSION) & !never)?;
-        allow(&mut rules, Path::new("/proc"), read)?;
+        for path in ["/proc", "/etc/passwd", "/etc/group"] {
+            allow(&mut rules, Path::new(path), read)?;
+        }
+    } else {
+        // Node does not start when it may not read its settings where they are there, nor Bun when it does not find its own stack
+        // (/proc/self is the folder of this process only, which stays the same one when it becomes the program).
+        for path in ["/etc/ssl/openssl.cnf", "/etc/pki/tls/openssl.cnf", "/proc/self"] {
+            allow(&mut rules, Path::new(path), read)?;
+        }
     }
     Ok(rules)
 }

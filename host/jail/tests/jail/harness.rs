@@ -57,7 +57,11 @@ pub(crate) async fn in_each<F: Future<Output = ()>>(test: impl Fn(Runtime) -> F)
     if strict().is_none() {
         return;
     }
-    for runtime in runtimes().await {
+    in_each_of(runtimes().await, test).await;
+}
+
+pub(crate) async fn in_each_of<F: Future<Output = ()>>(runtimes: Vec<Runtime>, test: impl Fn(Runtime) -> F) {
+    for runtime in runtimes {
         eprintln!("in {} {}", runtime.kind.name(), runtime.version);
         test(runtime).await;
     }

@@ -15,3 +15,4 @@ mod layers;
 mod leftovers;
 mod ordinary;
 mod pressure;
+mod without;

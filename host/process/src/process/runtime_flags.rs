@@ -36,6 +36,12 @@ pub(super) fn jailed(runtime: &Runtime, directory: &Directory, package: &[PathBu
     words
 }
 
+/// A variable that a runtime in a jail needs: Deno does not start without a folder for its cache, which it makes in a home that is not
+/// there everywhere. It goes on when it cannot make this one.
+pub(super) fn variable(kind: RuntimeKind) -> Option<(&'static str, &'static str)> {
+    (kind == RuntimeKind::Deno).then_some(("DENO_DIR", "/tmp/deno"))
+}
+
 fn plain(kind: RuntimeKind) -> Vec<OsString> {
     let words: &[&str] = match kind {
         // `bun run` reads no bunfig.toml and no .env of where it stands, and installs nothing.
@@ -70,7 +76,8 @@ fn node(version: &Version, directory: &Path, package: &[PathBuf]) -> Vec<OsStrin
 /// there is nothing in it that the process does not need.
 fn deno(version: &Version, directory: &Directory, package: &[PathBuf]) -> Vec<OsString> {
     let tmp = Path::new("/tmp");
-    let mut words: Vec<OsString> = vec!["--allow-env".into(), DENO_SYSTEM.into()];
+    // What it would keep of the code is gone with the process's own /tmp.
+    let mut words: Vec<OsString> = vec!["--no-code-cache".into(), "--allow-env".into(), DENO_SYSTEM.into()];
     let read = package.iter().map(PathBuf::as_path).chain([directory.path(), tmp]);
     words.extend(read.map(|path| joined(&["--allow-read="], &escaped(path), "")));
     words.extend([directory.path(), tmp].map(|path| joined(&["--allow-write="], &escaped(path), "")));

@@ -113,8 +113,9 @@ impl Spec {
         let mut command = Command::new(words.next().unwrap_or_default());
         command.args(words).env_clear().env("NODE_ENV", "production").env("TZ", "UTC");
         command.env("SOCKET_PATH", directory.theirs()).env("HOST_SOCKET_PATH", directory.ours());
-        if let Program::Bundle { bundle, .. } = &self.program {
+        if let Program::Bundle { bundle, runtime, .. } = &self.program {
             command.env("BUNDLE_PATH", bundle);
+            command.envs(cell.and_then(|_| runtime_flags::variable(runtime.kind)));
         }
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         command.current_dir(self.directory.as_deref().unwrap_or(directory.path()));
