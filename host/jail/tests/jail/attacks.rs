@@ -19,11 +19,11 @@ const attempt = (name, action) => {
 export function environment() { return Object.keys(process.env).sort(); }
 export function files(context, [bundle, secret]) {
   const all = [];
-  for (const file of [secret, '/etc/shadow', '/etc/hostname', '/etc/machine-id', '/root/.bashrc', '/proc/1/environ', '/proc/1/mem', '/proc/kcore', '/proc/kallsyms', '/proc/sys/kernel/core_pattern', '/sys/kernel/notes', '/dev/mem', '/dev/kmsg', '/dev/vda'])
+  for (const file of [secret, '/etc/shadow', '/etc/hostname', '/etc/machine-id', '/proc/1/environ', '/proc/1/mem', '/proc/kcore', '/proc/kallsyms', '/proc/sys/kernel/core_pattern', '/sys/kernel/notes', '/dev/mem', '/dev/kmsg', '/dev/vda'])
     all.push(attempt(`read ${file}`, () => fs.readFileSync(file).length));
   for (const file of [bundle, secret, '/usr/lib/pwned', '/pwned', '/dev/pwned', '/etc/passwd', '/proc/self/oom_score_adj', path.join(path.dirname(bundle), 'pwned')])
     all.push(attempt(`write ${file}`, () => fs.writeFileSync(file, 'x')));
-  for (const folder of ['/home', '/root', '/sys', '/var', '/work']) all.push(attempt(`list ${folder}`, () => fs.readdirSync(folder)));
+  for (const folder of ['/home', '/root', '/sys', '/var', '/srv', '/opt']) all.push(attempt(`list ${folder}`, () => fs.readdirSync(folder)));
   all.push(`beside the bundle: ${attempt('list', () => fs.readdirSync(path.dirname(secret))).replace('PWNED ["bundle.mjs"]', 'itself')}`);
   all.push(attempt('link', () => { fs.symlinkSync(secret, '/tmp/link'); return fs.readFileSync('/tmp/link', 'utf8'); }));
   all.push(attempt('device', () => { const { error } = spawnSync('mknod', ['/tmp/d', 'b', '1', '0']); if (error) throw error; return fs.openSync('/tmp/d'); }));

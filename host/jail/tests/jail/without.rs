@@ -39,7 +39,7 @@ import { spawnSync } from 'node:child_process';
 const attempt = (action) => { try { return `PWNED ${JSON.stringify(action())}`; } catch (error) { return `${error.code ?? error.name}`; } };
 export async function reach(context, [secret, port, folder]) {
   const all = [];
-  for (const file of [secret, '/etc/shadow', '/etc/hostname', '/root/.bashrc', `/proc/${process.ppid}/environ`]) all.push(attempt(() => fs.readFileSync(file, 'utf8')));
+  for (const file of [secret, '/etc/shadow', '/etc/hostname', `/proc/${process.ppid}/environ`]) all.push(attempt(() => fs.readFileSync(file, 'utf8')));
   for (const file of [secret, '/tmp/pwned', '/var/tmp/pwned', path.join(folder, 'pwned')]) all.push(attempt(() => fs.writeFileSync(file, 'x')));
   all.push(attempt(() => { const { error, status } = spawnSync('/bin/sh', ['-c', 'true']); if (error) throw error; if (status !== 0) throw new Error('refused'); return status; }));
   all.push(await new Promise((done) => { try { const socket = net.connect({ port, host: '127.0.0.1' }, () => done('PWNED')); socket.on('error', (error) => done(error.code)); } catch (error) { done(error.name); } }));
