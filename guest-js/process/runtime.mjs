@@ -729,7 +729,8 @@ async function globalFetch(input, init) {
     const signal = init?.signal ?? (input instanceof NativeRequest ? input.signal : undefined);
     if (signal?.aborted) throw signal.reason;
     if (isAbort(error) || error instanceof TypeError) throw error;
-    throw new TypeError(`fetch failed: ${/** @type {any} */ (error)?.message}`, { cause: error });
+    const { code, message } = /** @type {any} */ (error) ?? {};
+    throw new TypeError(`fetch failed (${code ?? 'failed'}): ${message}`, { cause: error });
   }
 }
 

@@ -74,6 +74,13 @@ pub fn package_of_bundle(id: &str, bundle: &str) -> Vec<u8> {
     package.encode().expect("it can be encoded")
 }
 
+/// The same package for another engine: the bundle stays as it is.
+pub fn on_engine(package: &[u8], engine: belljar::package::Engine) -> Vec<u8> {
+    let mut package = Package::decode(package).expect("it is a package");
+    package.descriptor.runtime.engine = engine;
+    package.encode().expect("it can be encoded")
+}
+
 /// The rest of a manifest without permissions and limits.
 pub const PLAIN: &str = "runtime:\n  entrypoint: src/main.ts\n";
 

@@ -6,6 +6,7 @@ pub mod cli;
 pub mod front;
 pub mod host;
 pub mod npm;
+pub mod runtimes;
 pub mod server;
 pub mod serving;
 
@@ -30,5 +31,17 @@ pub async fn eventually(what: &str, condition: impl Fn() -> bool) {
     while !condition() {
         assert!(begun.elapsed() < PATIENCE, "this never came about: {what}");
         tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+}
+
+/// Waits until `condition`, which takes a while itself, holds.
+///
+/// # Panics
+/// When it does not within [`PATIENCE`].
+pub async fn eventually_async(what: &str, mut condition: impl AsyncFnMut() -> bool) {
+    let begun = Instant::now();
+    while !condition().await {
+        assert!(begun.elapsed() < PATIENCE, "this never came about: {what}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }

@@ -269,12 +269,32 @@ fn take(bytes: &mut Vec<u8>) -> Option<Seen> {
         .filter_map(|line| line.split_once(':'))
         .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
         .collect();
-    let length = headers.iter().find(|(name, _)| name == "content-length").and_then(|(_, value)| value.parse().ok());
-    let whole = end + 4 + length.unwrap_or(0);
-    if bytes.len() < whole {
-        return None;
-    }
-    let body = bytes[end + 4..whole].to_vec();
+    let valued = |wanted: &str| headers.iter().find(|(name, _)| name == wanted).map(|(_, value)| value.as_str());
+    let (body, whole) = if valued("transfer-encoding") == Some("chunked") {
+        let (body, length) = chunked(&bytes[end + 4..])?;
+        (body, end + 4 + length)
+    } else {
+        let whole = end + 4 + valued("content-length").and_then(|length| length.parse().ok()).unwrap_or(0);
+        (bytes.get(end + 4..whole)?.to_vec(), whole)
+    };
     bytes.drain(..whole);
     Some(Seen { method, path, headers, body })
+}
+
+/// A body in chunks (RFC 9112, 7.1), without trailers, and how many bytes it took; `None` before all of it is there.
+fn chunked(bytes: &[u8]) -> Option<(Vec<u8>, usize)> {
+    let (mut body, mut at) = (Vec::new(), 0);
+    loop {
+        let line = at + bytes[at..].windows(2).position(|two| two == b"\r\n")?;
+        let size = usize::from_str_radix(std::str::from_utf8(&bytes[at..line]).ok()?.trim(), 16).ok()?;
+        at = line + 2;
+        body.extend_from_slice(bytes.get(at..at + size)?);
+        at += size + 2;
+        if bytes.len() < at {
+            return None;
+        }
+        if size == 0 {
+            return Some((body, at));
+        }
+    }
 }

@@ -75,7 +75,7 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Package, PackageError> {
     let mut reader = Reader { bytes, offset: 0 };
     let json = reader.entry(DESCRIPTOR_PATH, None)?;
     let index = parse_index(json)?;
-    check_order(&index.entries)?;
+    check_order(&index.entries, !index.descriptor.runtime.external.is_empty())?;
 
     let mut contents = Vec::with_capacity(index.entries.len());
     for entry in &index.entries {
@@ -166,7 +166,7 @@ fn parse_index(json: &[u8]) -> Result<Index, PackageError> {
     serde_json::from_slice(json).map_err(PackageError::DescriptorSyntax)
 }
 
-fn check_order(entries: &[Entry]) -> Result<(), PackageError> {
+fn check_order(entries: &[Entry], has_externals: bool) -> Result<(), PackageError> {
     let wrong = |what: &str| Err(corrupt(what.to_owned(), 0));
     let [bundle, map, files @ ..] = entries else {
         return wrong("belljar.json does not list the bundle and its source map");
@@ -174,7 +174,7 @@ fn check_order(entries: &[Entry]) -> Result<(), PackageError> {
     if bundle.path != BUNDLE_PATH || map.path != SOURCE_MAP_PATH {
         return wrong("belljar.json does not list the bundle and its source map first");
     }
-    check_files(files.iter().map(|entry| entry.path.as_str()))?;
+    check_files(files.iter().map(|entry| entry.path.as_str()), has_externals)?;
     if files.windows(2).any(|pair| pair[0].path >= pair[1].path) {
         return wrong("belljar.json lists files twice or out of order");
     }

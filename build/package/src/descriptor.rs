@@ -95,6 +95,10 @@ pub struct Runtime {
     /// Locales the applet uses through `Intl`, canonical BCP 47, without extensions; without any it has no `Intl`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub locales: Vec<String>,
+    /// npm packages that are no part of the bundle: process engines only. Their files, and those of what they depend on, are in the package
+    /// under `node_modules/`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub external: Vec<String>,
 }
 
 /// The engines a manifest can name.
@@ -219,10 +223,25 @@ pub enum Trigger {
         #[serde(default = "schedule_backoff_ms", skip_serializing_if = "is_schedule_backoff_ms")]
         backoff_ms: u64,
     },
-    /// A server-rendered page.
+    /// A server-rendered page: with a path an HTTP request by `GET`, without one called by name, with the page's props.
     Render {
         /// The component's file, relative to the applet's folder.
         component: String,
+        /// As of an http handler; [`Trigger::route`] shows both alike.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        path: Option<String>,
+        /// Whether the caller must be known. It and the following mean something only with a path.
+        #[serde(default, skip_serializing_if = "Auth::is_required")]
+        auth: Auth,
+        /// Permissions the user must hold.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        permissions: Vec<String>,
+        /// Requests per minute, if limited.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        rate_limit_per_minute: Option<u32>,
+        /// Which pages of other origins may call it; `None` for the applet's rules.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        cors: Option<Cors>,
     },
     /// A lifecycle hook.
     Lifecycle {
@@ -248,15 +267,22 @@ pub struct Cors {
 }
 
 /// Whether an HTTP handler wants to know its caller.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Auth {
     /// Only known callers (the default).
+    #[default]
     Required,
     /// Known callers are told apart.
     Optional,
     /// Anybody.
     None,
+}
+
+impl Auth {
+    fn is_required(&self) -> bool {
+        *self == Self::Required
+    }
 }
 
 /// What a schedule does when its last run is still going.

@@ -56,7 +56,7 @@ pub enum PackageError {
         /// The most a package may hold.
         allowed: usize,
     },
-    /// A file's path is not a plain path under `assets/` or `migrations/`.
+    /// A file's path is not a plain path under `assets/`, `migrations/` or `node_modules/`.
     #[error("path {path:?} is not allowed in a package: {rule}")]
     Path {
         /// The path.

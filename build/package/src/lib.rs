@@ -8,8 +8,10 @@ mod config;
 mod cron;
 mod descriptor;
 mod error;
+mod external;
 mod migrations;
 mod package;
+mod route;
 pub mod rules;
 
 pub use config::{
@@ -19,8 +21,10 @@ pub use config::{
 pub use cron::{CRON_BYTES_MAX, Cron, CronDay, CronProblem};
 pub use descriptor::*;
 pub use error::PackageError;
+pub use external::{EXTERNALS_FOLDER, EXTERNALS_MAX, package_name};
 pub use migrations::{MIGRATION_STATEMENT_BYTES_MAX, MIGRATIONS_FOLDER, MIGRATIONS_MAX, Migration, MigrationProblem, SqlStatement, migrations, statements};
 pub use package::{
     BUNDLE_PATH, DESCRIPTOR_BYTES_MAX, DESCRIPTOR_PATH, FILES_MAX, PACKAGE_BYTES_MAX, Package, SEAL_PATH,
     SOURCE_MAP_PATH,
 };
+pub use route::Route;

@@ -46,7 +46,8 @@ pub struct Package {
     pub bundle: String,
     /// The bundle's source map: JSON, version 3.
     pub source_map: String,
-    /// The author's `assets/` and `migrations/`, by path.
+    /// The author's `assets/` and `migrations/`, by path; client code of pages under `assets/pages/`; for process engines npm packages under
+    /// `node_modules/`.
     pub files: BTreeMap<String, Vec<u8>>,
 }
 
@@ -58,7 +59,7 @@ impl Package {
     /// or [`PackageError::FormatVersion`] when [`Package::decode`] would refuse the result.
     pub fn encode(&self) -> Result<Vec<u8>, PackageError> {
         self.descriptor.validate()?;
-        check_files(self.files.keys().map(String::as_str))?;
+        check_files(self.files.keys().map(String::as_str), !self.descriptor.runtime.external.is_empty())?;
         archive::write(self)
     }
 
@@ -87,12 +88,12 @@ impl Package {
 }
 
 /// Checks paths of a package's files, in any order.
-pub(crate) fn check_files<'a>(paths: impl ExactSizeIterator<Item = &'a str>) -> Result<(), PackageError> {
+pub(crate) fn check_files<'a>(paths: impl ExactSizeIterator<Item = &'a str>, has_externals: bool) -> Result<(), PackageError> {
     if paths.len() > FILES_MAX {
         return Err(PackageError::TooManyFiles { actual: paths.len(), allowed: FILES_MAX });
     }
     for path in paths {
-        rules::package_file_path(path).map_err(|rule| PackageError::Path { path: path.to_owned(), rule })?;
+        rules::package_file_path(path, has_externals).map_err(|rule| PackageError::Path { path: path.to_owned(), rule })?;
     }
     Ok(())
 }

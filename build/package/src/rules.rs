@@ -1,7 +1,9 @@
 //! The shapes a descriptor's values may have. The build checks them where the author wrote them, the host checks them
 //! again when it reads a package, because a package can come from a stranger. One place, so that the two never differ.
 
-use crate::{CONFIG_FIELDS_MAX, Cors, Cron, Descriptor, Engine, FORMAT_VERSION, PackageError, Text, Trigger};
+use crate::{
+    Auth, CONFIG_FIELDS_MAX, Cors, Cron, Descriptor, EXTERNALS_FOLDER, EXTERNALS_MAX, Engine, FORMAT_VERSION, PackageError, Text, Trigger, external,
+};
 
 /// Most handlers of one applet.
 pub const HANDLERS_MAX: usize = 256;
@@ -81,12 +83,15 @@ pub fn relative_path(value: &str) -> Rule {
     rule(value.split('/').all(|part| !part.is_empty() && part != "."), "the path has an empty or '.' part")
 }
 
-/// A path of a file a package carries beside the bundle.
+/// A path of a file a package carries beside the bundle; `has_externals` is whether npm packages may be among them.
 ///
 /// # Errors
-/// The rule of [`relative_path`], or that it is not under `assets/` or `migrations/`.
-pub fn package_file_path(value: &str) -> Rule {
+/// The rule of [`relative_path`], or that it is not under `assets/` or `migrations/` (or `node_modules/NAME/`).
+pub fn package_file_path(value: &str, has_externals: bool) -> Rule {
     relative_path(value)?;
+    if has_externals && value.split('/').next() == Some(EXTERNALS_FOLDER) {
+        return external::file_path(value);
+    }
     rule(value.starts_with("assets/") || value.starts_with("migrations/"), "files live under assets/ or migrations/")
 }
 
@@ -256,6 +261,13 @@ impl Descriptor {
             check("runtime.locales", rule(!has_extension(tag), "a locale has no extensions"))?;
             check("runtime.locales", rule(!locales[..index].contains(tag), "a locale is there twice"))?;
         }
+        let externals = &self.runtime.external;
+        check("runtime.external", rule(externals.len() <= EXTERNALS_MAX, "the list is too long"))?;
+        check("runtime.external", rule(externals.is_empty() || self.runtime.engine.is_process(), "only process engines have packages"))?;
+        for (index, name) in externals.iter().enumerate() {
+            check("runtime.external", external::package_name(name))?;
+            check("runtime.external", rule(!externals[..index].contains(name), "a package is there twice"))?;
+        }
         check("handlers", rule(!self.handlers.is_empty(), "there is no handler"))?;
         check("handlers", rule(self.handlers.len() <= HANDLERS_MAX, "there are more than 256 handlers"))?;
         for (index, handler) in self.handlers.iter().enumerate() {
@@ -330,7 +342,16 @@ fn trigger(trigger: &Trigger) -> Result<(), (&'static str, &'static str)> {
             backoff(*backoff_ms)?;
             time_zone(zone).map_err(|text| ("time_zone", text))
         }
-        Trigger::Render { component } => relative_path(component).map_err(|text| ("component", text)),
+        Trigger::Render { component, path, auth, permissions, rate_limit_per_minute, cors: rules } => {
+            relative_path(component).map_err(|text| ("component", text))?;
+            let Some(path) = path else {
+                let plain = permissions.is_empty() && rate_limit_per_minute.is_none() && rules.is_none();
+                return rule(plain && *auth == Auth::Required, "there is no path to reach it by").map_err(|text| ("path", text));
+            };
+            route(path).map_err(|text| ("path", text))?;
+            rules.iter().try_for_each(cors).map_err(|text| ("cors", text))?;
+            each("permissions", permissions, name)
+        }
     }
 }
 
@@ -443,9 +464,14 @@ mod tests {
             &["", "/a", "../a", "a/../b", "a//b", "./a", "a/", "a\\b", "c:/x", "a\0b", &"a/".repeat(150)],
         );
         check_rule(
-            package_file_path,
+            |path| package_file_path(path, false),
             &["assets/x", "migrations/1.sql"],
-            &["x", "bundle.mjs", "assets", "assets/", "assets/../x"],
+            &["x", "bundle.mjs", "assets", "assets/", "assets/../x", "node_modules/a/i.js"],
+        );
+        check_rule(
+            |path| package_file_path(path, true),
+            &["assets/x", "node_modules/a/i.js", "node_modules/@s/a/i.js"],
+            &["x", "node_modules/a", "node_modules/a/../../x", "node_modules_/a/i.js", "node_modules/.bin/a"],
         );
     }
 

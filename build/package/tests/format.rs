@@ -23,6 +23,7 @@ fn descriptor() -> Descriptor {
             limits: Limits { max_memory_mb: Some(64), ..Limits::default() },
             health_check: None,
             locales: vec!["en".into(), "de-AT".into()],
+            external: Vec::new(),
         },
         handlers: vec![
             Handler { name: "default".into(), export: "default".into(), trigger: Trigger::Call {} },
@@ -73,6 +74,39 @@ fn comes_back_as_it_went() {
     assert_eq!(Package::decode(&bytes).expect("it decodes"), package());
     assert_eq!(package().encode().expect("it encodes"), bytes, "the same package gives the same bytes");
     assert_eq!(package().digest().expect("it encodes"), blake3::hash(&bytes));
+}
+
+#[test]
+fn packages_of_npm_travel_with_process_engines_only() {
+    let mut with = package();
+    with.files.insert("node_modules/@s/a/i.js".into(), b"1".to_vec());
+    assert!(with.encode().expect_err("no package is named").to_string().contains("node_modules/@s/a/i.js"));
+    with.descriptor.runtime.external = vec!["@s/a".into()];
+    assert!(with.encode().expect_err("a sandbox has no packages").to_string().contains("runtime.external"));
+    with.descriptor.runtime.engine = Engine::Bun;
+    let bytes = with.encode().expect("it encodes");
+    assert_eq!(Package::decode(&bytes).expect("it decodes"), with);
+    with.files.insert("node_modules/.bin/a".into(), b"1".to_vec());
+    assert!(with.encode().is_err());
+}
+
+#[test]
+fn pages_are_routes_like_others() {
+    let render = |json: &str| -> Trigger { serde_json::from_str(json).expect("a trigger") };
+    let check = |trigger: Trigger, ok: bool| {
+        let mut package = package();
+        package.descriptor.handlers[0].trigger = trigger;
+        assert_eq!(package.encode().is_ok(), ok, "{:?}", package.descriptor.handlers[0]);
+    };
+    // As packages had it before pages were rendered: the same bytes.
+    let old = r#"{"type":"render","component":"a.tsx"}"#;
+    assert_eq!(serde_json::to_string(&render(old)).expect("JSON"), old);
+    assert!(render(old).route().is_none());
+    check(render(old), true);
+    check(render(r#"{"type":"render","component":"a.tsx","path":"/a/:b","permissions":["x"],"rate_limit_per_minute":5}"#), true);
+    check(render(r#"{"type":"render","component":"a.tsx","path":"a"}"#), false);
+    check(render(r#"{"type":"render","component":"a.tsx","auth":"none"}"#), false);
+    check(render(r#"{"type":"render","component":"/a.tsx"}"#), false);
 }
 
 #[test]

@@ -206,7 +206,7 @@ fn collect(
         if !metadata.is_file() {
             return Err(fail("only plain files are packed".into()).with_help("copy the file instead of linking it"));
         }
-        rules::package_file_path(name).map_err(|rule| fail(format!("its path is not allowed: {rule}")))?;
+        rules::package_file_path(name, false).map_err(|rule| fail(format!("its path is not allowed: {rule}")))?;
         *total = total.saturating_add(metadata.len());
         if metadata.len() > FILE_BYTES_MAX || *total > PACKAGE_BYTES_MAX as u64 || files.len() >= FILES_MAX {
             let message = format!(

@@ -8,11 +8,12 @@ mod handlers;
 mod limits;
 mod permissions;
 mod reader;
+mod routes;
 mod tree;
 
 use std::collections::BTreeMap;
 
-use belljar_package::{About, ConfigField, Cors, Engine, HealthCheck, Limits, Permissions, Text, Trigger, rules};
+use belljar_package::{About, ConfigField, Cors, EXTERNALS_MAX, Engine, HealthCheck, Limits, Permissions, Text, Trigger, rules};
 
 pub use self::reader::At;
 use self::{
@@ -55,6 +56,8 @@ pub struct Manifest {
     pub health_check: Option<HealthCheck>,
     /// Locales for `Intl`, canonical; may be empty.
     pub locales: Vec<At<String>>,
+    /// npm packages that are no part of the bundle; process engines only.
+    pub external: Vec<At<String>>,
     /// The handlers as written; may be empty.
     pub handlers: Vec<ManifestHandler>,
     /// Which pages of other origins may call them.
@@ -74,6 +77,17 @@ pub struct ManifestHandler {
     pub export: Option<At<String>>,
     /// What triggers it, defaults filled in.
     pub trigger: Trigger,
+    /// Of a page, what its build needs to know.
+    pub page: Option<ManifestPage>,
+}
+
+/// A page as written.
+#[derive(Debug, Clone)]
+pub struct ManifestPage {
+    /// The component's file, relative to the applet's folder.
+    pub component: At<String>,
+    /// Whether it comes to life in the browser: without, no script and no data are sent.
+    pub hydrate: bool,
 }
 
 impl Manifest {
@@ -170,6 +184,7 @@ fn read(reader: &mut Reader<'_>, root: &Node, file: &SourceFile) -> Option<Manif
         limits: runtime.limits,
         health_check: runtime.health_check,
         locales: runtime.locales,
+        external: runtime.external,
         handlers,
         cors,
         permissions,
@@ -247,10 +262,11 @@ struct Runtime {
     limits: Limits,
     health_check: Option<HealthCheck>,
     locales: Vec<At<String>>,
+    external: Vec<At<String>>,
 }
 
-const RUNTIME_KEYS: [&str; 8] =
-    ["engine", "version", "entrypoint", "limits", "healthCheck", "locales", "resources", "health_check"];
+const RUNTIME_KEYS: [&str; 9] =
+    ["engine", "version", "entrypoint", "limits", "healthCheck", "locales", "external", "resources", "health_check"];
 
 impl Runtime {
     fn read(reader: &mut Reader<'_>, node: &Node, resources: Option<&Node>) -> Option<Self> {
@@ -286,8 +302,35 @@ impl Runtime {
             .or_else(|| fields.get("health_check"))
             .and_then(|node| health_check(reader, node));
         let locales = fields.get("locales").map(|node| locales(reader, node)).unwrap_or_default();
-        Some(Self { engine, version, entrypoint, limits, health_check, locales })
+        let external = external(reader, &fields, engine);
+        Some(Self { engine, version, entrypoint, limits, health_check, locales, external })
     }
+}
+
+/// `external`: packages by name, which only a process can load.
+fn external(reader: &mut Reader<'_>, fields: &Fields<'_>, engine: Engine) -> Vec<At<String>> {
+    let Some(node) = fields.get("external") else { return Vec::new() };
+    if !engine.is_process() {
+        let span = fields.key("external").unwrap_or((node.start, node.end));
+        let help = "leave it out: a sandbox has no files, everything is in the bundle; or declare 'engine: bun', 'node' or 'deno'";
+        reader.error("manifest.external", "only process engines load packages beside the bundle".into(), span, help);
+        return Vec::new();
+    }
+    let mut names: Vec<At<String>> = Vec::new();
+    for item in reader.list("runtime.external", node, true).unwrap_or_default() {
+        let Some(name) = reader.text_by("runtime.external", item, belljar_package::package_name) else { continue };
+        if names.iter().any(|other| other.value == name.value) {
+            let message = format!("runtime.external {:?} is there twice", name.value);
+            reader.error("manifest.value", message, (name.start, name.end), "keep one of the two");
+        } else {
+            names.push(name);
+        }
+    }
+    if names.len() > EXTERNALS_MAX {
+        let help = format!("an applet has at most {EXTERNALS_MAX}; what these depend on comes with them");
+        reader.error("manifest.value", format!("runtime.external has {} items", names.len()), (node.start, node.end), &help);
+    }
+    names
 }
 
 /// Canonical tags of languages that `Intl` has data for.

@@ -23,6 +23,7 @@ use anyhow::{Context, Result};
 const HELP: &str = "\
 Usage: cargo xtask COMMAND
 
+  setup --runtimes    install Bun and Deno (npm packages, locked) in the cache folder, where the command finds them
   demo                build everything and show the github-webhook example at work
   test [--quick]      all tests (--quick: only those of the workspace, without node, npm and doctests)
   ci                  formatting, lints, tidy, then all tests
@@ -45,6 +46,7 @@ fn main() -> ExitCode {
     let repository = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let repository = repository.canonicalize().unwrap_or(repository);
     let command: &dyn Fn() -> Result<()> = match args.as_slice() {
+        ["setup", "--runtimes"] => &|| npm::install_runtimes(&repository),
         ["demo"] => &|| demo::run(&repository),
         ["test"] => &|| test::run(&repository, test::Extent::All),
         ["test", "--quick"] => &|| test::run(&repository, test::Extent::Quick),

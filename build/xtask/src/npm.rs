@@ -1,5 +1,6 @@
-//! npm packages that tests need: each locked folder is installed once, in the cache folder, because node_modules has no place in the
-//! repository. Without npm or its registry those tests are skipped, and say so; `tests/src/npm.rs` finds what is here.
+//! npm packages that tests need, and runtimes for applets in processes: each locked folder is installed once, in the cache folder, because
+//! node_modules has no place in the repository. Without npm or its registry what needs them is skipped, and says so; `tests/src/npm.rs`
+//! and `tests/src/runtimes.rs` find what is here, and so does the command.
 
 use std::fs;
 use std::path::Path;
@@ -13,17 +14,32 @@ use crate::engine_inputs::cache_dir;
 /// Folders with a package.json and a package-lock.json, by the name they have in the cache.
 const FOLDERS: [(&str, &str); 2] = [("types", "tests/types"), ("react-page", "examples/react-page")];
 
-/// Installs what is missing.
+/// Runtimes, as npm packages with the program in them; their install scripts do not run.
+const RUNTIMES: [(&str, &str); 2] = [("bun", "build/xtask/runtimes/bun"), ("deno", "build/xtask/runtimes/deno")];
+
+/// Installs what tests need and is missing.
 ///
 /// # Errors
 /// When the cache folder cannot be written. A package that cannot be had is none: it is told.
 pub(crate) fn install(repository: &Path) -> Result<()> {
+    install_all(repository, "npm", &FOLDERS, "tests that need packages (tsc, react)")
+}
+
+/// Installs Bun and Deno, where the command looks for them.
+///
+/// # Errors
+/// As for [`install`].
+pub(crate) fn install_runtimes(repository: &Path) -> Result<()> {
+    install_all(repository, "runtimes", &RUNTIMES, "Bun and Deno")
+}
+
+fn install_all(repository: &Path, place: &str, folders: &[(&str, &str)], what: &str) -> Result<()> {
     if !exists("npm", &["--version"]) {
-        eprintln!("xtask: skipped: tests that need packages (tsc, react), because npm is not installed");
+        eprintln!("xtask: skipped: {what}, because npm is not installed");
         return Ok(());
     }
-    for (name, source) in FOLDERS {
-        let (from, to) = (repository.join(source), cache_dir().join("npm").join(name));
+    for (name, source) in folders {
+        let (from, to) = (repository.join(source), cache_dir().join(place).join(name));
         let lock = fs::read(from.join("package-lock.json")).with_context(|| format!("{source} has no lock file"))?;
         // Written last: what it says has been installed.
         let mark = to.join("installed");
@@ -44,7 +60,7 @@ pub(crate) fn install(repository: &Path) -> Result<()> {
         if npm.status().context("cannot start npm")?.success() {
             fs::write(mark, lock)?;
         } else {
-            eprintln!("xtask: skipped: tests that need the packages of {source}, because npm could not install them");
+            eprintln!("xtask: skipped: what needs the packages of {source}, because npm could not install them");
         }
     }
     Ok(())

@@ -23,6 +23,7 @@ pub(crate) fn run(repository: &Path, extent: Extent) -> Result<()> {
     if extent == Extent::All {
         web_platform(repository)?;
         npm::install(repository)?;
+        npm::install_runtimes(repository)?;
     }
     // Command and tests in one go, so that both are built with the same features, once.
     eprintln!("xtask: building the command and the tests");

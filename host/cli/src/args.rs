@@ -74,6 +74,9 @@ pub(crate) enum Command {
     /// Host names that lead to applets
     #[command(subcommand)]
     Hosts(operator::HostsCommand),
+    /// Processes of applets with engine bun, node or deno: list, reset
+    #[command(subcommand)]
+    Processes(operator::ProcessesCommand),
     /// Tenants and their quotas
     #[command(subcommand)]
     Tenants(operator::TenantsCommand),
@@ -122,7 +125,7 @@ impl Command {
 
     /// The server that is asked, if one is.
     fn server(&self) -> Option<&operator::ServerArgs> {
-        use operator::{ConfigCommand, HostsCommand, KeysCommand, SecretsCommand, TenantsCommand};
+        use operator::{ConfigCommand, HostsCommand, KeysCommand, ProcessesCommand, SecretsCommand, TenantsCommand};
         match self {
             Self::Deploy(args) => Some(&args.server),
             Self::Approve(args) => Some(&args.server),
@@ -139,6 +142,7 @@ impl Command {
             | Self::Config(ConfigCommand::Get { server, .. } | ConfigCommand::Set { server, .. })
             | Self::Keys(KeysCommand::Create { server, .. } | KeysCommand::List { server, .. } | KeysCommand::Revoke { server, .. })
             | Self::Hosts(HostsCommand::List { server } | HostsCommand::Set { server, .. } | HostsCommand::Delete { server, .. })
+            | Self::Processes(ProcessesCommand::List { server } | ProcessesCommand::Reset { server, .. })
             | Self::Tenants(
                 TenantsCommand::Create { server, .. }
                 | TenantsCommand::List { server }

@@ -66,8 +66,14 @@ async fn serve(args: &DevArgs) -> Result<i32, Failure> {
     let limits = Limits::default();
     let databases = Databases::open(dir.path(), DatabasesConfig::default()).context("the folder of databases cannot be opened")?;
     let kv: Arc<dyn KvStore> = Arc::new(SqliteKv::open(dir.path()).context("kv.sqlite cannot be opened")?);
-    let options =
-        CatalogOptions { limits: limits.clone(), kv: Some(kv.clone()), secrets_key: Some(secrets_key), ..CatalogOptions::default() };
+    let processes = local::cache_dir().map(|cache| local::processes(cache.join("process")));
+    let options = CatalogOptions {
+        limits: limits.clone(),
+        kv: Some(kv.clone()),
+        secrets_key: Some(secrets_key),
+        processes: processes.clone(),
+        ..CatalogOptions::default()
+    };
     let catalog = Catalog::open(dir, databases.clone(), options).map_err(|error| failed("data")(&error))?;
     let mut builder = Host::builder()
         .limits(limits)
@@ -80,6 +86,9 @@ async fn serve(args: &DevArgs) -> Result<i32, Failure> {
         .progress(|what| crate::terminal::stderr(&format!("belljar: {what}\n")));
     if let Some(cache) = local::cache_dir() {
         builder = builder.cache_dir(cache);
+    }
+    if let Some(processes) = processes {
+        builder = builder.processes(processes);
     }
     // The engine may have to be compiled.
     let host = tokio::task::spawn_blocking(move || builder.build()).await.context("the host cannot be set up")??;
@@ -95,6 +104,7 @@ async fn serve(args: &DevArgs) -> Result<i32, Failure> {
     let front = Front::new(config, directory.clone(), dispatcher);
     let serving = tokio::spawn(front.clone().serve(listener, None));
 
+    let stopping = host.clone();
     let workbench = Workbench::new(args.folder.clone(), values, tenant, host, catalog, directory, lines.clone());
     let begun = Instant::now();
     let watch = Watch::start(&args.folder)?;
@@ -110,6 +120,7 @@ async fn serve(args: &DevArgs) -> Result<i32, Failure> {
         _ = terminated.recv() => {}
     }
     front.stop(GRACE).await;
+    stopping.shutdown_processes().await;
     serving.abort();
     lines.flush();
     Ok(exit_codes::OK)

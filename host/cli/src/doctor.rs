@@ -5,6 +5,7 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
+use belljar::package::Engine;
 use belljar::{Host, Limits};
 use serde_json::{Map, Value, json};
 
@@ -91,6 +92,7 @@ fn findings() -> Vec<Finding> {
             meaning: "no applet can run".into(),
         }),
     }
+    findings.extend(runtimes());
     findings.extend(cache());
     let cpus = std::thread::available_parallelism().map_or(1, usize::from);
     findings.push(good("cpus", cpus.into(), "usable by this process"));
@@ -142,6 +144,27 @@ fn of_host(host: &Host) -> Vec<Finding> {
         meaning: String::new(),
     }));
     findings
+}
+
+/// The engines of applets in processes.
+fn runtimes() -> Vec<Finding> {
+    let config = local::processes(std::env::temp_dir());
+    let engines = [("bun", Engine::Bun), ("node", Engine::Node), ("deno", Engine::Deno)];
+    let find = |engine| local::wait_for(belljar::engine_version(Some(&config), engine, None));
+    let finding = |(name, engine)| match find(engine) {
+        Ok(Ok(version)) => {
+            let meaning = format!("runs applets with `engine: {name}`, in processes");
+            Finding { name, state: State::Good, value: version.to_string().into(), meaning }
+        }
+        Ok(Err(_)) | Err(_) => Finding {
+            name,
+            // Nothing else needs it.
+            state: State::Good,
+            value: "none".into(),
+            meaning: format!("applets with `engine: {name}` do not run: `cargo xtask setup --runtimes`, or put it on PATH"),
+        },
+    };
+    engines.into_iter().map(finding).collect()
 }
 
 /// Where caches are, whether they are private, and where the key lies that they are checked with.

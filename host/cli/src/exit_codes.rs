@@ -41,6 +41,9 @@ pub(crate) const CORRUPT_PACKAGE: i32 = 32;
 pub(crate) const TRAP: i32 = 40;
 /// The invocation was cancelled.
 pub(crate) const CANCELLED: i32 = 41;
+pub(crate) const INTERRUPTED: i32 = 42;
+pub(crate) const PROCESS_UNAVAILABLE: i32 = 43;
+pub(crate) const PROTOCOL: i32 = 44;
 /// A release waits for approval.
 pub(crate) const NEEDS_APPROVAL: i32 = 50;
 /// The server has nothing of that name.
@@ -72,6 +75,9 @@ Exit codes:
   32  corrupt-package: not a package, or not a whole one
   40  trap: the engine trapped; the sandbox contained it
   41  cancelled
+  42  interrupted: the applet's process ended while the call was in it
+  43  unavailable: no process of the applet can take the call
+  44  protocol: the applet's process answered something that is no answer
   50  needs-approval: the release asks for more than was granted, and waits for `belljar approve`
   51  not-found: the server has nothing of that name
   52  unavailable: the server cannot do it now
@@ -95,6 +101,9 @@ pub(crate) fn of(code: FaultCode) -> i32 {
         FaultCode::Syntax => SYNTAX,
         FaultCode::Trap => TRAP,
         FaultCode::Cancelled => CANCELLED,
+        FaultCode::Interrupted => INTERRUPTED,
+        FaultCode::Unavailable => PROCESS_UNAVAILABLE,
+        FaultCode::Protocol => PROTOCOL,
         FaultCode::Internal => INTERNAL,
     }
 }

@@ -99,7 +99,8 @@ fn route(handler: &Handler) -> String {
         }
         Trigger::Event { names, .. } => format!("event {}", names.join(", ")),
         Trigger::Schedule { cron, time_zone, .. } => format!("schedule {cron} ({time_zone})"),
-        Trigger::Render { component } => format!("render {component}"),
+        Trigger::Render { component, path: Some(path), .. } => format!("render {component} at {path}"),
+        Trigger::Render { component, .. } => format!("render {component}"),
         Trigger::Lifecycle { on } => format!("lifecycle {}", json!(on).as_str().unwrap_or_default()),
     };
     format!("{}: {trigger}", handler.name)

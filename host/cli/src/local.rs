@@ -4,7 +4,7 @@ use std::future::Future;
 use std::path::PathBuf;
 
 use anyhow::Context as _;
-use belljar::{Host, HostBuilder, HttpConfig, Limits, Seeded, TenantId};
+use belljar::{Host, HostBuilder, HttpConfig, Limits, ProcessConfig, Seeded, TenantId};
 
 use crate::args::LimitArgs;
 use crate::failure::Failure;
@@ -25,6 +25,23 @@ pub(crate) fn cache_dir() -> Option<PathBuf> {
     Some(base.join("host"))
 }
 
+/// How applets with the engines `bun`, `node` and `deno` run here: runtimes of `cargo xtask setup --runtimes`, then those of `PATH`.
+/// `directory` is where processes have their files.
+pub(crate) fn processes(directory: PathBuf) -> ProcessConfig {
+    let mut config = ProcessConfig::new(directory);
+    config.packages = runtime_packages();
+    config
+}
+
+/// Folders in which runtimes may have been installed as npm packages: those of `BELLJAR_RUNTIME_PACKAGES` (as in `PATH`), else the cache's.
+pub(crate) fn runtime_packages() -> Vec<PathBuf> {
+    if let Some(set) = std::env::var_os("BELLJAR_RUNTIME_PACKAGES") {
+        return std::env::split_paths(&set).filter(|path| !path.as_os_str().is_empty()).collect();
+    }
+    let folder = cache_dir().and_then(|dir| dir.parent().map(|base| base.join("runtimes")));
+    folder.into_iter().flat_map(|folder| ["bun", "node", "deno"].map(|name| folder.join(name))).collect()
+}
+
 /// A host that is to be completed. Long work is told on stderr.
 pub(crate) fn builder(limits: Limits, test_hosts: &[String], seed: Option<u64>) -> HostBuilder {
     let mut builder = Host::builder()
@@ -33,7 +50,7 @@ pub(crate) fn builder(limits: Limits, test_hosts: &[String], seed: Option<u64>) 
         .http(HttpConfig { test_hosts: test_hosts.to_vec(), ..HttpConfig::default() })
         .progress(|what| terminal::stderr(&format!("belljar: {what}\n")));
     if let Some(dir) = cache_dir() {
-        builder = builder.cache_dir(dir);
+        builder = builder.processes(processes(dir.join("process"))).cache_dir(dir);
     }
     match seed {
         Some(seed) => builder.source(Seeded::new(SEEDED_NOW_US, seed)),

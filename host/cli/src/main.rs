@@ -26,6 +26,7 @@ mod payload;
 mod present;
 mod pretty;
 mod problems;
+mod processes;
 mod remote;
 mod report;
 mod request_file;
@@ -73,6 +74,7 @@ fn main() {
         Command::Config(command) => values::config(&command),
         Command::Keys(command) => tenants::keys(&command),
         Command::Hosts(command) => tenants::hosts(&command),
+        Command::Processes(command) => processes::run(&command),
         Command::Tenants(command) => tenants::tenants(&command),
         Command::Events(command) => triggers::events(&command),
         Command::Schedules(command) => triggers::schedules(&command),

@@ -2,7 +2,7 @@
 //! method and path fit best.
 
 use belljar::Payload;
-use belljar::package::{Handler, Trigger};
+use belljar::package::{Handler, Route};
 
 /// The handler for a payload.
 ///
@@ -23,10 +23,7 @@ pub(crate) fn by_default(handlers: &[Handler]) -> Result<&Handler, String> {
 /// A message that lists the routes there are.
 pub(crate) fn by_request<'a>(handlers: &'a [Handler], method: &str, url: &str) -> Result<&'a Handler, String> {
     let path = path_of(url);
-    let mut routes = handlers.iter().filter_map(|handler| match &handler.trigger {
-        Trigger::Http { method, path, .. } => Some((handler, method.as_str(), path.as_str())),
-        _ => None,
-    });
+    let mut routes = handlers.iter().filter_map(|handler| handler.trigger.route().map(|route| (handler, route.method, route.path)));
     let best = routes.clone().filter_map(|(handler, m, p)| Some((fit(m, p, method, path)?, handler)));
     // Of equals the first: `max_by` would take the last.
     if let Some((_, handler)) = best.reduce(|best, next| if next.0 > best.0 { next } else { best }) {
@@ -50,7 +47,7 @@ pub(crate) fn names(handlers: &[Handler]) -> String {
 
 /// What the path of a request has at the placeholders of the handler's route, percent-decoded; the rest of a `*` has the name `*`.
 pub(crate) fn params(handler: &Handler, payload: &Payload) -> Vec<(String, String)> {
-    let (Trigger::Http { path: route, .. }, Payload::Request(request)) = (&handler.trigger, payload) else { return Vec::new() };
+    let (Some(Route { path: route, .. }), Payload::Request(request)) = (handler.trigger.route(), payload) else { return Vec::new() };
     let path = path_of(&request.url);
     if fit("*", route, "*", path).is_none() {
         return Vec::new();
@@ -124,7 +121,7 @@ fn fit(route_method: &str, route: &str, method: &str, path: &str) -> Option<(Vec
 
 #[cfg(test)]
 mod tests {
-    use belljar::package::Auth;
+    use belljar::package::{Auth, Trigger};
 
     use super::*;
 

@@ -23,6 +23,9 @@ pub(crate) fn run(args: &ServeArgs) -> Result<i32, Failure> {
     }
     let mut settings = loaded.settings;
     settings.cache_dir = settings.cache_dir.or_else(local::cache_dir);
+    if settings.runtime_packages.is_empty() {
+        settings.runtime_packages = local::runtime_packages();
+    }
     belljar_server::failpoint::arm_from_environment().map_err(|message| Failure::new("failpoint", message))?;
     let logs = Logs::install(&settings).map_err(|error| Failure::new("log", chain(&error)))?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("the runtime cannot be started")?;

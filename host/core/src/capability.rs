@@ -9,6 +9,7 @@ pub(crate) mod http;
 pub(crate) mod jobs;
 pub(crate) mod kv;
 pub(crate) mod log;
+pub(crate) mod opened;
 pub(crate) mod origin;
 pub(crate) mod refusal;
 pub(crate) mod secrets;

@@ -13,7 +13,6 @@ mod image;
 pub(crate) mod imports;
 pub(crate) mod invoke;
 mod limiter;
-pub(crate) mod positions;
 pub(crate) mod prepare;
 mod respond;
 pub(crate) mod sandbox;

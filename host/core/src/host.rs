@@ -13,11 +13,11 @@ use crate::capability::http::{HostBytes, HttpClient, HttpConfig, HttpConfigError
 use crate::capability::jobs::{JobSink, JobsSession};
 use crate::capability::kv::{KvOwner, KvSession, KvStore, SqliteKv};
 use crate::capability::log::{LogContext, LogSession, LogSink};
+use crate::capability::opened::Capabilities;
 use crate::capability::origin::{Chain, Origin};
 use crate::capability::secrets::{SecretSource, SecretsSession};
 use crate::catalog::{Catalog, CatalogError, Release};
 use crate::engine::cache::{Cache, CacheError};
-use crate::engine::imports::Capabilities;
 use crate::engine::invoke::{Run, Task};
 use crate::engine::prepare::{Prepared, Source as PrepareSource};
 use crate::engine::sandbox::{PoolSize, Sandbox, SandboxError, pagemap_scan_available};
@@ -30,6 +30,7 @@ use crate::floor::limits::Limits;
 use crate::floor::usage::Usage;
 use crate::invocation::{Collected, Invocation, Modules, Outcome, Program, Response, ResponseSink};
 use crate::observe::{Observer, Watch};
+use crate::process::{NO_COMPONENTS, ProcessConfig, ProcessRun, ProcessStatus, Processes, Running, no_processes, runtime_kind};
 use crate::recent::Recent;
 
 /// Instances that can exist at the same time, unless the builder says otherwise.
@@ -77,6 +78,7 @@ pub struct HostBuilder {
     source: Arc<dyn Source>,
     log: Option<Arc<dyn LogSink>>,
     observer: Option<Arc<dyn Observer>>,
+    processes: Option<ProcessConfig>,
     progress: Box<dyn Fn(&str) + Send + Sync>,
 }
 
@@ -189,6 +191,13 @@ impl HostBuilder {
         self
     }
 
+    /// Runs applets of the engines `bun`, `node` and `deno`. Without it they are refused.
+    #[must_use]
+    pub fn processes(mut self, config: ProcessConfig) -> Self {
+        self.processes = Some(config);
+        self
+    }
+
     /// Told what is being done before anything that takes seconds.
     #[must_use]
     pub fn progress(mut self, progress: impl Fn(&str) + Send + Sync + 'static) -> Self {
@@ -214,6 +223,11 @@ impl HostBuilder {
             (None, Some(path)) => Arc::new(SqliteKv::open(path).map_err(|source| unusable(path, source))?),
             (None, None) => Arc::new(SqliteKv::in_memory()),
         };
+        let log = self.log.unwrap_or_else(|| Arc::new(Nowhere));
+        let processes = self.processes.map(|config| {
+            let path = config.directory.clone();
+            Processes::new(config, log.clone(), self.source.clone()).map_err(|source| unusable(&path, source))
+        });
         let inner = Inner {
             sandbox,
             databases,
@@ -226,8 +240,9 @@ impl HostBuilder {
             http: OnceLock::new(),
             limits: self.limits,
             source: self.source,
-            log: self.log.unwrap_or_else(|| Arc::new(Nowhere)),
+            log,
             observer: self.observer,
+            processes: processes.transpose()?,
             prepared: Mutex::new(Recent::new(self.images_max)),
             base: OnceLock::new(),
         };
@@ -284,8 +299,33 @@ struct Inner {
     source: Arc<dyn Source>,
     log: Arc<dyn LogSink>,
     observer: Option<Arc<dyn Observer>>,
+    processes: Option<Processes>,
     prepared: Mutex<Recent<PreparedKey, Arc<tokio::sync::OnceCell<Arc<Prepared>>>>>,
     base: OnceLock<Arc<Prepared>>,
+}
+
+/// A release that is ready to be called.
+#[derive(Debug, Clone)]
+pub enum Preparation {
+    /// Its image is there.
+    Image(Arc<Prepared>),
+    /// A process of it has answered.
+    Process,
+}
+
+impl Preparation {
+    /// Its image; none of what runs in a process.
+    pub fn image(&self) -> Option<&Prepared> {
+        match self {
+            Self::Image(prepared) => Some(prepared),
+            Self::Process => None,
+        }
+    }
+
+    /// Whether an image of an earlier preparation was used.
+    pub fn from_cache(&self) -> bool {
+        self.image().is_some_and(Prepared::from_cache)
+    }
 }
 
 /// An image depends on the package and on how much memory its top-level code may use.
@@ -308,6 +348,12 @@ pub struct Evaluation {
     pub modules: Option<Arc<dyn Modules>>,
     /// Whose database and log it gets.
     pub tenant: TenantId,
+}
+
+/// What a call runs in.
+enum Engine {
+    Sandbox(Arc<Prepared>),
+    Process(Arc<Running>),
 }
 
 /// For whom capabilities are opened. What few invocations need is made when it is needed.
@@ -337,6 +383,7 @@ impl Host {
             source: Arc::new(System),
             log: None,
             observer: None,
+            processes: None,
             progress: Box::new(|_| {}),
         }
     }
@@ -377,16 +424,43 @@ impl Host {
         pagemap_scan_available()
     }
 
-    /// Prepares a release, unless it is: its top-level code runs once and becomes an image, shared by all tenants of the package.
-    /// Callers that come while it is being prepared wait for the same preparation.
+    /// Prepares a release, unless it is: its top-level code runs once and becomes an image, shared by all tenants of the package; of what
+    /// runs in a process, one is started, unless one is there. Callers that come while it is being prepared wait for the same preparation.
     ///
     /// # Errors
     /// A [`Fault`]: `syntax`, `preparation`, `memory`, `stack`, or `internal`.
-    pub async fn prepare(&self, release: &Release) -> Result<Arc<Prepared>, Fault> {
-        let kind = release.package().descriptor.runtime.engine;
-        if kind != EngineKind::Wasm {
-            let message = format!("this host has no engine {kind:?} yet: only `runtime.engine: wasm` runs");
-            return Err(Fault::new(FaultCode::Preparation, message));
+    pub async fn prepare(&self, release: &Release) -> Result<Preparation, Fault> {
+        match runtime_kind(release.package().descriptor.runtime.engine) {
+            Some(kind) => self.processes(release)?.prepare(release, kind).await.map(|()| Preparation::Process),
+            None => self.image(release).await.map(Preparation::Image),
+        }
+    }
+
+    /// How the processes of applets are, by tenant and applet; empty without any.
+    pub fn process_status(&self) -> Vec<ProcessStatus> {
+        self.inner.processes.as_ref().map(Processes::status).unwrap_or_default()
+    }
+
+    /// Ends the processes of an applet and forgets their failures: an open circuit is closed. Whether there were any.
+    pub fn reset_processes(&self, tenant: &TenantId, applet: &AppletId) -> bool {
+        self.inner.processes.as_ref().is_some_and(|processes| processes.reset(tenant, applet))
+    }
+
+    /// Ends all processes of applets, when the calls in them are done or their time to drain is over. Later calls start new ones.
+    pub async fn shutdown_processes(&self) {
+        if let Some(processes) = &self.inner.processes {
+            processes.shutdown().await;
+        }
+    }
+
+    fn processes(&self, release: &Release) -> Result<&Processes, Fault> {
+        let engine = release.package().descriptor.runtime.engine;
+        self.inner.processes.as_ref().ok_or_else(|| Fault::new(FaultCode::Preparation, no_processes(engine)))
+    }
+
+    async fn image(&self, release: &Release) -> Result<Arc<Prepared>, Fault> {
+        if release.package().descriptor.runtime.engine == EngineKind::Component {
+            return Err(Fault::new(FaultCode::Preparation, NO_COMPONENTS));
         }
         let key = PreparedKey { package: release.digest(), memory_bytes_max: release.limits().memory_bytes_max };
         let cell = {
@@ -459,8 +533,15 @@ impl Host {
             let message = format!("applet {} has no handler {:?}; it has: {}", release.applet(), invocation.handler, names.join(", "));
             return Outcome { id, result: Err(Fault::new(FaultCode::HandlerNotFound, message)), usage: Usage::default() };
         };
-        let prepared = match self.prepare(release).await {
-            Ok(prepared) => prepared,
+        let ready = match runtime_kind(release.package().descriptor.runtime.engine) {
+            None => self.image(release).await.map(Engine::Sandbox),
+            Some(kind) => match self.processes(release) {
+                Ok(processes) => processes.running(release, kind).await.map(Engine::Process),
+                Err(fault) => Err(fault),
+            },
+        };
+        let ready = match ready {
+            Ok(ready) => ready,
             Err(fault) => return Outcome { id, result: Err(fault), usage: Usage::default() },
         };
         let limits = release.limits();
@@ -484,13 +565,22 @@ impl Host {
         };
         let who = Who { tenant: release.tenant(), applet: release.applet(), package: Some(release.package()), origin: &origin };
         let (capabilities, host_bytes) = self.capabilities(who, release.grants(), limits, context, &deadline);
+        let source = self.inner.source.clone();
+        let prepared = match ready {
+            Engine::Sandbox(prepared) => prepared,
+            Engine::Process(running) => {
+                let run = ProcessRun { id: &id, release, handler, invocation, capabilities, host_bytes, source, sink, begun, deadline };
+                let (result, usage) = running.invoke(run).await;
+                return Outcome { id, result, usage };
+            }
+        };
         let turns = invocation.turns.take();
         let until = invocation.until.take();
         let task = Task::call(&id, release, handler, version, invocation);
         let run = Run {
             prepared: &prepared,
             limits,
-            source: self.inner.source.clone(),
+            source,
             capabilities,
             host_bytes,
             task,

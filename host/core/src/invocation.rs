@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::capability::bodies::BodyReader;
 use crate::capability::origin::Chain;
-use crate::floor::fault::Fault;
+use crate::floor::fault::{Fault, FaultCode};
 use crate::floor::ids::InvocationId;
 use crate::floor::usage::Usage;
 use crate::turns::Turns;
@@ -300,7 +300,34 @@ pub struct ResponseHead {
     pub headers: Vec<(String, String)>,
 }
 
+/// Headers that belong to the connection or to framing, which are the host's (RFC 9110, 7.6.1; RFC 9112, 6).
+const HOST_HEADERS: [&str; 9] =
+    ["connection", "content-length", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade", "http2-settings"];
+
 impl ResponseHead {
+    /// What a handler gave, checked.
+    ///
+    /// # Errors
+    /// The fault `invalid-result`.
+    pub(crate) fn checked(status: u16, given: Vec<(String, String)>) -> Result<Self, Fault> {
+        let invalid = |what: String| Fault::new(FaultCode::InvalidResult, format!("the response is not valid: {what}"));
+        if !(200..=599).contains(&status) {
+            return Err(invalid(format!("status {status} is not within 200 to 599")));
+        }
+        let mut headers = Vec::with_capacity(given.len());
+        for (name, value) in given {
+            let name = http::HeaderName::from_bytes(name.as_bytes()).map_err(|_| invalid(format!("{name:?} is no header name")))?;
+            let bytes: Option<Vec<u8>> = value.chars().map(|c| u8::try_from(u32::from(c)).ok()).collect();
+            if bytes.and_then(|bytes| http::HeaderValue::from_bytes(&bytes).ok()).is_none() {
+                return Err(invalid(format!("the value of header {name} has characters that HTTP does not allow")));
+            }
+            if !HOST_HEADERS.contains(&name.as_str()) {
+                headers.push((name.as_str().to_owned(), value));
+            }
+        }
+        Ok(Self { status, headers })
+    }
+
     /// Bytes of names and values.
     pub(crate) fn bytes(&self) -> u64 {
         self.headers.iter().map(|(name, value)| (name.len() + value.len()) as u64).sum()

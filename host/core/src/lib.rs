@@ -3,7 +3,8 @@
 //!
 //! Read in the order of a request: [`Host`] takes a [`Release`] (a package with what a tenant granted), prepares it once
 //! ([`Prepared`]) and answers each [`Invocation`] with an [`Outcome`]. The modules follow the same order: `host`, `catalog`, `engine`,
-//! `capability`, and the plain data of `floor` that all of them use.
+//! `capability`, and the plain data of `floor` that all of them use. What `engine` is to applets in the sandbox, `process` is to those that run
+//! in processes.
 
 #[allow(unreachable_pub, reason = "each capability has a public face of its own; this file chooses what embedders see")]
 mod capability;
@@ -13,11 +14,14 @@ mod floor;
 mod host;
 mod invocation;
 mod observe;
+mod positions;
+mod process;
 mod recent;
 mod turns;
 
 pub use belljar_intl as intl;
 pub use belljar_package as package;
+pub use belljar_process as process_engine;
 pub use bytes::Bytes;
 pub use capability::bodies::BodyReader;
 pub use capability::db::{
@@ -43,10 +47,11 @@ pub use floor::grants::Grants;
 pub use floor::ids::{AppletId, Digest, InvalidId, InvocationId, TenantId};
 pub use floor::limits::{CryptoLimits, DbLimits, EventsLimits, HttpLimits, JobsLimits, KvLimits, LimitHit, Limits, MEMORY_SLOT_BYTES};
 pub use floor::usage::{CryptoUsage, DbUsage, EventsUsage, HttpUsage, JobsUsage, KvUsage, LogUsage, Usage};
-pub use host::{Evaluation, Host, HostBuilder, HostError};
+pub use host::{Evaluation, Host, HostBuilder, HostError, Preparation};
 pub use invocation::{
     Body, Collected, HttpReply, Invocation, Message, Modules, Outcome, Payload, Program, ProgramKind, Request, Response, ResponseHead,
     ResponseSink, Retry, SinkClosed, StreamedReply, Taking,
 };
 pub use observe::{CapabilityUse, Observer, UseEnd};
+pub use process::{ProcessConfig, ProcessStatus, RuntimePrograms, engine_version};
 pub use turns::Turns;

@@ -162,7 +162,7 @@ impl Default for Supervision {
             health_interval_ms: 5_000,
             health_ms_max: 2_000,
             health_failures_max: 3,
-            hang_ms_max: 250,
+            hang_ms_max: 500,
             backoff_ms_min: 50,
             backoff_ms_max: 30_000,
             failures_max: 8,

@@ -189,10 +189,12 @@ impl Logs {
         let text = self.sink.redact(String::from_utf8_lossy(line).into_owned());
         let (fits, dropped) = self.rate.lock().unwrap_or_else(PoisonError::into_inner).take(Instant::now());
         self.tell_dropped(dropped);
+        let line = self.parse(stream, &text, truncated);
         if fits {
-            self.sink.line(&self.parse(stream, &text, truncated));
+            self.sink.line(&line);
         }
-        self.tail.push(text);
+        // For people: of a JSON line what it says.
+        self.tail.push(if line.message.is_empty() || !line.fields.is_empty() { text } else { line.message });
     }
 
     fn tell_dropped(&self, dropped: u64) {
@@ -314,7 +316,8 @@ mod tests {
                 (Level::Info, "\u{fffd} last", "{}".to_owned()),
             ]
         );
-        assert_eq!((tail.len(), tail[0].as_str()), (5, "plain [secret]"));
+        assert_eq!(tail, ["plain [secret]", "{\"level\":\"error\",\"msg\":\"no\",\"n\":1}", "{\"level\":50,\"x\":2}", "{broken", "\u{fffd} last"]);
+        assert_eq!(read(ProcessLimits::default(), b"{\"level\":\"error\",\"message\":\"it\\nfailed\"}").await.1, ["it\nfailed"]);
         assert_eq!((lines[0].label.as_str(), lines[0].process), ("shop", 7));
     }
 

@@ -109,6 +109,31 @@ impl Supervisor {
         }
     }
 
+    /// Has a process ready, as [`Self::invoke`] does, and gives it nothing to do.
+    ///
+    /// # Errors
+    /// [`ProcessError`] when none becomes ready before the deadline. One that fails to start is not tried again here.
+    pub async fn ready(&self, deadline: Instant) -> Result<(), ProcessError> {
+        let failures = self.status().failures;
+        let seated = self.shared.seat(deadline);
+        let failed = async {
+            loop {
+                let mut changed = std::pin::pin!(self.shared.changed.notified());
+                changed.as_mut().enable();
+                let status = self.status();
+                if status.failures > failures {
+                    return ProcessError::Unavailable { reason: status.reason };
+                }
+                changed.await;
+            }
+        };
+        tokio::select! {
+            biased;
+            seat = seated => seat.map(drop),
+            error = failed => Err(error),
+        }
+    }
+
     /// How the processes are.
     #[must_use]
     pub fn status(&self) -> Status {

@@ -14,6 +14,7 @@ mod hosts;
 mod install;
 mod keys;
 mod operations;
+mod processes;
 mod routes;
 mod tenants;
 mod triggers;

@@ -47,7 +47,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, RwLock};
 
 use belljar::package::Package;
-use belljar::{AppletId, Databases, Digest, KvStore, Limits, Source, System, TenantId};
+use belljar::{AppletId, Databases, Digest, KvStore, Limits, ProcessConfig, Source, System, TenantId};
 
 pub use audit::{AuditEntry, AuditQuery};
 pub use backup::{BackupEntry, BackupReport};
@@ -103,6 +103,8 @@ pub struct CatalogOptions {
     pub audit_days: u32,
     /// Bytes of packages kept in memory.
     pub packages_bytes_max: u64,
+    /// Applets that run in processes, if they may be installed.
+    pub processes: Option<ProcessConfig>,
 }
 
 impl Default for CatalogOptions {
@@ -116,6 +118,7 @@ impl Default for CatalogOptions {
             retention_days: RETENTION_DAYS,
             audit_days: AUDIT_DAYS,
             packages_bytes_max: PACKAGES_BYTES_MAX,
+            processes: None,
         }
     }
 }

@@ -25,7 +25,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
-use belljar::package::{Cors, Trigger};
+use belljar::package::{Cors, Route};
 use belljar::{Digest, Invocation, InvocationId, Payload, Release};
 use http::header::{self, HeaderValue};
 use http::request::Parts;
@@ -221,10 +221,8 @@ impl Front {
                 .unwrap_or_default(),
             false => head.method.as_str(),
         };
-        let cors_of = |handler: usize| match &descriptor.handlers[handler].trigger {
-            Trigger::Http { cors: Some(cors), .. } => Some(cors),
-            _ => descriptor.cors.as_ref(),
-        };
+        let route_of = |handler: usize| descriptor.handlers[handler].trigger.route();
+        let cors_of = |handler: usize| route_of(handler).and_then(|route| route.cors).or(descriptor.cors.as_ref());
         let (handler, params, is_head_by_get) = match compiled.routes.find(asked, target.path) {
             Matched::Malformed => return Err(Problem::bad_request("the request's path is malformed")),
             Matched::Nothing => return Err(Problem::not_found()),
@@ -247,13 +245,12 @@ impl Front {
         if let Some(rules) = cors_of(handler) {
             *cors = CorsAnswer::to_request(rules, &head.headers);
         }
-        let Trigger::Http { auth, permissions, rate_limit_per_minute, .. } = &descriptor.handlers[handler].trigger
-        else {
+        let Some(Route { auth, permissions, rate_limit_per_minute, .. }) = route_of(handler) else {
             return Err(Problem::not_found());
         };
         let name = &descriptor.handlers[handler].name;
-        let identity = self.identity(*auth, permissions, &active, &head, &external).await?;
-        self.check_rate(&active, name, *auth, *rate_limit_per_minute, identity.as_deref(), &external)?;
+        let identity = self.identity(auth, permissions, &active, &head, &external).await?;
+        self.check_rate(&active, name, auth, rate_limit_per_minute, identity.as_deref(), &external)?;
 
         let watch = Arc::new(BodyWatch::default());
         let pace = self.config.body_pace();

@@ -96,6 +96,7 @@ pub enum StartError {
 
 /// A server that takes requests.
 pub struct Server {
+    host: Host,
     front: Arc<Front>,
     triggers: Arc<Triggers>,
     tls: Option<Arc<Tls>>,
@@ -136,7 +137,13 @@ impl Server {
         let open = |what| move |source| StartError::Open { what, source };
         let databases = Databases::open(dir.path(), DatabasesConfig::default()).map_err(open("the folder of databases"))?;
         let kv: Arc<dyn KvStore> = Arc::new(SqliteKv::open(dir.path()).map_err(open("kv.sqlite"))?);
+        let processes = settings.processes().map(|mut config| {
+            // Processes run elsewhere: what is relative is so to where the server was started.
+            config.directory = std::path::absolute(&config.directory).unwrap_or(config.directory);
+            config
+        });
         let options = CatalogOptions {
+            processes: processes.clone(),
             limits: limits.clone(),
             kv: Some(kv.clone()),
             secrets_key: Some(secrets_key),
@@ -171,6 +178,9 @@ impl Server {
         if let Some(cache) = &settings.cache_dir {
             builder = builder.cache_dir(cache);
         }
+        if let Some(processes) = processes {
+            builder = builder.processes(processes);
+        }
         // The engine may have to be compiled.
         let host = tokio::task::spawn_blocking(move || builder.build()).await.map_err(|_| StartError::Ended)??;
         let scheduler = Scheduler::new(schedule_settings(settings));
@@ -179,11 +189,15 @@ impl Server {
         let front = Front::new(front_config(settings), Arc::new(catalog.clone()), dispatcher.clone());
         let triggers = Arc::new(prepared.start(dispatcher.clone(), settings.worker()));
         gauges(&observing.metrics, &front, &dispatcher, &triggers);
+        let of_processes = host.clone();
+        observing.metrics.gauge("processes", "Processes of applets that answer", move || {
+            of_processes.process_status().iter().map(|one| one.status.processes.len()).sum::<usize>() as f64
+        });
 
         let is_ready = Arc::new(AtomicBool::new(true));
         let admin = Admin::new(AdminParts {
             catalog: catalog.clone(),
-            preparer: Arc::new(Preparing { host, dispatcher: dispatcher.clone(), handle: Handle::current() }),
+            preparer: Arc::new(Preparing { host: host.clone(), dispatcher: dispatcher.clone(), handle: Handle::current() }),
             dispatcher,
             triggers: triggers.clone(),
             history: observing.history.clone(),
@@ -212,6 +226,7 @@ impl Server {
         }
         tracing::info!(listen = %http_address, admin_listen = %admin_address, tls = tls.is_some(), data_dir = %dir.path().display(), "serving");
         Ok(Self {
+            host,
             front,
             triggers,
             tls,
@@ -253,6 +268,8 @@ impl Server {
         // Deliveries go on beside requests until both have ended; what is ended here is done again by the next process.
         let (calls, deliveries) = tokio::join!(self.front.stop(self.grace), self.triggers.stop(self.grace));
         let by_themselves = calls && deliveries;
+        // Nothing calls them any more.
+        self.host.shutdown_processes().await;
         self.stopping.cancel();
         self.tasks.close();
         self.tasks.wait().await;

@@ -262,6 +262,38 @@ settings! {
         /// Time for which dead deliveries are kept
         dead_deliveries_days: u32 = 30, ABOUT.unit("days").range(1, 3_650);
     }
+    "Applets in processes" {
+        /// Run applets of the engines `bun`, `node` and `deno`, each in a process of its own
+        process_engines: bool = true, ABOUT;
+        /// Where their bundles are unpacked and their sockets are made; the path may have some 60 bytes
+        process_dir: Option<PathBuf> = None, ABOUT.absent("DATA_DIR/process");
+        /// Bun's program
+        bun_program: Option<PathBuf> = None, ABOUT.absent("found in runtime_packages, then by PATH");
+        /// Node's program
+        node_program: Option<PathBuf> = None, ABOUT.absent("found in runtime_packages, then by PATH");
+        /// Deno's program
+        deno_program: Option<PathBuf> = None, ABOUT.absent("found in runtime_packages, then by PATH");
+        /// Folders with `node_modules` in which runtimes were installed as npm packages (`bun`, `deno`)
+        ///
+        /// Without any: `runtimes/bun`, `runtimes/node` and `runtimes/deno` beside the cache, where `cargo xtask setup --runtimes` puts them.
+        runtime_packages: Vec<PathBuf> = Vec::new(), ABOUT;
+        /// Resident memory of one process and its children, before it is killed
+        limit_process_memory_bytes_max: u64 = 256 * MIB, ABOUT.unit("bytes").range(32 * MIB, 1 << 40);
+        /// Processes of one applet of one tenant
+        process_replicas: u32 = 1, ABOUT.range(1, 64);
+        /// Start a process when its applet is first called, and keep it although nobody calls it
+        process_keep_alive: bool = false, ABOUT;
+        /// Time without a call after which a process is ended
+        process_idle_ms_max: u64 = 300_000, ABOUT.unit("ms").range(100, DAY_MS);
+        /// Time in which a process has to be ready
+        process_ready_ms_max: u64 = 10_000, ABOUT.unit("ms").range(100, 600_000);
+        /// Failures of a process in a row after which its applet is left alone for a while (the circuit is open)
+        process_failures_max: u32 = 8, ABOUT.range(1, 1_000);
+        /// Time for which it is left alone at first; twice as long each time it fails again
+        process_open_ms: u64 = 5_000, ABOUT.unit("ms").range(10, 600_000);
+        /// Time after which a process that was up has its failures forgiven
+        process_sustained_ms: u64 = 10_000, ABOUT.unit("ms").range(0, DAY_MS);
+    }
     "Keeping" {
         /// Releases kept of each applet beside the one in force
         releases_kept: u32 = 10, ABOUT.range(1, 1_000);
@@ -361,6 +393,7 @@ impl Settings {
     pub fn limits(&self) -> belljar::Limits {
         let mut limits = belljar::Limits {
             memory_bytes_max: self.limit_memory_bytes_max,
+            process_memory_bytes_max: self.limit_process_memory_bytes_max,
             fuel_max: self.limit_fuel_max,
             deadline_ms: self.limit_deadline_ms,
             wait_until_ms: self.limit_wait_until_ms,
@@ -379,6 +412,31 @@ impl Settings {
         limits.http.response_bytes_max = self.limit_http_response_bytes_max;
         limits.http.request_ms_max = self.limit_http_request_ms_max;
         limits
+    }
+
+    /// Applets in processes.
+    pub fn processes(&self) -> Option<belljar::ProcessConfig> {
+        if !self.process_engines {
+            return None;
+        }
+        let mut config = belljar::ProcessConfig::new(self.process_dir.clone().unwrap_or_else(|| self.data_dir.join("process")));
+        config.programs = belljar::RuntimePrograms {
+            bun: self.bun_program.clone(),
+            node: self.node_program.clone(),
+            deno: self.deno_program.clone(),
+        };
+        config.packages.clone_from(&self.runtime_packages);
+        config.supervision = belljar::process_engine::Supervision {
+            replicas: self.process_replicas as usize,
+            keep_alive: self.process_keep_alive,
+            idle_ms_max: belljar::process_engine::Bound::At(self.process_idle_ms_max),
+            ready_ms_max: self.process_ready_ms_max,
+            failures_max: self.process_failures_max,
+            open_ms: self.process_open_ms,
+            sustained_ms: self.process_sustained_ms,
+            ..belljar::process_engine::Supervision::default()
+        };
+        Some(config)
     }
 
     /// The queue of events, jobs and runs of schedules.

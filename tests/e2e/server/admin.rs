@@ -208,6 +208,9 @@ fn every_route_answers_as_the_document_says() {
     let (template, path) = secret("KEY");
     api.ask("PUT", &template, &path, Some(&json!({ "value": "s3cret" })), 422);
     api.ask("DELETE", &template, &path, None, 404);
+    api.ask("GET", "/v1/processes", "/v1/processes", None, 200);
+    // It runs in the sandbox.
+    applet(&mut api, "POST", "/processes/reset", None, 404);
     let exported = applet(&mut api, "GET", "/export", None, 200);
     assert!(exported.body.len() > 512, "a tar");
 

@@ -40,6 +40,7 @@ impl Manifest {
                 limits: self.limits,
                 health_check: self.health_check.clone(),
                 locales: self.locales.iter().map(|locale| locale.value.clone()).collect(),
+                external: self.external.iter().map(|name| name.value.clone()).collect(),
             },
             handlers,
             cors: self.cors.clone(),
@@ -66,7 +67,8 @@ impl Manifest {
                 .at(&self.file, self.entrypoint.start, self.entrypoint.end, "");
             return vec![problem];
         }
-        let missing = self.handlers.iter().filter_map(|handler| {
+        // What a page needs is generated.
+        let missing = self.handlers.iter().filter(|handler| handler.page.is_none()).filter_map(|handler| {
             let at = handler.export.as_ref().unwrap_or(&handler.name);
             (!exports.contains(&at.value)).then(|| {
                 let message = format!("handler '{}' needs the export '{}'", handler.name.value, at.value);
@@ -80,6 +82,20 @@ impl Manifest {
 }
 
 fn handler(handler: &ManifestHandler) -> Handler {
-    let export = handler.export.as_ref().unwrap_or(&handler.name);
-    Handler { name: handler.name.value.clone(), export: export.value.clone(), trigger: handler.trigger.clone() }
+    let name = &handler.name.value;
+    let export = match (&handler.page, &handler.export) {
+        (Some(_), _) => page_export(name),
+        (None, export) => export.as_ref().unwrap_or(&handler.name).value.clone(),
+    };
+    Handler { name: name.clone(), export, trigger: handler.trigger.clone() }
+}
+
+/// What begins the names of exports that a build adds.
+pub(crate) const PAGE_EXPORT: &str = "belljar$page$";
+
+/// The export that a build adds for a page: an identifier, another one for each handler's name.
+pub(crate) fn page_export(name: &str) -> String {
+    // No name has a `$`.
+    let escape = |c: char| if matches!(c, '-' | '.') { format!("${:02x}", c as u32) } else { c.to_string() };
+    format!("{PAGE_EXPORT}{}", name.chars().map(escape).collect::<String>())
 }

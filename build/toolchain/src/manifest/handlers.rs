@@ -3,13 +3,14 @@
 use std::collections::HashMap;
 
 use belljar_package::{
-    Auth, BACKOFF_MS_MAX_DEFAULT, Batch, Cron, EventOrder, LifecycleEvent, Misfire, Overlap,
+    BACKOFF_MS_MAX_DEFAULT, Batch, Cron, EventOrder, LifecycleEvent, Misfire, Overlap, Route,
     SCHEDULE_BACKOFF_MS_DEFAULT, Trigger, rules,
 };
 
 use super::{
-    ManifestHandler, cors, duration, plain,
+    ManifestHandler, duration,
     reader::{Fields, Reader},
+    routes,
     tree::{Node, Value},
 };
 use crate::diagnostic::nearest;
@@ -48,13 +49,22 @@ impl Kind {
             }
             Self::Event => &["names", "retry", "order", "batch"],
             Self::Schedule => &["cron", "time_zone", "overlap", "misfire", "retry", "timeZone", "timezone"],
-            Self::Render => &["component"],
+            Self::Render => &[
+                "component",
+                "hydrate",
+                "path",
+                "auth",
+                "permissions",
+                "rate_limit_per_minute",
+                "rateLimitPerMinute",
+                "cors",
+            ],
             Self::Lifecycle => &["on"],
         }
     }
 }
 
-const ALL_KEYS: [&str; 22] = [
+const ALL_KEYS: [&str; 23] = [
     "name",
     "type",
     "export",
@@ -76,6 +86,7 @@ const ALL_KEYS: [&str; 22] = [
     "timeZone",
     "timezone",
     "component",
+    "hydrate",
     "on",
 ];
 
@@ -97,7 +108,7 @@ pub(crate) fn read(reader: &mut Reader<'_>, node: &Node) -> Vec<ManifestHandler>
             let message = format!("handler '{}' is there twice, first at {line}:{column}", handler.name.value);
             reader.error("manifest.duplicate-handler", message, span, "give every handler a name of its own");
         }
-        if let Trigger::Http { method, path, .. } = &handler.trigger {
+        if let Some(Route { method, path, .. }) = handler.trigger.route() {
             let route = format!("{method} {path}");
             if let Some(other) = routes.get(&route) {
                 let message = format!("handler '{}' has the route of '{other}': {route}", handler.name.value);
@@ -136,23 +147,22 @@ fn handler(reader: &mut Reader<'_>, what: &str, node: &Node) -> Option<ManifestH
             reader.error("manifest.unknown-key", message, span, &help);
         }
     }
+    if matches!(kind, Kind::Render) {
+        let (trigger, page) = routes::page(reader, what, &fields)?;
+        return Some(ManifestHandler { name: name?, export, trigger, page: Some(page) });
+    }
     let trigger = trigger(reader, what, &fields, kind);
-    Some(ManifestHandler { name: name?, export, trigger: trigger? })
+    Some(ManifestHandler { name: name?, export, trigger: trigger?, page: None })
 }
 
 fn trigger(reader: &mut Reader<'_>, what: &str, fields: &Fields<'_>, kind: Kind) -> Option<Trigger> {
     match kind {
         Kind::Call => Some(Trigger::Call {}),
-        Kind::Http => http(reader, what, fields),
+        Kind::Http => routes::http(reader, what, fields),
         Kind::Event => event(reader, what, fields),
         Kind::Schedule => schedule(reader, what, fields),
-        Kind::Render => {
-            let node =
-                fields.require(reader, what, "component", "name the component's file, such as 'src/page.tsx'")?;
-            let what = format!("{what}.component");
-            let component = reader.text_by(&what, node, |path| rules::relative_path(plain(path)))?;
-            Some(Trigger::Render { component: plain(&component.value).to_owned() })
-        }
+        // Read with what the build needs to know of it.
+        Kind::Render => None,
         Kind::Lifecycle => {
             let events = [
                 ("install", LifecycleEvent::Install),
@@ -165,48 +175,6 @@ fn trigger(reader: &mut Reader<'_>, what: &str, fields: &Fields<'_>, kind: Kind)
             Some(Trigger::Lifecycle { on: reader.choice(&format!("{what}.on"), node, &events)? })
         }
     }
-}
-
-fn http(reader: &mut Reader<'_>, what: &str, fields: &Fields<'_>) -> Option<Trigger> {
-    let method = match fields.get("method") {
-        Some(node) => {
-            let rule = |value: &str| rules::method(&value.to_ascii_uppercase(), true);
-            reader.text_by(&format!("{what}.method"), node, rule).map(|text| text.value.to_ascii_uppercase())
-        }
-        None => Some("*".to_owned()),
-    };
-    let path = fields
-        .require(reader, what, "path", "add the route, such as 'path: /hooks/:id'")
-        .and_then(|node| reader.text_by(&format!("{what}.path"), node, rules::route));
-    let words = [("required", Auth::Required), ("optional", Auth::Optional), ("none", Auth::None)];
-    let auth = match fields.get("auth") {
-        Some(node) => reader.choice(&format!("{what}.auth"), node, &words),
-        None => Some(Auth::Required),
-    };
-    let permissions = fields
-        .get("permissions")
-        .map(|node| reader.texts(&format!("{what}.permissions"), node, rules::name))
-        .unwrap_or_default();
-    let rate = fields.get("rate_limit_per_minute").or_else(|| fields.get("rateLimitPerMinute"));
-    let rate = rate.and_then(|node| reader.number(&format!("{what}.rate_limit_per_minute"), node, 1, 1_000_000));
-    let cors = fields.get("cors").and_then(|node| cors::read(reader, &format!("{what}.cors"), node));
-    if let (Some(Auth::None), Some(node), false) = (auth, fields.get("permissions"), permissions.is_empty()) {
-        let message = format!("{what} asks for permissions and lets anybody in");
-        reader.error(
-            "manifest.value",
-            message,
-            (node.start, node.end),
-            "permissions are held by known callers: use 'auth: required'",
-        );
-    }
-    Some(Trigger::Http {
-        method: method?,
-        path: path?.value,
-        auth: auth?,
-        permissions,
-        rate_limit_per_minute: rate.and_then(|rate| u32::try_from(rate.value).ok()),
-        cors,
-    })
 }
 
 fn event(reader: &mut Reader<'_>, what: &str, fields: &Fields<'_>) -> Option<Trigger> {

@@ -432,6 +432,24 @@ pub(crate) enum HostsCommand {
     },
 }
 
+/// `belljar processes`
+#[derive(Debug, Subcommand)]
+pub(crate) enum ProcessesCommand {
+    /// List processes, their states, and why they are in them
+    List {
+        #[command(flatten)]
+        server: ServerArgs,
+    },
+    /// End an applet's processes, forget its failures and close an open circuit
+    Reset {
+        /// The applet
+        #[arg(value_name = "TENANT/APPLET")]
+        applet: AppletName,
+        #[command(flatten)]
+        server: ServerArgs,
+    },
+}
+
 /// `belljar tenants`
 #[derive(Debug, Subcommand)]
 pub(crate) enum TenantsCommand {

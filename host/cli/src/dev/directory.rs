@@ -2,7 +2,6 @@
 
 use std::sync::{Arc, PoisonError, RwLock};
 
-use belljar::package::Trigger;
 use belljar::{AppletId, TenantId};
 use belljar_server::catalog::Catalog;
 use belljar_server::directory::{Active, Directory, HostMapping, Identity, Unavailable};
@@ -46,9 +45,8 @@ impl Directory for AtRoot {
         };
         let mut permissions: Vec<String> = Vec::new();
         for handler in active.iter().flat_map(|active| &active.release.package().descriptor.handlers) {
-            if let Trigger::Http { permissions: asked, .. } = &handler.trigger {
-                permissions.extend(asked.iter().cloned());
-            }
+            let asked = handler.trigger.route().map(|route| route.permissions).unwrap_or_default();
+            permissions.extend(asked.iter().cloned());
         }
         permissions.sort();
         permissions.dedup();

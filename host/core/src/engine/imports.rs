@@ -22,22 +22,16 @@ use super::bindings::Applet;
 use super::bindings::belljar::applet::completions::{Completion, Outcome};
 use super::bindings::belljar::applet::{clock, completions, db, http, log, modules, random, types};
 use super::limiter::{Abort, Limiter};
-use super::positions::Positions;
 use crate::capability::bodies::BodyReader;
-use crate::capability::crypto::CryptoSession;
-use crate::capability::db::{DbOperation, DbSession};
-use crate::capability::events::EventsSession;
-use crate::capability::http::{Held, HostBytes, HttpSession, RequestBody};
-use crate::capability::jobs::JobsSession;
-use crate::capability::kv::KvSession;
-use crate::capability::log::LogSession;
-use crate::capability::secrets::SecretsSession;
+use crate::capability::db::DbOperation;
+use crate::capability::http::{Held, HostBytes, RequestBody};
+use crate::capability::opened::Capabilities;
 use crate::floor::clock::Source;
 use crate::floor::deadline::Deadline;
 use crate::floor::fault::{Fault, FaultCode};
 use crate::floor::limits::{LimitHit, Limits};
-use crate::invocation::Modules;
-use crate::observe::{Begun, Watch};
+use crate::observe::Begun;
+use crate::positions::Positions;
 
 pub(super) use self::streams::Responding;
 use self::streams::{Answer, Streams};
@@ -59,21 +53,6 @@ pub(super) struct Completed {
     stream: Option<BodyReader>,
     /// Held until it is delivered.
     _held: Held,
-}
-
-/// Capabilities of one invocation. What was not granted is not there.
-pub(crate) struct Capabilities {
-    pub(crate) db: Option<DbSession>,
-    pub(crate) http: Option<HttpSession>,
-    pub(crate) kv: Option<KvSession>,
-    pub(crate) secrets: Option<SecretsSession>,
-    pub(crate) events: Option<EventsSession>,
-    pub(crate) jobs: Option<JobsSession>,
-    pub(crate) crypto: CryptoSession,
-    pub(crate) log: LogSession,
-    pub(crate) modules: Option<Arc<dyn Modules>>,
-    /// Is told of each use of what was granted, and of what was not.
-    pub(crate) watch: Option<Watch>,
 }
 
 /// Store data of one instance.

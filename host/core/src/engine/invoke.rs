@@ -13,22 +13,23 @@ use super::bindings::Applet;
 use super::bindings::belljar::applet::completions::Completion;
 use super::bindings::belljar::applet::types;
 use super::frames;
-use super::imports::{Capabilities, Fuel, State, convert};
+use super::imports::{Fuel, State, convert};
 use super::limiter::Abort;
-use super::positions::Positions;
 use super::prepare::Prepared;
 use super::respond::Forwarding;
 use super::sandbox::{FUEL_YIELD_INTERVAL, Sandbox};
 use crate::capability::bodies::BodyReader;
 use crate::capability::http::HostBytes;
+use crate::capability::opened::Capabilities;
 use crate::catalog::Release;
 use crate::floor::clock::Source;
 use crate::floor::deadline::Deadline;
-use crate::floor::fault::{ErrorRole, Fault, FaultCode, Frame, ThrownError};
+use crate::floor::fault::{ErrorRole, Fault, FaultCode, Frame, ThrownError, details, parent};
 use crate::floor::grants::Grants;
 use crate::floor::ids::{AppletId, InvocationId, TenantId};
 use crate::floor::limits::{LimitHit, Limits};
 use crate::floor::usage::Usage;
+use crate::positions::Positions;
 use crate::turns::{Turns, in_turns};
 use crate::invocation::{Body, HttpReply, Invocation, Message, Payload, Program, ProgramKind, Response, ResponseHead, ResponseSink, StreamedReply};
 
@@ -182,13 +183,7 @@ impl Sandbox {
             wall_us,
             operations: state.operations(),
             host_calls: state.host_calls,
-            db: capabilities.db.as_ref().map(|db| db.usage()).unwrap_or_default(),
-            http: capabilities.http.as_ref().map(|http| http.usage()).unwrap_or_default(),
-            crypto: capabilities.crypto.usage(),
-            kv: capabilities.kv.as_ref().map(|kv| kv.usage()).unwrap_or_default(),
-            events: capabilities.events.as_ref().map(|events| events.usage()).unwrap_or_default(),
-            jobs: capabilities.jobs.as_ref().map(|jobs| jobs.usage()).unwrap_or_default(),
-            log: capabilities.log.usage(),
+            ..capabilities.usage()
         };
         (result, usage)
     }
@@ -400,21 +395,7 @@ fn failed(failure: types::Failure, positions: &Positions) -> Fault {
         types::FailureReason::InvalidResult => FaultCode::InvalidResult,
         types::FailureReason::StackOverflow => FaultCode::Stack,
     };
-    let message = errors.first().map_or_else(
-        || "the handler failed, and its error cannot be told".into(),
-        |e| if e.message.is_empty() { e.name.clone() } else { format!("{}: {}", e.name, e.message) },
-    );
-    Fault { code, message, limit: None, errors, frames: Vec::new() }
-}
-
-/// Details of an error: JSON, or the text itself.
-pub(super) fn details(json: String) -> serde_json::Value {
-    serde_json::from_str(&json).unwrap_or(serde_json::Value::String(json))
-}
-
-/// The place of the error that another one belongs to: always one before it, whatever the guest says.
-pub(super) fn parent(given: u32, index: usize) -> usize {
-    Some(given as usize).filter(|parent| *parent < index).unwrap_or(0)
+    Fault::thrown(code, errors)
 }
 
 /// A call into the guest ended with an error: ours, carried by a trap, or a trap of WebAssembly's.

@@ -12,14 +12,13 @@ use super::bindings::AppletPre;
 use super::frames;
 use super::image;
 use super::imports::{State, hashes, intl};
-use super::invoke::{details, parent};
 use super::limiter::{Abort, Limiter};
-use super::positions::Positions;
 use super::sandbox::{FUEL_YIELD_INTERVAL, Sandbox};
 use crate::capability::crypto::{digest, hmac};
-use crate::floor::fault::{ErrorRole, Fault, FaultCode, Frame, ThrownError};
+use crate::floor::fault::{ErrorRole, Fault, FaultCode, Frame, ThrownError, details, parent};
 use crate::floor::ids::Digest;
 use crate::floor::limits::LimitHit;
+use crate::positions::{BUNDLE, Positions};
 
 /// Fuel for the top-level code of an applet.
 pub(crate) const PREPARATION_FUEL_MAX: u64 = 10_000_000_000;
@@ -30,9 +29,6 @@ const PREPARATION_TIME_US: u64 = 1_577_836_800_000_000;
 /// Log lines of top-level code that are kept, and bytes of each.
 const LOG_LINES_MAX: usize = 100;
 const LOG_LINE_BYTES_MAX: usize = 4_096;
-
-/// The name under which an applet's bundle is evaluated; stacks carry it, and the source map leads from there.
-pub(crate) const BUNDLE_NAME: &str = "bundle.mjs";
 
 /// An applet ready to be invoked: its image, linked with everything it needs.
 pub struct Prepared {
@@ -98,7 +94,7 @@ impl Sandbox {
             let message = format!("the applet declares the locale {unknown:?}, for which this host ({}) has no data", belljar_intl::version());
             return Err(Fault::new(FaultCode::Preparation, message));
         }
-        let positions = Arc::new(Positions::new(BUNDLE_NAME, source.source_map));
+        let positions = Arc::new(Positions::new(BUNDLE, source.source_map));
         let name = self.image_name(&source);
         if let Some(image) = self.cached_image(&name) {
             return self.prepared(image, positions, Vec::new(), true);
@@ -183,7 +179,7 @@ impl Sandbox {
         store.data_mut().realloc = Some(instance.get_typed_func(&mut *store, "cabi_realloc")?);
         let locales = source.locales.join(" ");
         let mut texts = [(0, 0); 3];
-        for (place, text) in texts.iter_mut().zip([BUNDLE_NAME, source.bundle, &locales]) {
+        for (place, text) in texts.iter_mut().zip([BUNDLE, source.bundle, &locales]) {
             let bytes = u32::try_from(text.len())?;
             let at = buffer.call_async(&mut *store, bytes).await?;
             memory.write(&mut *store, at as usize, text.as_bytes())?;

@@ -39,6 +39,13 @@ pub enum FaultCode {
     Syntax,
     /// Cancelled by the caller.
     Cancelled,
+    /// The applet's process ended while the call was in it, by no fault of this call that could be shown. It may be made again; it may have
+    /// had effects.
+    Interrupted,
+    /// No process of the applet can take the call: it has failed too often, or too many calls wait. It may be made again later.
+    Unavailable,
+    /// The applet's process answered something that is no answer.
+    Protocol,
     /// A fault of the host. What the caller sees says no more.
     Internal,
 }
@@ -57,7 +64,7 @@ pub enum Blame {
 
 impl FaultCode {
     /// Every code, for documentation and tests.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 19] = [
         Self::Threw,
         Self::HandlerNotFound,
         Self::InvalidPayload,
@@ -73,6 +80,9 @@ impl FaultCode {
         Self::Preparation,
         Self::Syntax,
         Self::Cancelled,
+        Self::Interrupted,
+        Self::Unavailable,
+        Self::Protocol,
         Self::Internal,
     ];
 
@@ -94,6 +104,9 @@ impl FaultCode {
             Self::Preparation => "preparation",
             Self::Syntax => "syntax",
             Self::Cancelled => "cancelled",
+            Self::Interrupted => "interrupted",
+            Self::Unavailable => "unavailable",
+            Self::Protocol => "protocol",
             Self::Internal => "internal",
         }
     }
@@ -147,6 +160,15 @@ impl Fault {
         Self { code, message: hit.to_string(), limit: Some(hit), errors: Vec::new(), frames: Vec::new() }
     }
 
+    /// What was thrown, as the fault of it.
+    pub(crate) fn thrown(code: FaultCode, errors: Vec<ThrownError>) -> Self {
+        let message = errors.first().map_or_else(
+            || "the handler failed, and its error cannot be told".into(),
+            |error| if error.message.is_empty() { error.name.clone() } else { format!("{}: {}", error.name, error.message) },
+        );
+        Self { errors, ..Self::new(code, message) }
+    }
+
     /// The innermost position in the author's files, if it is known: where what was thrown was made, or where a limit ended the call.
     pub fn position(&self) -> Option<&Frame> {
         let frames = self.errors.first().map_or(&self.frames, |error| &error.frames);
@@ -197,6 +219,16 @@ pub struct ThrownError {
     pub details: Option<serde_json::Value>,
     /// Innermost first.
     pub frames: Vec<Frame>,
+}
+
+/// Details of an error: JSON, or the text itself.
+pub(crate) fn details(json: String) -> serde_json::Value {
+    serde_json::from_str(&json).unwrap_or(serde_json::Value::String(json))
+}
+
+/// The place of the error that another one belongs to: always one before it, whatever the guest says.
+pub(crate) fn parent(given: u32, index: usize) -> usize {
+    Some(given as usize).filter(|parent| *parent < index).unwrap_or(0)
 }
 
 /// One frame of a JavaScript stack, at its position in the author's file.

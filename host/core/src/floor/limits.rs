@@ -12,6 +12,9 @@ pub const MEMORY_SLOT_BYTES: u64 = 512 * MIB;
 pub struct Limits {
     /// Linear memory and tables of the sandbox, bytes. Growing past it ends the invocation.
     pub memory_bytes_max: u64,
+    /// Resident memory of the process of an applet that runs in one (`engine: bun`, `node`, `deno`), its children included, bytes. Crossing it
+    /// kills the process.
+    pub process_memory_bytes_max: u64,
     /// Fuel: one unit is about one WebAssembly instruction.
     pub fuel_max: u64,
     /// Wall clock from start to answer, host work included, milliseconds.
@@ -160,6 +163,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             memory_bytes_max: 64 * MIB,
+            process_memory_bytes_max: 256 * MIB,
             fuel_max: 50_000_000_000,
             deadline_ms: 30_000,
             wait_until_ms: 30_000,
@@ -267,6 +271,7 @@ impl Limits {
             }
         };
         cut(&mut limits.memory_bytes_max, asked.max_memory_mb.map(|mb| u64::from(mb) * MIB));
+        cut(&mut limits.process_memory_bytes_max, asked.max_memory_mb.map(|mb| u64::from(mb) * MIB));
         cut(&mut limits.deadline_ms, asked.max_execution_ms);
         cut(&mut limits.fuel_max, asked.fuel_max);
         cut(&mut limits.wait_until_fuel_max, asked.fuel_max);

@@ -4,7 +4,7 @@ use axum::Router;
 use utoipa::OpenApi;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 
-use super::{Admin, applets, calls, follow, history, hosts, install, keys, operations, tenants, triggers, values};
+use super::{Admin, applets, calls, follow, history, hosts, install, keys, operations, processes, tenants, triggers, values};
 
 macro_rules! routes {
     ($($method:ident $path:literal $module:ident::$handler:ident;)+) => {
@@ -35,6 +35,8 @@ routes! {
     get "/openapi.json" operations::openapi;
     get "/v1/status" operations::status;
     post "/v1/backup" operations::backup;
+    get "/v1/processes" processes::list;
+    post "/v1/tenants/{tenant}/applets/{applet}/processes/reset" processes::reset;
 
     get "/v1/tenants" tenants::list;
     post "/v1/tenants" tenants::create;

@@ -1,11 +1,15 @@
 //! What installing a package would mean, before anything is done: what it asks for, what of that is new, what is missing.
 
-use belljar::package::{ConfigProblem, Engine, Permissions, migrations, resolve_config};
+use std::pin::pin;
+
+use belljar::package::{ConfigProblem, Permissions, Runtime, migrations, resolve_config};
 use belljar::package::{LifecycleEvent, Migration as PackageMigration};
-use belljar::{AppletId, Release};
+use belljar::{AppletId, Release, engine_version};
+use futures_util::FutureExt as _;
 use rusqlite::OptionalExtension as _;
 use serde::Serialize;
 use serde_json::{Map, Value};
+use tokio::runtime::Handle;
 
 use super::grants::{Risk, beyond, is_nothing, risks};
 use super::install::{Installation, PackageFrom};
@@ -113,7 +117,7 @@ impl Catalog {
 
     pub(super) fn planned(&self, installation: &Installation, known: Known) -> Result<Planned, CatalogError> {
         let descriptor = &known.package.descriptor;
-        runs_here(descriptor.runtime.engine, descriptor.runtime.version.as_ref())?;
+        self.runs_here(&descriptor.runtime)?;
         let applet = AppletId::new(descriptor.id.clone())?;
         let found = migrations(&known.package.files).map_err(CatalogError::Migrations)?;
         if !found.is_empty() && !descriptor.permissions.db {
@@ -170,17 +174,19 @@ fn migration(migration: PackageMigration<'_>) -> belljar::Migration {
     belljar::Migration { number: migration.number, name: migration.name.to_owned(), sql: migration.sql.to_owned() }
 }
 
-/// Whether this version of Belljar has the engine that the package names.
-fn runs_here(engine: Engine, version: Option<&semver::VersionReq>) -> Result<(), CatalogError> {
-    if engine != Engine::Wasm {
-        let name = format!("{engine:?}").to_lowercase();
-        return Err(CatalogError::Invalid(format!("the package needs the engine {name}, which this host does not have: only wasm runs")));
-    }
-    let own = semver::Version::parse(env!("CARGO_PKG_VERSION")).expect("Cargo has checked it");
-    match version {
-        Some(range) if !range.matches(&own) => {
-            Err(CatalogError::Invalid(format!("the package needs Belljar {range} (runtime.version), this is {own}")))
-        }
-        _ => Ok(()),
+impl Catalog {
+    /// Whether this host has the engine that a package names. Looking for a runtime starts it once, to ask for its version.
+    fn runs_here(&self, runtime: &Runtime) -> Result<(), CatalogError> {
+        let mut version = pin!(engine_version(self.inner.options.processes.as_ref(), runtime.engine, runtime.version.as_ref()));
+        let found = match (version.as_mut().now_or_never(), Handle::try_current()) {
+            (Some(found), _) => found,
+            // The catalog is called on threads that may block, of a runtime or of none.
+            (None, Ok(runtime)) => runtime.block_on(version),
+            (None, Err(_)) => {
+                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+                runtime.map_err(|error| CatalogError::Invalid(format!("the runtime cannot be looked for: {error}")))?.block_on(version)
+            }
+        };
+        found.map(drop).map_err(|fault| CatalogError::Invalid(fault.message))
     }
 }

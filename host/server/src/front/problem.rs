@@ -81,11 +81,18 @@ impl Problem {
             FaultCode::InvalidPayload => (StatusCode::BAD_REQUEST, "the body is not what the applet takes"),
             FaultCode::Deadline => (StatusCode::GATEWAY_TIMEOUT, "the applet took too long"),
             FaultCode::Cancelled => (StatusCode::SERVICE_UNAVAILABLE, "the call was ended"),
+            FaultCode::Interrupted => (StatusCode::SERVICE_UNAVAILABLE, "the applet was restarted"),
+            FaultCode::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, "the applet is not available"),
+            FaultCode::Protocol => (StatusCode::BAD_GATEWAY, "the applet failed"),
             FaultCode::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "the server failed"),
             _ => (StatusCode::INTERNAL_SERVER_ERROR, "the applet failed"),
         };
         let details = with_details.then(|| serde_json::to_value(fault).unwrap_or_default());
-        Self { details, ..Self::new(status, fault.code.as_str(), message) }
+        let problem = Self { details, ..Self::new(status, fault.code.as_str(), message) };
+        match fault.code {
+            FaultCode::Interrupted | FaultCode::Unavailable => problem.with(header::RETRY_AFTER, "1"),
+            _ => problem,
+        }
     }
 
     pub(crate) fn busy() -> Self {

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use belljar::package::{Handler, Trigger};
+use belljar::package::Handler;
 
 use super::target::percent_decoded;
 
@@ -53,12 +53,12 @@ pub(crate) enum Matched {
 }
 
 impl Routes {
-    /// The routes of the http handlers.
+    /// The routes of http handlers and pages.
     pub(crate) fn of(handlers: &[Handler]) -> Self {
         let mut routes = Self::default();
         for (handler, Handler { trigger, .. }) in handlers.iter().enumerate() {
-            if let Trigger::Http { method, path, .. } = trigger {
-                routes.insert(method, path, handler);
+            if let Some(route) = trigger.route() {
+                routes.insert(route.method, route.path, handler);
             }
         }
         routes
@@ -170,7 +170,7 @@ impl Search<'_> {
 
 #[cfg(test)]
 mod tests {
-    use belljar::package::Auth;
+    use belljar::package::{Auth, Trigger};
 
     use super::*;
 

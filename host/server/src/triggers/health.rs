@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use belljar::package::{Descriptor, Trigger};
+use belljar::package::Descriptor;
 use belljar::{Body, Bytes, Invocation, Payload, Request, Response};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -65,7 +65,7 @@ fn check(descriptor: &Descriptor) -> Option<Check<'_>> {
     let found = match declared {
         Some(check) => {
             let at_path = descriptor.handlers.iter().find(|handler| {
-                matches!(&handler.trigger, Trigger::Http { method, path, .. } if *path == check.path && matches!(method.as_str(), "GET" | "*"))
+                handler.trigger.route().is_some_and(|route| route.path == check.path && matches!(route.method, "GET" | "*"))
             });
             match at_path {
                 Some(handler) => Some((handler, Some(check.path.as_str()))),

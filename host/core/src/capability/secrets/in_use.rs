@@ -55,6 +55,12 @@ pub(crate) struct InUse {
     known: Mutex<Vec<Known>>,
 }
 
+/// Puts it behind all that are as long.
+fn insert(known: &mut Vec<Known>, one: Known) {
+    let at = known.partition_point(|other| other.text.expose().len() >= one.text.expose().len());
+    known.insert(at, one);
+}
+
 /// A secret may not go where it was about to.
 pub(crate) struct Misplaced {
     /// Its name.
@@ -87,9 +93,20 @@ impl InUse {
         }
         let one = Known { rule, text, written, placeholder };
         let given = one.given();
-        let at = known.partition_point(|other| other.text.expose().len() >= one.text.expose().len());
-        known.insert(at, one);
+        insert(&mut known, one);
         given
+    }
+
+    /// Knows, for [`Self::redact`], what another one knows too.
+    pub(crate) fn learn(&self, other: &Self) {
+        let mut mine = self.known();
+        for Known { rule, text, written, .. } in other.known().iter() {
+            if mine.iter().any(|known| known.rule.name == rule.name && known.text.expose() == text.expose()) {
+                continue;
+            }
+            let (rule, text) = (rule.clone(), SecretText::new(text.expose().to_owned()));
+            insert(&mut mine, Known { rule, text, written: written.clone(), placeholder: None });
+        }
     }
 
     /// Whether a text has the placeholder of a secret in it, and of which.
@@ -218,6 +235,19 @@ mod tests {
         check(r#"{"a":"abcdef\nghi\""}"#, r#"{"a":"[secret WHOLE]"}"#);
         check("{ a: 'abcdef\\nghi\"' }", "{ a: '[secret WHOLE]' }");
         check("bound-text bound-text", "[secret BOUND] [secret BOUND]");
+    }
+
+    #[test]
+    fn what_another_one_knows_is_redacted_too() {
+        let (first, _) = in_use(&[("A", "first-secret", &[]), ("B", "second", &["b.example"])]);
+        let (later, _) = in_use(&[("A", "rotated-secret", &[])]);
+        let seen = InUse::default();
+        for one in [&first, &later, &first] {
+            seen.learn(one);
+        }
+        assert_eq!(seen.known().len(), 3);
+        let shown = seen.redact("first-secret, rotated-secret, second".into());
+        assert_eq!(shown, "[secret A], [secret A], [secret B]");
     }
 
     #[test]

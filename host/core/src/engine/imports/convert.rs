@@ -10,7 +10,7 @@ use crate::capability::http::{
     Header, HttpError, HttpOptions, HttpRequest, HttpResponse, Redirect, RequestBody, ResponseBody,
 };
 use crate::capability::log::{LogLevel, LogOrigin};
-use crate::floor::fault::{Fault, FaultCode};
+use crate::floor::fault::Fault;
 use crate::floor::limits::LimitHit;
 use crate::invocation::ResponseHead;
 use crate::observe::UseEnd;
@@ -183,32 +183,12 @@ pub(super) fn body_outcome(result: Result<bodies::Reply, BodyError>) -> Outcome 
     }))
 }
 
-/// Headers that belong to the connection or to framing, which are the host's (RFC 9110, 7.6.1; RFC 9112, 6).
-const HOST_HEADERS: [&str; 9] =
-    ["connection", "content-length", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade", "http2-settings"];
-
 /// Checks the head of a handler's response: the guest has done so too, but guest data is input.
 ///
 /// # Errors
 /// The fault `invalid-result`.
 pub(in super::super) fn response_head(status: u16, given: Vec<types::Header>) -> Result<ResponseHead, Fault> {
-    let invalid = |what: String| Fault::new(FaultCode::InvalidResult, format!("the response is not valid: {what}"));
-    if !(200..=599).contains(&status) {
-        return Err(invalid(format!("status {status} is not within 200 to 599")));
-    }
-    let mut headers = Vec::with_capacity(given.len());
-    for header in given {
-        let name = ::http::HeaderName::from_bytes(header.name.as_bytes())
-            .map_err(|_| invalid(format!("{:?} is no header name", header.name)))?;
-        let bytes: Option<Vec<u8>> = header.value.chars().map(|c| u8::try_from(u32::from(c)).ok()).collect();
-        if bytes.and_then(|bytes| ::http::HeaderValue::from_bytes(&bytes).ok()).is_none() {
-            return Err(invalid(format!("the value of header {name} has characters that HTTP does not allow")));
-        }
-        if !HOST_HEADERS.contains(&name.as_str()) {
-            headers.push((name.as_str().to_owned(), header.value));
-        }
-    }
-    Ok(ResponseHead { status, headers })
+    ResponseHead::checked(status, given.into_iter().map(|header| (header.name, header.value)).collect())
 }
 
 fn http_error(error: HttpError) -> http::Error {

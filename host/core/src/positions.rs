@@ -1,5 +1,5 @@
-//! From the positions in QuickJS's stack texts to the author's files, by the bundle's source map. The map is read when an error
-//! needs it, not before.
+//! From the positions in the stack texts of JavaScript engines (QuickJS; V8 and JavaScriptCore, which write the same with paths) to the
+//! author's files, by the bundle's source map. The map is read when an error needs it, not before.
 
 use std::sync::OnceLock;
 
@@ -7,10 +7,12 @@ use sourcemap::SourceMap;
 
 use crate::floor::fault::Frame;
 
+/// The name under which an applet's bundle is evaluated; stacks carry it, and the source map leads from there.
+pub(crate) const BUNDLE: &str = "bundle.mjs";
 /// Frames kept of one stack.
 const FRAMES_MAX: usize = 32;
-/// Names that start so are the engine's own code; authors are not shown them.
-const INTERNAL_PREFIX: &str = "belljar:";
+/// Names that start so are the engine's own code, or that of a process's runtime; authors are not shown them.
+const INTERNAL: [&str; 4] = ["belljar:", "node:", "bun:", "ext:"];
 
 /// How the stacks of one bundle are read.
 #[derive(Debug)]
@@ -60,7 +62,7 @@ impl Positions {
             let (before, stacked) = line.split_at(line.find("    at ").map_or(0, |at| at + 4));
             let (stacked, rest) = stacked.split_at(stacked.rfind(')').map_or(0, |at| at + 1));
             match Stacked::read(stacked) {
-                Some(Stacked { file, .. }) if file.starts_with(INTERNAL_PREFIX) => {
+                Some(Stacked { file, .. }) if is_internal(file) => {
                     shown.push_str(if before.trim().is_empty() { "" } else { end });
                     shown.push_str(before.trim_end());
                 }
@@ -81,7 +83,7 @@ impl Positions {
 
     fn frame(&self, line: &str) -> Option<Frame> {
         let stacked = Stacked::read(line)?;
-        (!stacked.file.starts_with(INTERNAL_PREFIX)).then(|| self.author(&stacked))
+        (!is_internal(stacked.file)).then(|| self.author(&stacked))
     }
 
     /// A frame in the author's file.
@@ -89,7 +91,7 @@ impl Positions {
         let Stacked { function, file, line, column } = *stacked;
         let function = own_name(function, file == self.bundle);
         if file != self.bundle {
-            return Frame { function, file: file.to_owned(), line, column, in_author_file: !file.starts_with('<') };
+            return Frame { function, file: file.to_owned(), line, column, in_author_file: !file.starts_with(['<', '/']) && !file.starts_with("node_modules/") };
         }
         self.mapped(&function, line, column).unwrap_or_else(|| Frame {
             function,
@@ -120,6 +122,11 @@ impl Positions {
     }
 }
 
+/// Whether a file is none of the applet's.
+fn is_internal(file: &str) -> bool {
+    INTERNAL.iter().any(|prefix| file.starts_with(prefix)) || file.ends_with("/runtime.mjs")
+}
+
 /// A function's name as the author knows it: the bundler calls a default export without a name after its file.
 fn own_name(function: &str, is_bundled: bool) -> String {
     match function {
@@ -146,6 +153,14 @@ impl<'a> Stacked<'a> {
         };
         let (rest, column) = place.rsplit_once(':')?;
         let (file, line) = rest.rsplit_once(':')?;
+        let function = function.strip_prefix("async ").unwrap_or(function);
+        let file = file.strip_prefix("async ").unwrap_or(file);
+        let file = file.strip_prefix("file://").unwrap_or(file);
+        // A process knows where its files are; authors know what is in them.
+        let file = match file.rsplit_once('/') {
+            Some((folder, BUNDLE)) if folder.starts_with('/') && !folder.contains("/node_modules/") => BUNDLE,
+            _ => file.find("/node_modules/").filter(|_| file.starts_with('/')).map_or(file, |at| &file[at + 1..]),
+        };
         Some(Self { function, file, line: line.parse().ok()?, column: column.parse().ok()? })
     }
 }
@@ -170,6 +185,16 @@ mod tests {
         check("    at other.js:2:3\n", &[" other.js:2:3"]);
         check("    at f (bundle.mjs:7:1)\n", &["f bundle.mjs:7:1"]);
         check("    at native\nnonsense\n    at x (y)\n    at (:a:b)\n", &[]);
+    }
+
+    #[test]
+    fn reads_the_stacks_of_processes() {
+        check(
+            "    at handler (file:///c/bundles/0a/bundle.mjs:1:1)\n    at async run (file:///c/s/1/runtime.mjs:9:9)\n    at process.x (node:internal/a:1:2)\n",
+            &["handler src/a.ts:3:5"],
+        );
+        check("    at async <anonymous> (/c/bundle.mjs:1:1)\n    at async file:///c/bundle.mjs:1:1", &[" src/a.ts:3:5", " src/a.ts:3:5"]);
+        check("    at f (/c/0a/node_modules/p/bundle.mjs:1:1)\n    at Promise.all (index 0)", &["f node_modules/p/bundle.mjs:1:1"]);
     }
 
     #[test]
