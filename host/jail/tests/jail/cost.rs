@@ -8,7 +8,7 @@ use belljar_jail::Require;
 use belljar_process::{Program, Runtime, RuntimeKind, Spec, Supervisor};
 use serde_json::Value;
 
-use crate::harness::{Applet, command, policy, runtimes, strict};
+use crate::harness::{Applet, command as in_jail, policy, runtimes, strict};
 
 const STARTS: usize = 30;
 const ROUNDS: usize = 20;
@@ -71,7 +71,7 @@ async fn what_the_jail_costs() {
     };
     let policy = policy(Require::Strict, &["/bin/true"]);
     let (bare, jailed): (Vec<_>, Vec<_>) =
-        (0..STARTS).map(|_| (timed(Command::new("/bin/true")), timed(self::command(&policy, &["/bin/true"])))).unzip();
+        (0..STARTS).map(|_| (timed(Command::new("/bin/true")), timed(in_jail(&policy, &["/bin/true"])))).unzip();
     eprintln!("/bin/true, start to end: {:.1?} bare, {:.1?} jailed", median(bare), median(jailed));
     for runtime in runtimes().await {
         let mut ways = vec![("bare", Way::Bare), ("jailed", Way::Jailed)];
