@@ -99,7 +99,8 @@ fn hand_on(path: &Path, controllers: &[String]) -> io::Result<()> {
     fs::write(path.join("cgroup.subtree_control"), all.join(" "))
 }
 
-/// Limits of one group; those that are none are not set.
+/// Limits of one group; those that are none are not set, nor those whose controller the group does not have. What is set is told by the
+/// launcher's report.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct GroupLimits {
     /// Memory of all processes together, bytes, without swap.
@@ -131,7 +132,8 @@ impl ControlGroup {
 
     fn limit(&self, limits: &GroupLimits) -> io::Result<()> {
         const PERIOD_US: u64 = 100_000;
-        if let Some(bytes) = limits.memory_bytes_max {
+        let has = |name: &str| self.path.join(name).exists();
+        if let Some(bytes) = limits.memory_bytes_max.filter(|_| has("memory.max")) {
             self.write("memory.max", &bytes.to_string())?;
             // All of them, not the one that the kernel likes least: half a process is none.
             self.write("memory.oom.group", "1")?;
@@ -141,10 +143,10 @@ impl ControlGroup {
                 _ => {}
             }
         }
-        if let Some(thousandths) = limits.cpu_thousandths_max {
+        if let Some(thousandths) = limits.cpu_thousandths_max.filter(|_| has("cpu.max")) {
             self.write("cpu.max", &format!("{} {PERIOD_US}", thousandths.saturating_mul(PERIOD_US / 1_000)))?;
         }
-        if let Some(threads) = limits.threads_max {
+        if let Some(threads) = limits.threads_max.filter(|_| has("pids.max")) {
             self.write("pids.max", &threads.to_string())?;
         }
         Ok(())
@@ -192,12 +194,21 @@ impl Drop for ControlGroup {
     }
 }
 
-/// Puts this process into a group.
-pub(crate) fn enter(group: &Path) -> io::Result<()> {
-    fs::OpenOptions::new().write(true).open(group.join("cgroup.procs")).and_then(|mut file| {
-        // 0 is the one that writes (cgroups(7)).
-        io::Write::write_all(&mut file, b"0")
-    })
+/// Puts this process into a group; what the group limits. It is an error when that is nothing, though it is in the group then.
+pub(crate) fn enter(group: &Path) -> io::Result<String> {
+    let mut file = fs::OpenOptions::new().write(true).open(group.join("cgroup.procs"))?;
+    // 0 is the one that writes (cgroups(7)).
+    io::Write::write_all(&mut file, b"0")?;
+    let limits = |name: &&str| {
+        // Of the processor there is a period behind it.
+        let text = fs::read_to_string(group.join(format!("{name}.max"))).unwrap_or_default();
+        !text.is_empty() && !text.starts_with("max")
+    };
+    let limited: Vec<_> = CONTROLLERS.into_iter().filter(limits).collect();
+    if limited.is_empty() {
+        return Err(io::Error::other(format!("it is in {}, which has none of memory, cpu and pids", group.display())));
+    }
+    Ok(limited.join(", "))
 }
 
 #[cfg(test)]
@@ -233,6 +244,15 @@ mod tests {
             ["512", "1", "150000 100000", "64"]
         );
         assert!(!folder.path().join("memory.swap.max").exists(), "nothing is made that the kernel has not");
+        fs::write(folder.path().join("cgroup.procs"), "").expect("written");
+        assert_eq!(enter(folder.path()).expect("entered"), "memory, cpu, pids");
+        fs::write(folder.path().join("cpu.max"), "max 100000").expect("written");
+        fs::remove_file(folder.path().join("pids.max")).expect("removed");
+        group.limit(&limits).expect("what it has");
+        fs::write(folder.path().join("cpu.max"), "max 100000").expect("written");
+        assert_eq!(enter(folder.path()).expect("entered"), "memory");
+        fs::remove_file(folder.path().join("memory.max")).expect("removed");
+        assert!(enter(folder.path()).expect_err("nothing").to_string().contains("none of memory, cpu and pids"));
         fs::write(folder.path().join("memory.events"), "low 0\noom 1\noom_kill 2\n").expect("written");
         assert!(group.is_out_of_memory());
         fs::write(folder.path().join("memory.events"), "low 0\noom 1\noom_kill 0\n").expect("written");

@@ -97,7 +97,7 @@ fn launch(policy: Policy, program: Vec<OsString>) -> Result<Infallible, Refusal>
     system::close_from(3, Close::Now).map_err(failed("descriptors could not be closed"))?;
     let mut report = Report::default();
     if let Some(group) = &policy.control_group {
-        report.tried(Layer::ControlGroup, control_group::enter(group).map(|()| group.display().to_string()));
+        report.tried(Layer::ControlGroup, control_group::enter(group));
     }
     // Keys of the user's session are out of reach by seccomp too; without keys in the kernel there is nothing to leave.
     let _ = system::new_session_keyring();

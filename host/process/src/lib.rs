@@ -16,7 +16,10 @@ mod protocol;
 mod runtime;
 mod supervisor;
 
-pub use belljar_jail::{ControlGroups, Layer, LayerReport, Policy, Refusal, Report, Require, control_groups};
+pub use belljar_jail::{
+    ControlGroups, Layer, LayerReport, Policy, ProbeError, Refusal, Report, Require, control_groups,
+    prepare_control_groups,
+};
 pub use body::{Body, BodyError, empty, whole};
 pub use bytes::Bytes;
 pub use capability::{

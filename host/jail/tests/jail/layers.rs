@@ -1,6 +1,6 @@
 //! What is active for each process is known to its supervisor, and what is required is there or the process is not.
 
-use belljar_process::{Layer, ProcessError, Program, Require, Spec, Supervisor};
+use belljar_process::{ControlGroups, Layer, ProcessError, Program, Require, Spec, Supervisor};
 use serde_json::Value;
 
 use crate::harness::{Applet, directory, in_each, strict, user};
@@ -67,6 +67,33 @@ async fn root_is_not_strict() {
         loose.recovers().await;
         let report = loose.supervisor.status().jails[0].clone().expect("it is in a jail");
         assert!(!report.has(Layer::OwnUser) && report.has(Layer::Capabilities));
+    })
+    .await;
+}
+
+/// Where this machine lets groups be made: what they limit depends on it, that they are entered and removed does not.
+#[tokio::test]
+async fn a_process_has_a_control_group_while_it_lives() {
+    let ControlGroups::Usable { path, .. } = belljar_process::control_groups() else {
+        eprintln!("skipped: no control group may be made here: {:?}", belljar_process::control_groups());
+        return;
+    };
+    in_each(async |runtime| {
+        let applet = Applet::with(&runtime, "", |_, jail| {
+            jail.control_groups = Some(path.clone());
+            jail.policy.require = Require::BestEffort;
+        });
+        applet.recovers().await;
+        let report = applet.supervisor.status().jails[0].clone().expect("it is in a jail");
+        let told = report.layers.iter().find(|one| one.layer == Layer::ControlGroup).expect("it was tried");
+        eprintln!("  {told:?}");
+        let private = std::fs::read_dir(applet.sockets.path()).expect("readable").flatten().next().expect("one");
+        let group = path.join(format!("belljar-{}", private.file_name().to_string_lossy()));
+        let inside = std::fs::read_to_string(group.join("cgroup.procs")).expect("there");
+        assert_eq!(inside.lines().count(), 3, "keeper, init and program: {inside}");
+        assert!(inside.lines().any(|pid| pid == applet.pid().to_string()));
+        applet.supervisor.shutdown().await;
+        assert!(!group.exists());
     })
     .await;
 }

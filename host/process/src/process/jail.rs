@@ -4,7 +4,7 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use belljar_jail::{ControlGroup, GroupLimits, Policy, Refusal, Report, Require, Told};
+use belljar_jail::{ControlGroup, GroupLimits, Policy, ProbeError, Refusal, Report, Require, Told};
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 
 use super::directory::Directory;
@@ -13,7 +13,7 @@ use crate::error::StartError;
 use crate::limits::Bound;
 
 /// Folders with the libraries of programs; those that are not there are left out.
-const LIBRARIES: [&str; 6] = ["/usr/lib", "/usr/lib64", "/usr/libexec/ld.so", "/lib", "/lib64", "/usr/local/lib"];
+const LIBRARIES: [&str; 5] = ["/usr/lib", "/usr/lib64", "/lib", "/lib64", "/usr/local/lib"];
 /// Bytes of the line that a launcher says.
 const LINE_BYTES_MAX: usize = 64 << 10;
 
@@ -28,7 +28,7 @@ pub struct Jail {
     /// Users to choose from, one for each process, when the host is root and may change users. Without them the process is root, which a
     /// strict policy refuses.
     pub users: Option<Users>,
-    /// The control group in which each process gets one of its own, as `belljar_jail::prepare_control_groups` returns it.
+    /// The control group in which each process gets one of its own, as [`crate::prepare_control_groups`] returns it.
     pub control_groups: Option<PathBuf>,
     /// Processors in thousandths of one, where there is a control group.
     pub cpu_thousandths_max: Option<u64>,
@@ -64,6 +64,14 @@ impl Jail {
     pub fn new(launcher: Vec<OsString>, require: Require) -> Self {
         let policy = Policy { require, programs: LIBRARIES.map(PathBuf::from).to_vec(), ..Policy::default() };
         Self { launcher, policy, users: Some(Users::default()), control_groups: None, cpu_thousandths_max: None }
+    }
+
+    /// What of this jail works on this machine, by making one around nothing. It takes some milliseconds, and blocks.
+    ///
+    /// # Errors
+    /// [`ProbeError`]: the launcher did not say.
+    pub fn probe(&self) -> Result<Report, ProbeError> {
+        belljar_jail::probe(&self.launcher, self.draw_user())
     }
 
     /// The user that a process of this jail will be, when it is not the host's.
