@@ -4,6 +4,7 @@ use std::future::Future;
 use std::path::PathBuf;
 
 use anyhow::Context as _;
+use belljar::process_engine::{Jail, Require};
 use belljar::{Host, HostBuilder, HttpConfig, Limits, ProcessConfig, Seeded, TenantId};
 
 use crate::args::LimitArgs;
@@ -30,7 +31,14 @@ pub(crate) fn cache_dir() -> Option<PathBuf> {
 pub(crate) fn processes(directory: PathBuf) -> ProcessConfig {
     let mut config = ProcessConfig::new(directory);
     config.packages = runtime_packages();
+    config.jail = jail();
     config
+}
+
+/// What this machine has of the jail of processes, made by this command.
+pub(crate) fn jail() -> Option<Jail> {
+    let program = std::env::current_exe().ok()?;
+    Some(Jail::new(vec![program.into(), crate::JAIL.into()], Require::BestEffort))
 }
 
 /// Folders in which runtimes may have been installed as npm packages: those of `BELLJAR_RUNTIME_PACKAGES` (with commas between
