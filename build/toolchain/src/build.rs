@@ -109,7 +109,8 @@ fn run(bundler: &dyn Bundler, folder: &Path, read: &mut Option<Manifest>) -> Res
     notices.append(&mut externals.notices);
     let mut pages = pages::bundle(bundler, folder, manifest, &files)?;
     notices.append(&mut pages.notices);
-    let Bundle { code, source_map, mut exports, mut inputs, notices: more, .. } = server(bundler, folder, manifest, &pages)?;
+    let Bundle { code, source_map, mut exports, mut inputs, notices: more, .. } =
+        server(bundler, folder, manifest, &pages)?;
     notices.extend(more);
     if manifest.engine == Engine::Wasm {
         let locales: Vec<&str> = manifest.locales.iter().map(|locale| locale.value.as_str()).collect();
@@ -143,7 +144,8 @@ fn server(bundler: &dyn Bundler, folder: &Path, manifest: &Manifest, pages: &Pag
         Target::Sandbox
     };
     let entry = manifest.entrypoint.value.clone();
-    let request = BundleRequest { folder: folder.to_owned(), entry, format: Format::Module, target, modules: Vec::new() };
+    let request =
+        BundleRequest { folder: folder.to_owned(), entry, format: Format::Module, target, modules: Vec::new() };
     if pages.is_empty() {
         return bundler.bundle(&request);
     }

@@ -77,7 +77,8 @@ pub fn bundle_script(entry: &Path, iife: bool) -> Result<(String, String), Build
         _ => PathBuf::from("."),
     };
     let format = if iife { Format::Script } else { Format::Module };
-    let request = BundleRequest { folder, entry: name.to_owned(), format, target: Target::Sandbox, modules: Vec::new() };
+    let request =
+        BundleRequest { folder, entry: name.to_owned(), format, target: Target::Sandbox, modules: Vec::new() };
     let bundle = Rolldown.bundle(&request)?;
     if iife && bundle.exports != ["default"] {
         let message = format!("{name} must have a default export and no other, it exports {:?}", bundle.exports);
@@ -170,7 +171,8 @@ async fn bundle(request: &BundleRequest) -> Result<Bundle, BuildError> {
         styles = fence.stylesheet(&entry)?;
     }
     if request.target == (Target::Browser { is_run: true }) {
-        let rendered = chunk.modules.keys.iter().zip(&chunk.modules.values).filter(|(_, module)| module.rendered_length() > 0);
+        let rendered =
+            chunk.modules.keys.iter().zip(&chunk.modules.values).filter(|(_, module)| module.rendered_length() > 0);
         let included = rendered.map(|(id, _)| id.as_str()).collect();
         notices.extend(fence.server_only(&entry, &chunk.code, &included));
         if notices.iter().any(|problem| problem.severity == Severity::Error) {
