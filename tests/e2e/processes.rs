@@ -11,7 +11,7 @@ use belljar_tests::{PATIENCE, applet};
 use serde_json::{Value, json};
 
 const MANIFEST: &str = "
-runtime: { entrypoint: src/main.ts, limits: { max_memory_mb: 200 } }
+runtime: { engine: node, entrypoint: src/main.ts, limits: { max_memory_mb: 200 } }
 permissions: { db: true, events: { publish: [n] } }
 handlers:
   - { name: version, type: http, method: GET, path: /, auth: none }
@@ -22,6 +22,7 @@ handlers:
   - { name: prints, type: http, method: GET, path: /prints, auth: none }
   - { name: on, export: on, type: event, names: [n], retry: { attempts: 20, backoff: 10ms, backoff_max: 100ms } }
   - { name: rows }
+  - { name: look }
 ";
 
 /// A version of the applet. `top` is more code at its top level.
@@ -44,11 +45,20 @@ export const slow = async () => {{ await new Promise((resolve) => setTimeout(res
 const held = [];
 export const leak = async () => {{ for (;;) {{ held.push(new Uint8Array(16 << 20).fill(1)); await new Promise((resolve) => setTimeout(resolve, 1)); }} }};
 export const dies = () => {{ process.kill(process.pid, 'SIGKILL'); return new Promise(() => {{ setInterval(() => {{}}, 1000); }}); }};
+export const look = async (_, {{ file, port }}) => {{
+  const fs = await import('node:fs'), net = await import('node:net'), tried = {{}};
+  const attempt = (what, work) => {{ try {{ tried[what] = work(); }} catch (error) {{ tried[what] = error.code ?? 'refused'; }} }};
+  attempt('file', () => fs.readFileSync(file, 'utf8').length);
+  attempt('etc', () => fs.readdirSync('/etc').length);
+  attempt('write', () => fs.writeFileSync('/usr/lib/x', 'x'));
+  tried.connect = await new Promise((resolve) => {{ const socket = net.connect(port, '127.0.0.1', () => resolve('connected')); socket.on('error', (error) => resolve(error.code)); }});
+  return {{ ...tried, env: Object.keys(process.env).sort() }};
+}};
 export const prints = () => {{ process.stdout.write(JSON.stringify({{ level: 'warn', msg: 'structured', n: 1 }}) + '\\nplain line\\n'); return 'printed'; }};
 "
     );
     let package = applet::package_of("shop", MANIFEST.trim_start(), &main);
-    applet::on_engine(&with_version(&package, number), Engine::Node)
+    with_version(&package, number)
 }
 
 fn with_version(package: &[u8], number: u32) -> Vec<u8> {
@@ -311,4 +321,45 @@ fn a_leak_is_cut_off_and_a_crash_loop_left_alone() {
     assert_eq!((refused.status, refused.header("retry-after")), (503, Some("1")), "{}", refused.text());
     assert_eq!(serving.server.belljar(&["processes", "reset", "acme/shop"]).code, Some(0));
     assert_eq!(serving.get("/").status, 200);
+}
+
+#[test]
+fn a_process_is_jailed_as_far_as_is_said() {
+    let serving = Serving::start(&[]);
+    serving.deployed("one", &version(1, ""));
+    assert_eq!(serving.get("/").status, 200);
+    let layers = serving.process()["jails"][0]["layers"].as_array().cloned().unwrap_or_else(|| panic!("{}", serving.process()));
+    let has = |name: &str| layers.iter().any(|layer| layer["layer"] == name && layer["active"] == true);
+    assert!(has("no-new-privileges") && has("resource-limits"), "{layers:?}");
+    // The server's own token: what a process must never read.
+    let file = serving.server.data.join("admin-token");
+    let payload = json!({ "file": file, "port": serving.server.at.port() }).to_string();
+    let looked = serving.server.belljar(&["call", "acme/shop", "--handler", "look", "--payload", &payload, "--json"]).json()["value"].clone();
+    assert_eq!(looked["env"], json!(["NODE_ENV", "TZ"]), "{looked}");
+    for (what, layer) in [("file", "landlock"), ("write", "landlock"), ("etc", "mount-namespace"), ("connect", "seccomp")] {
+        if has(layer) {
+            assert!(looked[what].is_string() && looked[what] != "connected" || what == "etc", "{what}: {looked}");
+        } else {
+            eprintln!("skipped: {what}, because this machine has no {layer}");
+        }
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let whole = layers.iter().all(|layer| layer["active"] == true);
+    let strict = |program: &str| {
+        let mut command = std::process::Command::new(belljar_tests::cli::binary());
+        command.args(["serve", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0", "--require-jail", "strict", "--jail-program", program, "--data-dir"]);
+        command.arg(folder.path().join("data"));
+        command
+    };
+    let refused = strict("/bin/false").output().unwrap();
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(!refused.status.success() && said.contains("require_jail is strict"), "{said}");
+    if whole {
+        let server = Server::start(&folder.path().join("data"), &["--require-jail", "strict"]);
+        let serving = Serving::with(server, folder);
+        serving.deployed("one", &version(1, ""));
+        assert_eq!(serving.get("/").status, 200);
+    } else {
+        eprintln!("skipped: a strict start, because the jail is not whole on this machine");
+    }
 }

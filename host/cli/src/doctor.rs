@@ -170,6 +170,10 @@ fn jail() -> Vec<Finding> {
         })
         .collect();
     let (state, value, meaning) = match control_groups() {
+        ControlGroups::Usable { path, controllers } if controllers.is_empty() => {
+            let meaning = format!("{} hands no controllers on; watchdogs keep the limits of processes, ten times in a second", path.display());
+            (State::Poor, "not active".into(), meaning)
+        }
         ControlGroups::Usable { path, controllers } => {
             (State::Good, controllers.join(" "), format!("cgroup v2 in {}: exact limits for processes", path.display()))
         }

@@ -11,7 +11,7 @@
 //!   is that other process.
 //!
 //! * `belljar-bench processes [PACKAGE]` measures applets in a Bun process beside a bare Bun server with the same handler; of PACKAGE the first
-//!   page, too.
+//!   page, too. `belljar-bench engines [PACKAGE]` runs one applet on every engine that is here, jailed when BELLJAR_BIN is set.
 //!
 //! * `belljar-bench events N` publishes N events and has them handled, with the queue on disk.
 //!
@@ -60,6 +60,8 @@ fn main() -> Result<()> {
         ["server", applet, input] => server::run(&Workload::read(applet, input)?),
         ["processes"] => processes::run(&report::own_transform(), None),
         ["processes", package] => processes::run(&report::own_transform(), Some(std::path::Path::new(package))),
+        ["engines"] => processes::engines(&report::own_transform(), None),
+        ["engines", package] => processes::engines(&report::own_transform(), Some(std::path::Path::new(package))),
         ["many", n] => server::many(&report::own_transform(), n.parse().context("N is a number")?),
         ["soak", n] => server::soak(&report::own_transform(), n.parse().context("N is a number")?),
         ["load", load] => load::run(load),
@@ -82,6 +84,6 @@ fn main() -> Result<()> {
             println!("{line}");
             Ok(())
         }
-        _ => bail!("usage: belljar-bench ours|native call|cold|mem APPLET.js INPUT.json N, belljar-bench report|speed [FOLDER], belljar-bench crypto, belljar-bench processes [PACKAGE], belljar-bench pages|server [APPLET.js INPUT.json], or belljar-bench many|soak N"),
+        _ => bail!("usage: belljar-bench ours|native call|cold|mem APPLET.js INPUT.json N, belljar-bench report|speed [FOLDER], belljar-bench crypto, belljar-bench processes|engines [PACKAGE], belljar-bench pages|server [APPLET.js INPUT.json], or belljar-bench many|soak N"),
     }
 }

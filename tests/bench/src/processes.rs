@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
-use belljar::process_engine::{RuntimeKind, RuntimeSearch};
+use belljar::process_engine::{Jail, Require, RuntimeKind, RuntimeSearch};
 use belljar::{Collected, Host, Invocation, Limits, Payload, ProcessConfig, Release, Request, Response, TenantId};
 use belljar_package::{Engine, Package, Trigger};
 use serde_json::Value;
@@ -65,10 +65,100 @@ pub(crate) fn run(workload: &Workload, page: Option<&Path>) -> Result<()> {
     Ok(())
 }
 
+/// A program that computes for a while: numbers, objects, JSON, strings, a regular expression.
+const LONG: &str = "export default () => {
+  let n = 0;
+  for (let i = 0; i < 3_000_000; i++) n = (n * 31 + i) % 1_000_003;
+  const rows = Array.from({ length: 2_000 }, (_, id) => ({ id, name: `row ${id}`, tags: ['a', 'b', `${id % 7}`], total: id * 1.5 }));
+  for (let i = 0; i < 10; i++) n += JSON.parse(JSON.stringify(rows)).filter((row) => /7$/.test(row.name)).map((row) => row.total).reduce((a, b) => a + b, 0);
+  const counted = new Map();
+  for (const row of rows) for (const tag of row.tags) counted.set(tag, (counted.get(tag) ?? 0) + 1);
+  return n + counted.size;
+};
+";
+
+/// The same applet on every engine that is here: first answer, calls, long computations, memory, pages.
+pub(crate) fn engines(workload: &Workload, page: Option<&Path>) -> Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let dir = TempDir::new()?;
+    let config = || {
+        let mut config = ProcessConfig { packages: packages(), ..ProcessConfig::new(dir.path().join("p")) };
+        if let Some(belljar) = std::env::var_os("BELLJAR_BIN") {
+            config.jail = Some(Jail::new(vec![belljar, "jail".into()], Require::BestEffort));
+        }
+        config
+    };
+    let host = || {
+        let limits = Limits { process_memory_bytes_max: 1 << 30, ..Limits::default() };
+        Host::builder().cache_dir(dir.path().join("cache")).limits(limits).processes(config()).build()
+    };
+    // The engine is compiled once, whatever is measured first.
+    drop(host()?);
+    println!("\n| engine | first answer ms | p50 µs | calls/s, {TOGETHER} at a time | long computation ms | resident MiB | pages/s |\n|---|---:|---:|---:|---:|---:|---:|");
+    for engine in [Engine::Wasm, Engine::Bun, Engine::Node, Engine::Deno] {
+        let Ok(version) = runtime.block_on(belljar::engine_version(Some(&config()), engine, None)) else { continue };
+        let of = |package: &[u8]| -> Result<Package> {
+            let mut package = Package::decode(package)?;
+            package.descriptor.runtime.engine = engine;
+            Ok(package)
+        };
+        let package = of(&package_of(&http_bundle(workload), "app0", true)?)?;
+        let host = host()?;
+        let mut first = Vec::new();
+        // The first of them also looks for the runtime.
+        for number in 0..6 {
+            let mut package = package.clone();
+            package.bundle.push_str(&format!("export const number = {number};\n"));
+            let side = Side::ours(&host, &package, "default", "POST", &workload.input)?;
+            let answered = runtime.block_on(side.one_by_one(1))?.us(0.5) / 1e3;
+            runtime.block_on(host.shutdown_processes());
+            if number > 0 {
+                first.push(answered);
+            }
+        }
+        first.sort_by(f64::total_cmp);
+        let side = Side::ours(&host, &package, "default", "POST", &workload.input)?;
+        let (_, alone, rate) = runtime.block_on(async {
+            anyhow::Ok((side.one_by_one(CALLS).await?, side.one_by_one(CALLS).await?, side.together(CALLS * 2).await?))
+        })?;
+        let resident = host.process_status().iter().flat_map(|one| one.status.processes.clone()).map(resident_mib).sum::<f64>();
+        let resident = if resident > 0.0 { format!("{resident:.0}") } else { "–".into() };
+        let long = Side::ours(&host, &of(&package_of(LONG, "app1", true)?)?, "default", "POST", "")?;
+        let long = runtime.block_on(async { anyhow::Ok((long.one_by_one(3).await?, long.one_by_one(9).await?).1) })?;
+        let pages = match page {
+            None => "–".into(),
+            Some(page) => {
+                let package = of(&std::fs::read(page)?)?;
+                let handler = package.descriptor.handlers.iter().find(|handler| matches!(handler.trigger, Trigger::Render { .. }));
+                let handler = handler.context("the package has no page")?.name.clone();
+                let side = Side::ours(&host, &package, &handler, "GET", "")?;
+                let rate = runtime.block_on(async { anyhow::Ok((side.together(CALLS).await?, side.together(CALLS).await?).1) })?;
+                format!("{rate:.0}")
+            }
+        };
+        let name = format!("{engine:?}").to_lowercase();
+        println!("| {name} {version} | {:.1} | {:.0} | {rate:.0} | {:.1} | {resident} | {pages} |", first[2], alone.us(0.5), long.us(0.5) / 1e3);
+        runtime.block_on(host.shutdown_processes());
+    }
+    Ok(())
+}
+
+/// Resident memory of a process group's leader and its children.
+fn resident_mib(process: u32) -> f64 {
+    let read = |process: u32| std::fs::read_to_string(format!("/proc/{process}/statm")).ok();
+    let pages = |text: String| text.split_whitespace().nth(1).and_then(|pages| pages.parse::<f64>().ok()).unwrap_or_default();
+    let children = std::fs::read_to_string(format!("/proc/{process}/task/{process}/children")).unwrap_or_default();
+    let below: f64 = children.split_whitespace().filter_map(|child| child.parse().ok()).map(resident_mib).sum();
+    read(process).map_or(0.0, pages) * 4.0 / 1024.0 + below
+}
+
 fn packages() -> Vec<PathBuf> {
     match std::env::var("BELLJAR_RUNTIME_PACKAGES") {
         Ok(set) => set.split(',').map(PathBuf::from).collect(),
-        Err(_) => vec![PathBuf::from(std::env::var_os("HOME").unwrap_or_default()).join(".cache/belljar/runtimes/bun")],
+        Err(_) => {
+            let runtimes = PathBuf::from(std::env::var_os("HOME").unwrap_or_default()).join(".cache/belljar/runtimes");
+            vec![runtimes.join("bun"), runtimes.join("deno")]
+        }
     }
 }
 
@@ -113,6 +203,7 @@ impl Side {
                     let status = match outcome.result {
                         Ok(Response::Http(reply)) => reply.status,
                         Ok(Response::Streamed(reply)) => reply.status,
+                        Ok(Response::Value(Some(_))) => 200,
                         other => bail!("{other:?}"),
                     };
                     ensure!(status == 200, "{status}");
