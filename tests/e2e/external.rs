@@ -12,7 +12,10 @@ const FILES: &[(&str, &str)] = &[
         "import { text, version } from 'reads-files';\nimport { basename } from 'node:path';\n\
          export default async () => ({ text: text(), version, later: (await import('@s/later/part.js')).part, base: basename('/a/b') });\n",
     ),
-    ("node_modules/reads-files/package.json", r#"{"name": "reads-files", "version": "1.0.0", "main": "i.js", "dependencies": {"shared": "^2"}}"#),
+    (
+        "node_modules/reads-files/package.json",
+        r#"{"name": "reads-files", "version": "1.0.0", "main": "i.js", "dependencies": {"shared": "^2"}}"#,
+    ),
     (
         "node_modules/reads-files/i.js",
         "const { readFileSync } = require('fs');\nexports.text = () => readFileSync(`${__dirname}/data.txt`, 'utf8');\nexports.version = require('shared');\n",
@@ -22,7 +25,10 @@ const FILES: &[(&str, &str)] = &[
     ("node_modules/reads-files/node_modules/shared/index.js", "module.exports = 'shared two';\n"),
     ("node_modules/shared/package.json", r#"{"name": "shared", "version": "1.0.0"}"#),
     ("node_modules/shared/index.js", "module.exports = 'shared one';\n"),
-    ("node_modules/@s/later/package.json", r#"{"name": "@s/later", "type": "module", "dependencies": {"shared": "^1"}}"#),
+    (
+        "node_modules/@s/later/package.json",
+        r#"{"name": "@s/later", "type": "module", "dependencies": {"shared": "^1"}}"#,
+    ),
     ("node_modules/@s/later/part.js", "import shared from 'shared';\nexport const part = `${shared}, later`;\n"),
 ];
 
@@ -45,11 +51,13 @@ async fn external_packages_work_in_processes() {
         let manifest = format!(
             "id: packs\nversion: 1.0.0\nname: Packs\nruntime: {{ engine: {name}, entrypoint: main.ts, external: [reads-files, '@s/later'] }}\n"
         );
-        let files: Vec<(&str, &str)> = [("manifest.yaml", manifest.as_str())].into_iter().chain(FILES.iter().copied()).collect();
+        let files: Vec<(&str, &str)> =
+            [("manifest.yaml", manifest.as_str())].into_iter().chain(FILES.iter().copied()).collect();
         let package = applet::package(applet::folder(&files).path());
         let release = applet::admit(&host, TenantId::new("acme").unwrap(), &package);
         let outcome = applet::call(&host, &release, "default", "null").await;
-        let expected = json!({ "text": "read at run time", "version": "shared two", "later": "shared one, later", "base": "b" });
+        let expected =
+            json!({ "text": "read at run time", "version": "shared two", "later": "shared one, later", "base": "b" });
         assert_eq!(applet::value(&outcome), expected, "{name}");
         host.shutdown_processes().await;
     }
