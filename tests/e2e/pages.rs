@@ -59,12 +59,15 @@ struct Served {
 
 impl Served {
     fn start(engine: &str) -> Option<Self> {
-        let folder = dashboard(engine)?;
+        Some(Self::of(dashboard(engine)?))
+    }
+
+    fn of(folder: TempDir) -> Self {
         let data = tempfile::tempdir().unwrap();
         let server = Server::start(data.path(), &[]);
         fine(server.belljar(&["tenants", "create", "acme"]));
         fine(server.belljar(&["deploy", folder.path().to_str().unwrap(), "--tenant", "acme", "--grant", "all"]));
-        Some(Self { server, folder, _data: data })
+        Self { server, folder, _data: data }
     }
 
     /// The key of a user who holds these permissions.
@@ -245,10 +248,9 @@ fn pages_come_to_life_in_a_browser() {
         let Some(served) = Served::start(engine) else { return };
         let key = served.key(&["finance.read", "finance.write"]);
         let at = |path: &str| json!(["goto", format!("/acme/finance-dashboard{path}")]);
-        // What was marked before the page came to life is still there: React has taken the server's elements as its own.
+        // What was there before the script ran is still there: React has taken the server's elements as its own.
         let dashboard = [
             (at("/"), json!(200)),
-            (json!(["mark", "main"]), Value::Null),
             (json!(["alive", "input"]), json!(true)),
             (json!(["title"]), json!("Ausgaben")),
             (json!(["text", "output"]), json!("3 von 3 Abteilungen")),
@@ -261,7 +263,6 @@ fn pages_come_to_life_in_a_browser() {
         ];
         let report = [
             (at("/reports/engineering"), json!(200)),
-            (json!(["mark", "main"]), Value::Null),
             (json!(["alive", "button"]), json!(true)),
             (json!(["shows", "table", "Compilers & </script> tools"]), json!(true)),
             (json!(["click", "button"]), Value::Null),
@@ -279,6 +280,31 @@ fn pages_come_to_life_in_a_browser() {
         let Some(found) = look(&served.server, &key, &steps) else { return };
         assert_eq!(found, expected, "{engine}");
     }
+}
+
+#[test]
+fn a_page_that_differs_in_the_browser_is_noticed() {
+    // What the tests above look for would be seen if it were there.
+    let Some(folder) = dashboard("wasm") else { return };
+    let file = folder.path().join("src/dashboard.tsx");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let changed = text.replace("<h1>{texts.title}</h1>", "<h1>{typeof window}</h1>");
+    assert_ne!(changed, text);
+    std::fs::write(file, changed).unwrap();
+    let served = Served::of(folder);
+    let key = served.key(&["finance.read"]);
+    let steps = [
+        json!(["goto", "/acme/finance-dashboard/"]),
+        json!(["shows", "h1", "object"]),
+        json!(["marked", "main"]),
+        json!(["complaints"]),
+    ];
+    let Some(found) = look(&served.server, &key, &steps) else { return };
+    assert_eq!(found[2], json!(false), "React has made the page anew");
+    let told = found[3]
+        .as_array()
+        .is_some_and(|all| all.iter().any(|line| line.as_str().is_some_and(|line| line.contains("#418"))));
+    assert!(told, "{found:?}");
 }
 
 #[test]

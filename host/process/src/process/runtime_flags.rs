@@ -47,7 +47,10 @@ fn plain(kind: RuntimeKind) -> Vec<OsString> {
         // `bun run` reads no bunfig.toml and no .env of where it stands, and installs nothing.
         RuntimeKind::Bun => &["--no-install", "--env-file=", "run"],
         RuntimeKind::Node => &["--no-warnings"],
-        RuntimeKind::Deno => &["run", "--no-prompt", "--no-remote", "--no-config", "--quiet"],
+        // Packages are found in `node_modules` beside the bundle, as the others find them; nothing is installed.
+        RuntimeKind::Deno => {
+            &["run", "--no-prompt", "--no-remote", "--no-config", "--node-modules-dir=manual", "--quiet"]
+        }
     };
     words.iter().map(OsString::from).collect()
 }
