@@ -17,9 +17,11 @@ use crate::system::{self, Forked, unshare};
 /// The highest capability that there may ever be: they are kept in 64 bits.
 const CAPABILITIES: u32 = 64;
 
-/// Whether this process has what it takes to make namespaces without one of users, and to become another user.
+/// Whether this process has what it takes to make namespaces without one of users, and to become another user; and its host, to give a
+/// folder to that user, connect to its sockets and signal it.
 pub(super) fn can_be_root() -> bool {
-    let needed = CapabilitySet::SYS_ADMIN | CapabilitySet::SETUID | CapabilitySet::SETGID | CapabilitySet::SETPCAP;
+    let launcher = CapabilitySet::SYS_ADMIN | CapabilitySet::SETUID | CapabilitySet::SETGID | CapabilitySet::SETPCAP;
+    let needed = launcher | CapabilitySet::CHOWN | CapabilitySet::DAC_OVERRIDE | CapabilitySet::KILL;
     capabilities(None).is_ok_and(|sets| sets.effective.contains(needed))
 }
 
