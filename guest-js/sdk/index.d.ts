@@ -260,6 +260,33 @@ export interface ExportedHandler<Body = unknown> {
   queue?(batch: MessageBatch<Body>, env: Env, ctx: Context): unknown;
 }
 
+/** What a page (`type: render`) is told beside its own props; the same on the server and in the browser. Nothing else of the context goes there. */
+export interface Page {
+  /** Of the manifest's `runtime.locales` the one that fits the caller's best, or the first; without any, the caller's. */
+  readonly locale: string;
+  readonly permissions: readonly string[];
+  /** Null where the caller is not known. */
+  readonly user: string | null;
+  /** The applet's own part of the URL's path; empty where the page was called by name. */
+  readonly path: string;
+  /** What the path has at the placeholders of the page's route. */
+  readonly params: Readonly<Record<string, string>>;
+  /** What the URL's path has before the applet's own, without a slash at its end: links are `${base}/reports/7`. */
+  readonly base: string;
+}
+
+/**
+ * The props of a page's component, which is the default export of its file: what `load` has returned, or the payload, and `page`. They must be
+ * what JSON can hold, because the browser gets them too (unless the page has `hydrate: false`).
+ */
+export type PageProps<Props extends object = {}> = Readonly<Props> & { readonly page: Page };
+
+/**
+ * The export `load` of a page's file: gives the props, or a Response that is the answer in place of the page. It runs on the server only, and
+ * what only it needs does not reach the browser.
+ */
+export type Load<Props extends object = {}, Payload = unknown> = (context: Context, payload: Payload) => Props | Response | Promise<Props | Response>;
+
 declare global {
   /** The capabilities; the same object as `context.sdk`. */
   const sdk: Sdk;

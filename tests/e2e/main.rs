@@ -21,6 +21,8 @@ mod kv;
 mod language;
 mod new;
 mod node;
+mod pages;
+mod pages_rules;
 mod preparation;
 mod processes;
 mod secrets;

@@ -77,7 +77,21 @@ mod tests {
         check("JSONStream", true);
         check("@scope/name", true);
         check("@scope/name.x", true);
-        for bad in ["", "@scope", "@scope/", "@/name", "a/b", "@a/b/c", ".bin", "@scope/.bin", "../x", "node:fs", "a b", "node_modules", "ü"] {
+        for bad in [
+            "",
+            "@scope",
+            "@scope/",
+            "@/name",
+            "a/b",
+            "@a/b/c",
+            ".bin",
+            "@scope/.bin",
+            "../x",
+            "node:fs",
+            "a b",
+            "node_modules",
+            "ü",
+        ] {
             check(bad, false);
         }
         check(&"a".repeat(215), false);

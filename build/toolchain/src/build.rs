@@ -11,10 +11,12 @@ use belljar_package::{Descriptor, Engine, FILES_MAX, PACKAGE_BYTES_MAX, Package,
 #[cfg(feature = "rolldown")]
 use crate::bundle::rolldown::Rolldown;
 use crate::{
-    bundle::{Bundle, BundleRequest, Bundler, Format},
+    bundle::{Bundle, BundleRequest, Bundler, Format, Target},
     diagnostic::{BuildError, Problem, Severity},
-    intl, migrations,
-    manifest::{MANIFEST_BYTES_MAX, MANIFEST_NAMES, Manifest},
+    external, intl,
+    manifest::{MANIFEST_BYTES_MAX, MANIFEST_NAMES, Manifest, PAGE_EXPORT},
+    migrations,
+    pages::{self, Pages},
 };
 
 /// Largest file under `assets/` or `migrations/`, bytes.
@@ -95,28 +97,67 @@ fn run(bundler: &dyn Bundler, folder: &Path, read: &mut Option<Manifest>) -> Res
     let manifest = &*read.insert(manifest);
 
     let mut problems = entry_problems(manifest, folder);
-    let files = author_files(folder, &mut problems);
+    let mut files = author_files(folder, &mut problems);
     problems.extend(migrations::problems(&files, manifest.permissions.db));
     if !problems.is_empty() {
         return Err(BuildError::new(problems.into_iter().chain(notices).collect()));
     }
-    let request =
-        BundleRequest { folder: folder.to_owned(), entry: manifest.entrypoint.value.clone(), format: Format::Module };
-    let Bundle { code, source_map, exports, mut inputs, notices: more } = bundler.bundle(&request)?;
+    let mut externals = external::collect(folder, manifest, &mut problems);
+    if !problems.is_empty() {
+        return Err(BuildError::new(problems.into_iter().chain(notices).collect()));
+    }
+    notices.append(&mut externals.notices);
+    let mut pages = pages::bundle(bundler, folder, manifest, &files)?;
+    notices.append(&mut pages.notices);
+    let Bundle { code, source_map, mut exports, mut inputs, notices: more, .. } =
+        server(bundler, folder, manifest, &pages)?;
     notices.extend(more);
-    let locales: Vec<&str> = manifest.locales.iter().map(|locale| locale.value.as_str()).collect();
-    notices.extend(intl::notices(&code, &source_map, &locales));
+    if manifest.engine == Engine::Wasm {
+        let locales: Vec<&str> = manifest.locales.iter().map(|locale| locale.value.as_str()).collect();
+        notices.extend(intl::notices(&code, &source_map, &locales));
+    }
+    exports.retain(|export| !export.starts_with(PAGE_EXPORT));
     let missing = manifest.missing_exports(&exports);
     if !missing.is_empty() {
         return Err(BuildError::new(missing.into_iter().chain(notices).collect()));
     }
     inputs.push(path);
     inputs.extend(files.keys().map(|name| folder.join(name)));
+    inputs.append(&mut pages.inputs);
+    inputs.append(&mut externals.inputs);
     inputs.sort_unstable();
+    inputs.dedup();
+    files.append(&mut pages.files);
+    files.append(&mut externals.files);
     let package = Package { descriptor: manifest.descriptor(), bundle: code, source_map, files };
     // Encoding checks what reading would refuse; better told to the author than to the operator.
     package.encode().map_err(|error| Problem::error("build.package", error.to_string()))?;
     Ok((Built { package, notices, inputs }, exports))
+}
+
+/// Bundles what runs on the server: the author's entry, and around it the handlers of pages.
+fn server(bundler: &dyn Bundler, folder: &Path, manifest: &Manifest, pages: &Pages) -> Result<Bundle, BuildError> {
+    let target = if manifest.engine.is_process() {
+        let external = manifest.external.iter().map(|name| name.value.clone()).collect();
+        Target::Process { engine: manifest.engine, external }
+    } else {
+        Target::Sandbox
+    };
+    let entry = manifest.entrypoint.value.clone();
+    let request =
+        BundleRequest { folder: folder.to_owned(), entry, format: Format::Module, target, modules: Vec::new() };
+    if pages.is_empty() {
+        return bundler.bundle(&request);
+    }
+    let around = |has_default: bool| {
+        let (entry, modules) = pages.server_modules(&request.entry, has_default);
+        bundler.bundle(&BundleRequest { entry, modules, ..request.clone() })
+    };
+    // Whether there is a default export to hand on is only known when it has been asked for.
+    match around(true) {
+        Err(error) if error.problems().iter().any(pages::is_missing_default) => around(false),
+        result => result,
+    }
 }
 
 /// Finds and reads the manifest.
@@ -153,15 +194,16 @@ fn manifest_text(folder: &Path) -> Result<(PathBuf, String), Problem> {
 fn entry_problems(manifest: &Manifest, folder: &Path) -> Vec<Problem> {
     let (entry, file) = (&manifest.entrypoint, &manifest.file);
     let mut problems = Vec::new();
-    if manifest.engine != Engine::Wasm {
-        let problem = Problem::error("build.engine", "only applets of engine 'wasm' can be built so far")
-            .with_help("leave 'runtime.engine' out");
+    if manifest.engine == Engine::Component {
+        let problem = Problem::error("build.engine", "applets of engine 'component' cannot be built so far")
+            .with_help("leave 'runtime.engine' out, or name 'bun', 'node' or 'deno'");
         problems.push(problem.at(file, entry.start, entry.end, ""));
     } else if !folder.join(&entry.value).is_file() {
         let problem = Problem::error("build.no-entrypoint", format!("there is no file '{}'", entry.value))
             .with_help("runtime.entrypoint is relative to the manifest's folder");
         problems.push(problem.at(file, entry.start, entry.end, ""));
     }
+    problems.extend(pages::problems(manifest, folder));
     problems
 }
 

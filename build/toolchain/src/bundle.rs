@@ -2,20 +2,34 @@
 
 use std::path::PathBuf;
 
+use belljar_package::Engine;
+
 use crate::diagnostic::{BuildError, Problem};
 
 #[cfg(feature = "rolldown")]
 mod fence;
 #[cfg(feature = "rolldown")]
+mod imports;
+#[cfg(feature = "rolldown")]
 mod nesting;
 #[cfg(feature = "rolldown")]
 mod node_builtins;
+#[cfg(feature = "rolldown")]
+mod own_place;
 #[cfg(feature = "rolldown")]
 mod portable;
 #[cfg(feature = "rolldown")]
 mod problems;
 #[cfg(feature = "rolldown")]
 pub(crate) mod rolldown;
+#[cfg(feature = "rolldown")]
+mod server_only;
+#[cfg(feature = "rolldown")]
+mod specifier;
+#[cfg(feature = "rolldown")]
+mod styles;
+#[cfg(feature = "rolldown")]
+mod target;
 
 /// Largest single source file, bytes.
 pub const SOURCE_BYTES_MAX: u64 = 5 << 20;
@@ -37,10 +51,34 @@ pub trait Bundler {
 pub struct BundleRequest {
     /// The applet's folder. Only files in it, and packages in `node_modules` of it or of a folder above it, are read.
     pub folder: PathBuf,
-    /// The entry file, relative to the folder.
+    /// The entry file, relative to the folder; or the name of one of `modules`.
     pub entry: String,
     /// What to make.
     pub format: Format,
+    /// Where it runs.
+    pub target: Target,
+    /// Modules that are no files, by name: generated ones. Only they can import each other; what else they import is found as if they lay in
+    /// the folder.
+    pub modules: Vec<(String, String)>,
+}
+
+/// Where a bundle runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Target {
+    /// The sandbox: everything is in the bundle.
+    Sandbox,
+    /// A process.
+    Process {
+        /// Of this engine: its own modules are left to be imported.
+        engine: Engine,
+        /// Packages that are left to be imported as well.
+        external: Vec<String>,
+    },
+    /// A browser: minified; what is imported for a name that nobody uses is not in it, whatever it would do; stylesheets are told apart.
+    Browser {
+        /// Whether it is run at all; else only the stylesheets matter.
+        is_run: bool,
+    },
 }
 
 /// The kind of file a bundle is.
@@ -57,8 +95,10 @@ pub enum Format {
 pub struct Bundle {
     /// JavaScript. Ends with a newline, has no `sourceMappingURL`.
     pub code: String,
-    /// Its source map: JSON, version 3, sources relative to the applet's folder, with their content.
+    /// Its source map: JSON, version 3, sources relative to the applet's folder, with their content. Empty for browsers.
     pub source_map: String,
+    /// For browsers: the stylesheets that its modules import, joined; else empty.
+    pub styles: String,
     /// Names the entry exports, sorted.
     pub exports: Vec<String>,
     /// Every file that was read, absolute and sorted: what a watcher watches.

@@ -13,15 +13,17 @@
 mod build;
 mod bundle;
 mod diagnostic;
+mod external;
 mod intl;
 pub mod manifest;
 mod migrations;
+mod pages;
 
 pub use build::{Built, FILE_BYTES_MAX, Report, build_with, check_with};
 #[cfg(feature = "rolldown")]
 pub use build::{build, check};
 #[cfg(feature = "rolldown")]
 pub use bundle::rolldown::{Rolldown, bundle_script};
-pub use bundle::{Bundle, BundleRequest, Bundler, Format, SOURCE_BYTES_MAX, SOURCES_BYTES_MAX};
+pub use bundle::{Bundle, BundleRequest, Bundler, Format, SOURCE_BYTES_MAX, SOURCES_BYTES_MAX, Target};
 pub use diagnostic::{BuildError, Place, Problem, Severity, SourceFile};
 pub use manifest::Manifest;

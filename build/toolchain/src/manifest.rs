@@ -4,8 +4,10 @@
 mod config;
 mod cors;
 mod descriptor;
+mod external;
 mod handlers;
 mod limits;
+mod locales;
 mod permissions;
 mod reader;
 mod routes;
@@ -13,9 +15,10 @@ mod tree;
 
 use std::collections::BTreeMap;
 
-use belljar_package::{About, ConfigField, Cors, EXTERNALS_MAX, Engine, HealthCheck, Limits, Permissions, Text, Trigger, rules};
+use belljar_package::{About, ConfigField, Cors, Engine, HealthCheck, Limits, Permissions, Text, Trigger, rules};
 
 pub use self::reader::At;
+pub(crate) use self::descriptor::{PAGE_EXPORT, page_export};
 use self::{
     reader::{Fields, Reader},
     tree::{Node, Value},
@@ -301,79 +304,10 @@ impl Runtime {
             .get("healthCheck")
             .or_else(|| fields.get("health_check"))
             .and_then(|node| health_check(reader, node));
-        let locales = fields.get("locales").map(|node| locales(reader, node)).unwrap_or_default();
-        let external = external(reader, &fields, engine);
+        let locales = fields.get("locales").map(|node| locales::read(reader, node)).unwrap_or_default();
+        let external = external::read(reader, &fields, engine);
         Some(Self { engine, version, entrypoint, limits, health_check, locales, external })
     }
-}
-
-/// `external`: packages by name, which only a process can load.
-fn external(reader: &mut Reader<'_>, fields: &Fields<'_>, engine: Engine) -> Vec<At<String>> {
-    let Some(node) = fields.get("external") else { return Vec::new() };
-    if !engine.is_process() {
-        let span = fields.key("external").unwrap_or((node.start, node.end));
-        let help = "leave it out: a sandbox has no files, everything is in the bundle; or declare 'engine: bun', 'node' or 'deno'";
-        reader.error("manifest.external", "only process engines load packages beside the bundle".into(), span, help);
-        return Vec::new();
-    }
-    let mut names: Vec<At<String>> = Vec::new();
-    for item in reader.list("runtime.external", node, true).unwrap_or_default() {
-        let Some(name) = reader.text_by("runtime.external", item, belljar_package::package_name) else { continue };
-        if names.iter().any(|other| other.value == name.value) {
-            let message = format!("runtime.external {:?} is there twice", name.value);
-            reader.error("manifest.value", message, (name.start, name.end), "keep one of the two");
-        } else {
-            names.push(name);
-        }
-    }
-    if names.len() > EXTERNALS_MAX {
-        let help = format!("an applet has at most {EXTERNALS_MAX}; what these depend on comes with them");
-        reader.error("manifest.value", format!("runtime.external has {} items", names.len()), (node.start, node.end), &help);
-    }
-    names
-}
-
-/// Canonical tags of languages that `Intl` has data for.
-fn locales(reader: &mut Reader<'_>, node: &Node) -> Vec<At<String>> {
-    let items = reader.list("runtime.locales", node, true).unwrap_or_default();
-    if items.len() > rules::LOCALES_MAX {
-        let message = format!("runtime.locales has {} items", items.len());
-        let help = "name the languages the applet speaks: 'en' stands for 'en-GB' and all others, too";
-        reader.error("manifest.value", message, (node.start, node.end), help);
-        return Vec::new();
-    }
-    let mut locales: Vec<At<String>> = Vec::new();
-    for item in items {
-        let Some(text) = reader.text_by("runtime.locales", item, rules::locale) else { continue };
-        let span = (text.start, text.end);
-        let canonical = belljar_intl::canonical(&text.value);
-        let message = format!("runtime.locales {:?} is not valid", text.value);
-        match canonical.as_deref() {
-            None => reader.error("manifest.value", message, span, "use a locale such as 'en' or 'pt-BR'"),
-            Some(tag) if tag != text.value => reader.error("manifest.value", message, span, &format!("write '{tag}'")),
-            Some(tag) if rules::has_extension(tag) => {
-                reader.error(
-                    "manifest.value",
-                    message,
-                    span,
-                    "write the locale only; extensions (-u-…) go to the Intl constructors",
-                );
-            }
-            Some(tag) if !belljar_intl::is_known(tag) => {
-                reader.error(
-                    "manifest.unknown-locale",
-                    format!("locale '{tag}' is not known"),
-                    span,
-                    "there is no data for this language in CLDR",
-                );
-            }
-            Some(tag) if locales.iter().any(|other| other.value == tag) => {
-                reader.error("manifest.value", format!("locale '{tag}' is there twice"), span, "keep one of the two");
-            }
-            Some(_) => locales.push(text),
-        }
-    }
-    locales
 }
 
 fn range(reader: &mut Reader<'_>, node: &Node) -> Option<semver::VersionReq> {

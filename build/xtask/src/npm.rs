@@ -1,8 +1,10 @@
 //! npm packages that tests need, and runtimes for applets in processes: each locked folder is installed once, in the cache folder, because
 //! node_modules has no place in the repository. Without npm or its registry what needs them is skipped, and says so; `tests/src/npm.rs`
-//! and `tests/src/runtimes.rs` find what is here, and so does the command.
+//! and `tests/src/runtimes.rs` find what is here, and so does the command. And the browser that some tests drive, which is the system's.
 
+use std::env;
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -12,7 +14,14 @@ use crate::command::exists;
 use crate::engine_inputs::cache_dir;
 
 /// Folders with a package.json and a package-lock.json, by the name they have in the cache.
-const FOLDERS: [(&str, &str); 2] = [("types", "tests/types"), ("react-page", "examples/react-page")];
+const FOLDERS: [(&str, &str); 4] = [
+    ("types", "tests/types"),
+    ("react-page", "examples/react-page"),
+    ("finance-dashboard", "examples/finance-dashboard"),
+    ("browser", "tests/browser"),
+];
+/// Where a browser may be; tests/e2e/pages.rs looks in the same places.
+const BROWSERS: [&str; 2] = ["/usr/bin/chromium", "/usr/bin/chromium-browser"];
 
 /// Runtimes, as npm packages with the program in them; their install scripts do not run.
 const RUNTIMES: [(&str, &str); 2] = [("bun", "build/xtask/runtimes/bun"), ("deno", "build/xtask/runtimes/deno")];
@@ -22,6 +31,7 @@ const RUNTIMES: [(&str, &str); 2] = [("bun", "build/xtask/runtimes/bun"), ("deno
 /// # Errors
 /// When the cache folder cannot be written. A package that cannot be had is none: it is told.
 pub(crate) fn install(repository: &Path) -> Result<()> {
+    browser();
     install_all(repository, "npm", &FOLDERS, "tests that need packages (tsc, react)")
 }
 
@@ -64,4 +74,27 @@ fn install_all(repository: &Path, place: &str, folders: &[(&str, &str)], what: &
         }
     }
     Ok(())
+}
+
+/// Sees to a browser: where this is a machine for nothing but tests, it is installed, else it is told how. It is not unpacked into the cache
+/// folder as the compilers are: a browser needs a hundred of the system's libraries, its fonts and its certificates.
+fn browser() {
+    if BROWSERS.iter().any(|path| Path::new(path).exists()) {
+        return;
+    }
+    let is_for_tests = env::var_os("CI").is_some() && is_root();
+    if is_for_tests && exists("apt-get", &["--version"]) {
+        eprintln!("xtask: installing chromium");
+        let mut apt = Command::new("apt-get");
+        apt.args(["install", "-y", "-qq", "--no-install-recommends", "chromium"]).stdout(Stdio::null());
+        if apt.status().is_ok_and(|status| status.success()) {
+            return;
+        }
+    }
+    eprintln!("xtask: skipped: tests that look at pages in a browser, because there is none: `apt-get install chromium`");
+}
+
+/// Who owns this process: the only one who may install packages.
+fn is_root() -> bool {
+    fs::metadata("/proc/self").is_ok_and(|process| process.uid() == 0)
 }

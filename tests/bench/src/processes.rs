@@ -66,9 +66,9 @@ pub(crate) fn run(workload: &Workload, page: Option<&Path>) -> Result<()> {
 }
 
 fn packages() -> Vec<PathBuf> {
-    match std::env::var_os("BELLJAR_RUNTIME_PACKAGES") {
-        Some(set) => std::env::split_paths(&set).collect(),
-        None => vec![PathBuf::from(std::env::var_os("HOME").unwrap_or_default()).join(".cache/belljar/runtimes/bun")],
+    match std::env::var("BELLJAR_RUNTIME_PACKAGES") {
+        Ok(set) => set.split(',').map(PathBuf::from).collect(),
+        Err(_) => vec![PathBuf::from(std::env::var_os("HOME").unwrap_or_default()).join(".cache/belljar/runtimes/bun")],
     }
 }
 

@@ -3,12 +3,12 @@
 
 use std::{
     borrow::Cow,
-    collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
+    collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use rolldown_common::side_effects::HookSideEffects;
+use rolldown_common::{ImportKind, ResolvedExternal, side_effects::HookSideEffects};
 
 use rolldown::{
     ModuleType,
@@ -18,8 +18,18 @@ use rolldown::{
     },
 };
 
-use super::{SOURCE_BYTES_MAX, SOURCES_BYTES_MAX, nesting, node_builtins, portable};
-use crate::diagnostic::{Problem, SourceFile};
+use super::{
+    SOURCE_BYTES_MAX, SOURCES_BYTES_MAX, Target,
+    imports::{GENERATED, ImportGraph},
+    nesting, node_builtins, portable, server_only,
+    specifier::package_name,
+    styles,
+    target::Outside,
+};
+use crate::{
+    diagnostic::{Problem, SourceFile},
+    external,
+};
 
 /// Extensions that are parsed as JavaScript or TypeScript.
 const SCRIPTS: [&str; 8] = ["ts", "tsx", "js", "jsx", "mjs", "mts", "cjs", "cts"];
@@ -36,13 +46,16 @@ const MARK: &str = "belljar-problem-";
 #[derive(Debug, Clone)]
 pub(crate) struct Fence {
     folder: PathBuf,
+    target: Target,
+    modules: Arc<Vec<(String, String)>>,
     seen: Arc<Mutex<Seen>>,
 }
 
 #[derive(Debug, Default)]
 struct Seen {
-    /// Who imports what, and by which words: absolute paths.
-    imports: BTreeMap<String, BTreeMap<String, String>>,
+    imports: ImportGraph,
+    /// Names that are left to be imported when the bundle runs.
+    outside: BTreeSet<String>,
     /// Folders of packages that may be read, outside the applet's own folder.
     packages: BTreeSet<PathBuf>,
     inputs: BTreeSet<PathBuf>,
@@ -55,8 +68,30 @@ struct Seen {
 
 impl Fence {
     /// `folder` is canonical.
-    pub(crate) fn new(folder: PathBuf) -> Self {
-        Self { folder, seen: Arc::default() }
+    pub(crate) fn new(folder: PathBuf, target: Target, modules: Vec<(String, String)>) -> Self {
+        Self { folder, target, modules: Arc::new(modules), seen: Arc::default() }
+    }
+
+    /// The text of a generated module, by its id.
+    fn generated(&self, id: &str) -> Option<&str> {
+        let name = id.strip_prefix(GENERATED)?;
+        self.modules.iter().find(|(module, _)| module == name).map(|(_, code)| code.as_str())
+    }
+
+    /// Whether an import may be left in the bundle.
+    pub(crate) fn is_outside(&self, import: &str) -> bool {
+        // What CommonJS modules `require` is asked for by a function that Node's own module makes.
+        self.seen().outside.contains(import) || import == "node:module" && matches!(self.target, Target::Process { .. })
+    }
+
+    /// The stylesheets that the modules of a bundle import, joined.
+    pub(crate) fn stylesheet(&self, entry: &str) -> Result<String, Problem> {
+        styles::join(&self.folder, entry, &self.seen().imports, |id| self.generated(id))
+    }
+
+    /// [`server_only::problems`] of a finished bundle.
+    pub(crate) fn server_only(&self, entry: &str, code: &str, included: &BTreeSet<&str>) -> Vec<Problem> {
+        server_only::problems(&self.folder, &self.seen().imports, entry, code, included)
     }
 
     fn seen(&self) -> MutexGuard<'_, Seen> {
@@ -81,42 +116,63 @@ impl Fence {
         seen.unloadable.get(&portable::normal(&self.folder.join(&module[..end]))).cloned()
     }
 
-    /// The shortest way from the entry to a file, entry first, both included; empty when there is none. The author's own files are named
-    /// with the line and column of the import that leads on.
+    /// [`ImportGraph::chain`] of what has been seen.
     pub(crate) fn chain(&self, entry: &str, target: &str) -> Vec<String> {
-        let seen = self.seen();
-        let mut from: HashMap<&str, &str> = HashMap::new();
-        let mut queue = VecDeque::from([entry]);
-        while let Some(current) = queue.pop_front() {
-            if current == target {
-                let mut chain = vec![self.step(&seen, current, None)];
-                let mut at = current;
-                while let Some(importer) = from.get(at).filter(|_| at != entry) {
-                    chain.push(self.step(&seen, importer, Some(at)));
-                    at = importer;
-                }
-                chain.reverse();
-                return chain;
-            }
-            for next in seen.imports.get(current).into_iter().flat_map(BTreeMap::keys) {
-                if next != entry && !from.contains_key(next.as_str()) {
-                    from.insert(next, current);
-                    queue.push_back(next);
-                }
-            }
-        }
-        Vec::new()
+        self.seen().imports.chain(&self.folder, entry, target)
     }
 
-    /// A file of a chain, with the place of its import of the next one.
-    fn step(&self, seen: &Seen, importer: &str, next: Option<&str>) -> String {
-        let name = portable::name(&self.folder, Path::new(importer));
-        if name.starts_with("node_modules/") || name.contains("/node_modules/") {
-            return name;
+    fn record(&self, importer: &str, id: &str, specifier: &str) {
+        self.seen().imports.record(importer, id, specifier);
+    }
+
+    /// Leaves an import in the bundle. Where nobody uses it, it goes: what Node's modules and packages do by being loaded is not missed then.
+    fn leave(&self, name: String) -> HookResolveIdOutput {
+        self.seen().outside.insert(name.clone());
+        HookResolveIdOutput {
+            external: Some(ResolvedExternal::Bool(true)),
+            normalize_external_id: Some(false),
+            ..HookResolveIdOutput::from_id(name)
         }
-        let specifier = next.and_then(|next| seen.imports.get(importer)?.get(next));
-        let place = specifier.and_then(|specifier| import_place(&std::fs::read_to_string(importer).ok()?, specifier));
-        place.map_or(name.clone(), |(line, column)| format!("{name}:{line}:{column}"))
+    }
+
+    /// Whether an importer finds the same package by a name as the applet itself does. Another version of it is bundled.
+    fn is_same_package(&self, package: &str, importer: &Path) -> bool {
+        let own = external::find(&self.folder, package);
+        let found = importer.parent().and_then(|folder| external::find(folder, package));
+        own.is_some() && own == found
+    }
+
+    /// Whether a file of the author's imports a module for names, not for what it does.
+    fn is_for_its_names(&self, importer: &str, specifier: &str) -> bool {
+        if let Some(text) = self.generated(importer) {
+            return !styles::is_bare(text, specifier);
+        }
+        let path = Path::new(file_of(importer));
+        let name = portable::name(&self.folder, path);
+        let is_authors =
+            path.starts_with(&self.folder) && !name.starts_with("node_modules/") && !name.contains("/node_modules/");
+        is_authors && std::fs::read_to_string(path).is_ok_and(|text| !styles::is_bare(&text, specifier))
+    }
+
+    /// Why a file that was found may not be bundled.
+    fn refusal(&self, specifier: &str, importer: &Path, file: &Path) -> Option<Problem> {
+        if !self.may_read(specifier, importer, file) {
+            let problem = Problem::error("bundle.outside", format!("'{specifier}' leads outside the applet's folder"));
+            return Some(problem.with_help("copy the file into the folder, or make it a package and install it"));
+        }
+        let is_loader = package_name(specifier).is_some_and(|package| external::NATIVE_LOADERS.contains(&package));
+        if is_loader && matches!(self.target, Target::Process { .. }) {
+            let problem = Problem::error("bundle.native-addon", format!("'{specifier}' loads a native add-on"));
+            return Some(problem.with_help(
+                "machine code of strangers is not loaded: use a package that is JavaScript or WebAssembly",
+            ));
+        }
+        if self.target.is_browser() && specifier.ends_with(".module.css") {
+            let problem =
+                Problem::error("bundle.css-module", "CSS modules are not there: a page's stylesheet is plain CSS");
+            return Some(problem.with_help("import a plain '.css' file, and name its classes in 'className'"));
+        }
+        None
     }
 
     fn refuse(&self, problem: Problem) -> HookResolveIdOutput {
@@ -150,6 +206,11 @@ impl Fence {
         let name = portable::name(&self.folder, path);
         let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
         let script = SCRIPTS.contains(&extension) || extension.is_empty();
+        if extension == "node" {
+            return Err(Problem::error("bundle.native-addon", format!("{name} is a native add-on")).with_help(
+                "machine code of strangers is not loaded: use a package that is JavaScript or WebAssembly",
+            ));
+        }
         if !script && !asserted && extension != "json" && !TEXTS.contains(&extension) {
             return Err(Problem::error(
                 "bundle.unknown-type",
@@ -199,32 +260,6 @@ impl Fence {
     }
 }
 
-/// `name` or `@scope/name` of a bare specifier.
-pub(crate) fn package_name(specifier: &str) -> Option<&str> {
-    if specifier.starts_with(['.', '/', '#', '\0']) || specifier.contains(['\\', ':']) {
-        return None;
-    }
-    let parts = if specifier.starts_with('@') { 2 } else { 1 };
-    let end = specifier.match_indices('/').nth(parts - 1).map_or(specifier.len(), |(index, _)| index);
-    let name = &specifier[..end];
-    (!name.is_empty() && name.split('/').all(|part| !matches!(part, "" | "." | ".."))).then_some(name)
-}
-
-/// Line and column, from 1, of the import of a specifier: where it stands in quotes behind `from`, `import` or `require`.
-fn import_place(text: &str, specifier: &str) -> Option<(usize, usize)> {
-    let imports = |before: &str| {
-        let before = before.trim_end().trim_end_matches('(').trim_end();
-        ["from", "import", "require"].iter().any(|word| before.ends_with(word))
-    };
-    let at = text.match_indices(specifier).map(|(at, _)| at).filter(|at| *at > 0).find(|at| {
-        let quote = &text[..*at].chars().next_back();
-        let closing = text[at + specifier.len()..].chars().next();
-        matches!(quote, Some('\'' | '"' | '`')) && closing == *quote && imports(&text[..at - 1])
-    })? - 1;
-    let start = text[..at].rfind('\n').map_or(0, |newline| newline + 1);
-    Some((text[..at].matches('\n').count() + 1, text[start..at].chars().count() + 1))
-}
-
 /// The file of a module id, which may carry a query.
 fn file_of(id: &str) -> &str {
     id.split('?').next().unwrap_or(id)
@@ -240,14 +275,36 @@ impl Plugin for Fence {
     }
 
     async fn resolve_id(&self, context: &PluginContext, args: &HookResolveIdArgs<'_>) -> HookResolveIdReturn {
-        let (specifier, Some(importer)) = (args.specifier, args.importer) else { return Ok(None) };
+        let specifier = args.specifier;
+        let is_generated = self.modules.iter().any(|(name, _)| name == specifier);
+        let Some(importer) = args.importer else {
+            return Ok(is_generated.then(|| HookResolveIdOutput::from_id(format!("{GENERATED}{specifier}"))));
+        };
+        let by_generated = importer.starts_with(GENERATED);
+        if is_generated && by_generated {
+            let id = format!("{GENERATED}{specifier}");
+            self.record(importer, &id, specifier);
+            return Ok(Some(HookResolveIdOutput::from_id(id)));
+        }
         let remote = ["http://", "https://", "//"].iter().any(|scheme| specifier.starts_with(scheme));
         if remote {
             let problem = Problem::error("bundle.remote-import", format!("'{specifier}' is on the network"))
                 .with_help("install it as a package, or copy it into the applet: a bundle never downloads code");
             return Ok(Some(self.refuse(problem)));
         }
-        if let Some(name) = node_builtins::provided(specifier) {
+        // What a generated module imports is found as if it lay in the folder.
+        let beside = self.folder.join("belljar").to_string_lossy().into_owned();
+        let from = if by_generated { beside.as_str() } else { importer };
+        match self.target.outside(specifier) {
+            Some(Outside::Builtin(name)) => return Ok(Some(self.leave(name))),
+            Some(Outside::Package(package)) if self.is_same_package(&package, Path::new(file_of(from))) => {
+                return Ok(Some(self.leave(specifier.to_owned())));
+            }
+            _ => {}
+        }
+        if self.target == Target::Sandbox
+            && let Some(name) = node_builtins::provided(specifier)
+        {
             return Ok(Some(HookResolveIdOutput {
                 // What nobody uses of it does not keep it in the bundle.
                 side_effects: Some(HookSideEffects::False),
@@ -259,21 +316,36 @@ impl Plugin for Fence {
             skip_self: true,
             ..PluginContextResolveOptions::default()
         };
-        // What does not resolve is left to the bundler, which reports it with its place.
-        let Ok(Ok(resolved)) = context.resolve(specifier, Some(importer), Some(options)).await else { return Ok(None) };
-        let file = Path::new(file_of(resolved.id.as_str()));
+        let Ok(Ok(resolved)) = context.resolve(specifier, Some(from), Some(options)).await else {
+            let is_required = args.kind == ImportKind::Require;
+            let stand_in =
+                server_only::stand_in(specifier, is_required).filter(|_| self.target.is_browser() && !by_generated);
+            if let Some(id) = stand_in {
+                self.record(importer, &id, specifier);
+                return Ok(Some(HookResolveIdOutput {
+                    side_effects: Some(HookSideEffects::False),
+                    ..HookResolveIdOutput::from_id(id)
+                }));
+            }
+            // What does not resolve is left to the bundler, which reports it with its place.
+            return Ok(None);
+        };
+        let id = resolved.id.as_str().to_owned();
+        let file = Path::new(file_of(&id));
         if resolved.external.is_external() || !file.is_absolute() {
             return Ok(None);
         }
-        if !self.may_read(specifier, Path::new(file_of(importer)), file) {
-            let problem = Problem::error("bundle.outside", format!("'{specifier}' leads outside the applet's folder"))
-                .with_help("copy the file into the folder, or make it a package and install it");
+        if let Some(problem) = self.refusal(specifier, Path::new(file_of(from)), file) {
             return Ok(Some(self.refuse(problem)));
         }
-        let mut seen = self.seen();
-        let imports = seen.imports.entry(importer.to_owned()).or_default();
-        imports.entry(resolved.id.as_str().to_owned()).or_insert_with(|| specifier.to_owned());
-        Ok(None)
+        self.record(importer, &id, specifier);
+        if self.target.is_browser() && args.kind == ImportKind::Import && self.is_for_its_names(importer, specifier) {
+            return Ok(Some(HookResolveIdOutput {
+                side_effects: Some(HookSideEffects::False),
+                ..HookResolveIdOutput::from_resolved_id(resolved)
+            }));
+        }
+        Ok(by_generated.then(|| HookResolveIdOutput::from_resolved_id(resolved)))
     }
 
     async fn load(&self, _context: SharedLoadPluginContext, args: &HookLoadArgs<'_>) -> HookLoadReturn {
@@ -283,6 +355,20 @@ impl Plugin for Fence {
         if let Some(name) = args.id.strip_prefix(BUILTIN) {
             let code = node_builtins::source(name).into();
             return Ok(Some(HookLoadOutput { code, module_type: Some(ModuleType::Js), ..HookLoadOutput::default() }));
+        }
+        if let Some(code) = self.generated(args.id) {
+            return Ok(Some(HookLoadOutput {
+                code: code.into(),
+                module_type: Some(ModuleType::Js),
+                ..HookLoadOutput::default()
+            }));
+        }
+        if let Some(code) = server_only::code(args.id) {
+            return Ok(Some(HookLoadOutput {
+                code: code.into(),
+                module_type: Some(ModuleType::Js),
+                ..HookLoadOutput::default()
+            }));
         }
         let path = Path::new(args.id);
         if !path.is_absolute() {
@@ -297,37 +383,5 @@ impl Plugin for Fence {
                 Err(anyhow::anyhow!(message))
             }
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn places_of_imports() {
-        let check = |text: &str, expected| assert_eq!(import_place(text, "dep"), expected, "{text}");
-        check("import x from 'dep';", Some((1, 15)));
-        check("// dep\nlet d = 'dep';\nconst x = require( \"dep\" );", Some((3, 20)));
-        check("ü; await import('dep')", Some((1, 17)));
-        check("import 'deps'; import 'dep'", Some((1, 23)));
-        check("'dep'", None);
-        check("dep", None);
-    }
-
-    #[test]
-    fn package_names() {
-        let check =
-            |specifier: &str, expected: Option<&str>| assert_eq!(package_name(specifier), expected, "{specifier}");
-        check("left-pad", Some("left-pad"));
-        check("left-pad/lib/x.js", Some("left-pad"));
-        check("@scope/name/sub", Some("@scope/name"));
-        check("./x", None);
-        check("/x", None);
-        check("#x", None);
-        check("node:fs", None);
-        check("@scope/../..", None);
-        check("..", None);
-        check("", None);
     }
 }

@@ -75,6 +75,33 @@ const BUILTINS: [&str; 44] = [
     "zlib",
 ];
 
+/// Parts of Node's modules that are modules of their own.
+const PARTS: [&str; 12] = [
+    "assert/strict",
+    "dns/promises",
+    "fs/promises",
+    "inspector/promises",
+    "path/posix",
+    "path/win32",
+    "readline/promises",
+    "stream/consumers",
+    "stream/promises",
+    "stream/web",
+    "timers/promises",
+    "util/types",
+];
+/// Modules that Node has by the name with `node:` only: without it a package is meant.
+const PREFIXED: [&str; 3] = ["sea", "sqlite", "test"];
+
+/// The name with `node:` of one of Node's modules. As in Node, the module is meant even where a package of the same name is installed.
+pub(crate) fn full_name(specifier: &str) -> Option<String> {
+    if specifier.starts_with("node:") {
+        return Some(specifier.to_owned());
+    }
+    let is_one = PARTS.contains(&specifier) || BUILTINS.contains(&specifier) && !PREFIXED.contains(&specifier);
+    is_one.then(|| format!("node:{specifier}"))
+}
+
 /// The name of one of Node's modules that a sandbox has, from a specifier with or without `node:`. As in Node, it is meant even where a
 /// package of the same name is installed; that is imported with a slash at the end (`events/`).
 pub(crate) fn provided(specifier: &str) -> Option<&'static str> {
@@ -143,6 +170,18 @@ mod tests {
         check("events/", None);
         check("node:fs", None);
         check("./events", None);
+    }
+
+    #[test]
+    fn knows_what_is_a_module_and_what_a_package() {
+        let check = |specifier: &str, expected: Option<&str>| assert_eq!(full_name(specifier).as_deref(), expected, "{specifier}");
+        check("fs", Some("node:fs"));
+        check("fs/promises", Some("node:fs/promises"));
+        check("node:sqlite", Some("node:sqlite"));
+        check("sqlite", None);
+        check("process/browser", None);
+        check("punycode/", None);
+        check("fs-extra", None);
     }
 
     #[test]

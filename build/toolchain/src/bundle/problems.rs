@@ -7,8 +7,10 @@ use rolldown_error::{
 };
 
 use super::{
-    fence::{Fence, package_name},
+    Target,
+    fence::Fence,
     node_builtins, portable,
+    specifier::package_name,
 };
 use crate::diagnostic::{Problem, SourceFile, nearest};
 
@@ -19,9 +21,11 @@ const CHAIN_MAX: usize = 12;
 pub(crate) struct Translator<'a> {
     /// The applet's folder, canonical.
     pub(crate) folder: &'a Path,
-    /// The entry file, absolute.
-    pub(crate) entry: &'a Path,
+    /// The entry's id: its file, absolute, or that of a generated module.
+    pub(crate) entry: &'a str,
     pub(crate) fence: &'a Fence,
+    /// Where the bundle runs.
+    pub(crate) target: &'a Target,
 }
 
 impl Translator<'_> {
@@ -66,7 +70,7 @@ impl Translator<'_> {
     fn unresolved(&self, specifier: &str, error: &DiagnosableResolveError, refused: bool) -> Problem {
         let importer = Path::new(error.importer_id.as_str());
         let mut problem;
-        if let Some(advice) = node_builtins::advice(specifier) {
+        if let Some(advice) = node_builtins::advice(specifier).filter(|_| *self.target == Target::Sandbox) {
             problem = Problem::error(
                 "bundle.node-import",
                 format!("'{specifier}' is a module of Node, which a sandbox does not have"),
@@ -77,7 +81,7 @@ impl Translator<'_> {
             problem = Problem::error("bundle.unresolved-import", format!("'{specifier}' cannot be found{reason}"))
                 .with_help(self.unresolved_help(specifier, importer));
         }
-        let chain = self.fence.chain(&self.entry.to_string_lossy(), error.importer_id.as_str());
+        let chain = self.fence.chain(self.entry, error.importer_id.as_str());
         if chain.len() > 1 {
             let shown: Vec<&str> = chain.iter().rev().take(CHAIN_MAX).map(String::as_str).collect();
             let help = problem.help.take().unwrap_or_default();
@@ -98,6 +102,12 @@ impl Translator<'_> {
             return format!(
                 "JSX needs it: install '{package}', or name another library with 'compilerOptions.jsxImportSource' in tsconfig.json"
             );
+        }
+        if specifier == "bun" || specifier.starts_with("bun:") {
+            return "this is a module of Bun: declare 'runtime.engine: bun'".to_owned();
+        }
+        if let Some((scheme @ ("npm" | "jsr"), _)) = specifier.split_once(':') {
+            return format!("install the package and import it by its name: a bundle never downloads code, as '{scheme}:' would");
         }
         if !specifier.starts_with(['.', '/', '#']) {
             let package = package_name(specifier).unwrap_or(specifier);

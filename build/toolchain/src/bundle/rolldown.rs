@@ -9,15 +9,16 @@ use std::{
 
 use rolldown::{
     AttachDebugInfo, BundlerTransformOptions, CodeSplittingMode, CommentsOptions, Either, ExperimentalOptions,
-    InputItem, ModuleType, OutputExports, OutputFormat, Platform, ResolveOptions, SourceMapType, TsConfig,
+    InputItem, ModuleType, OutputExports, OutputFormat, SourceMapType, TsConfig,
 };
 use rolldown_common::{Output, OutputChunk};
 use rolldown_error::BuildDiagnostic;
 
 use super::{
-    Bundle, BundleRequest, Bundler, Format,
+    Bundle, BundleRequest, Bundler, Format, Target,
     fence::{Fence, TEXTS},
-    portable,
+    imports::GENERATED,
+    own_place, portable,
     problems::Translator,
 };
 use crate::diagnostic::{BuildError, Problem, Severity};
@@ -76,7 +77,9 @@ pub fn bundle_script(entry: &Path, iife: bool) -> Result<(String, String), Build
         _ => PathBuf::from("."),
     };
     let format = if iife { Format::Script } else { Format::Module };
-    let bundle = Rolldown.bundle(&BundleRequest { folder, entry: name.to_owned(), format })?;
+    let request =
+        BundleRequest { folder, entry: name.to_owned(), format, target: Target::Sandbox, modules: Vec::new() };
+    let bundle = Rolldown.bundle(&request)?;
     if iife && bundle.exports != ["default"] {
         let message = format!("{name} must have a default export and no other, it exports {:?}", bundle.exports);
         return Err(Problem::error("bundle.script-exports", message).into());
@@ -120,13 +123,19 @@ fn internal(message: String) -> Problem {
 
 async fn bundle(request: &BundleRequest) -> Result<Bundle, BuildError> {
     let folder = request.folder.canonicalize().map_err(|error| folder_error(request, &error))?;
-    let entry = folder.join(&request.entry);
-    let fence = Fence::new(folder.clone());
-    let entry =
-        entry.canonicalize().ok().filter(|file| file.starts_with(&folder) && file.is_file()).ok_or_else(|| {
+    let fence = Fence::new(folder.clone(), request.target.clone(), request.modules.clone());
+    // What is bundled, and the id it has.
+    let (import, entry) = if request.modules.iter().any(|(name, _)| *name == request.entry) {
+        (request.entry.clone(), format!("{GENERATED}{}", request.entry))
+    } else {
+        let file = folder.join(&request.entry).canonicalize().ok();
+        let file = file.filter(|file| file.starts_with(&folder) && file.is_file()).ok_or_else(|| {
             Problem::error("bundle.entry", format!("the entry file '{}' is not in the folder", request.entry))
         })?;
-    let translator = Translator { folder: &folder, entry: &entry, fence: &fence };
+        let file = file.to_string_lossy().into_owned();
+        (file.clone(), file)
+    };
+    let translator = Translator { folder: &folder, entry: &entry, fence: &fence, target: &request.target };
 
     let failed = |diagnostics: Vec<BuildDiagnostic>| {
         let mut problems: Vec<Problem> = diagnostics.into_iter().filter_map(|d| translator.translate(d)).collect();
@@ -136,7 +145,7 @@ async fn bundle(request: &BundleRequest) -> Result<Bundle, BuildError> {
         }
         BuildError::new(problems)
     };
-    let options = options(&folder, &entry, request.format);
+    let options = options(&folder, import, request);
     let plugins: Vec<Arc<dyn rolldown::plugin::Pluginable>> = vec![Arc::new(fence.clone())];
     let mut bundler = rolldown::Bundler::with_plugins(options, plugins).map_err(|errors| failed(errors.into_vec()))?;
     let output = bundler.generate().await.map_err(|errors| failed(errors.into_vec()))?;
@@ -148,17 +157,41 @@ async fn bundle(request: &BundleRequest) -> Result<Bundle, BuildError> {
     if notices.iter().any(|problem| problem.severity == Severity::Error) {
         return Err(BuildError::new(notices));
     }
-    let chunk = single_chunk(&output.assets)?;
-    let map = chunk.map.as_ref().ok_or_else(|| internal("the bundler made no source map".into()))?;
-    let source_map = portable::source_map(&folder, &map.to_json_string())
-        .map_err(|error| internal(format!("the bundler's source map cannot be read: {error}")))?;
+    let chunk = single_chunk(&output.assets, &fence)?;
+    let is_browser = request.target.is_browser();
+    let source_map = if is_browser {
+        String::new()
+    } else {
+        let map = chunk.map.as_ref().ok_or_else(|| internal("the bundler made no source map".into()))?;
+        portable::source_map(&folder, &map.to_json_string())
+            .map_err(|error| internal(format!("the bundler's source map cannot be read: {error}")))?
+    };
+    let mut styles = String::new();
+    if is_browser {
+        styles = fence.stylesheet(&entry)?;
+    }
+    if request.target == (Target::Browser { is_run: true }) {
+        let rendered =
+            chunk.modules.keys.iter().zip(&chunk.modules.values).filter(|(_, module)| module.rendered_length() > 0);
+        let included = rendered.map(|(id, _)| id.as_str()).collect();
+        notices.extend(fence.server_only(&entry, &chunk.code, &included));
+        if notices.iter().any(|problem| problem.severity == Severity::Error) {
+            settle(&mut notices);
+            return Err(BuildError::new(notices));
+        }
+    }
+    if matches!(request.target, Target::Process { .. }) {
+        let modules = chunk.modules.keys.iter().zip(&chunk.modules.values);
+        let modules = modules.filter_map(|(id, module)| Some((id.as_str().to_owned(), module.code()?)));
+        notices.extend(own_place::notices(&folder, modules));
+    }
     let mut exports: Vec<String> = chunk.exports.iter().map(|name| name.as_str().to_owned()).collect();
     exports.sort_unstable();
     let mut code = chunk.code.clone();
     if !code.ends_with('\n') {
         code.push('\n');
     }
-    Ok(Bundle { code, source_map, exports, inputs: fence.inputs(), notices })
+    Ok(Bundle { code, source_map, styles, exports, inputs: fence.inputs(), notices })
 }
 
 /// Orders problems by place, the same on every run, and bounds them.
@@ -176,14 +209,14 @@ fn folder_error(request: &BundleRequest, error: &io::Error) -> Problem {
     Problem::error("build.folder", format!("{} cannot be opened: {error}", request.folder.display()))
 }
 
-/// The one file of the bundle. Anything left to load at run time would be left unanswered.
-fn single_chunk(assets: &[Output]) -> Result<&OutputChunk, Problem> {
+/// The one file of the bundle. Anything left to load at run time, but what the fence has left, would be left unanswered.
+fn single_chunk<'a>(assets: &'a [Output], fence: &Fence) -> Result<&'a OutputChunk, Problem> {
     let mut chunks = assets.iter().filter_map(|output| match output {
         Output::Chunk(chunk) => Some(&**chunk),
         Output::Asset(_) => None,
     });
     match (chunks.next(), chunks.next()) {
-        (Some(chunk), None) => match left_over(chunk).next() {
+        (Some(chunk), None) => match left_over(chunk).find(|import| !fence.is_outside(import)) {
             None => Ok(chunk),
             Some(import) => {
                 Err(Problem::error("bundle.unresolved-import", format!("'{import}' is left to be imported"))
@@ -200,36 +233,31 @@ fn left_over(chunk: &OutputChunk) -> impl Iterator<Item = &str> {
     imports.filter(|import| *import != chunk.filename.as_str())
 }
 
-fn options(folder: &Path, entry: &Path, format: Format) -> rolldown::BundlerOptions {
-    let texts = |names: &[&str]| Some(names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>());
+fn options(folder: &Path, import: String, request: &BundleRequest) -> rolldown::BundlerOptions {
+    let (format, target) = (request.format, &request.target);
+    let is_browser = target.is_browser();
     let tsconfig = folder.join("tsconfig.json");
     let text_types = TEXTS.iter().map(|extension| (format!(".{extension}"), ModuleType::Text));
     rolldown::BundlerOptions {
-        input: Some(vec![InputItem { name: Some("bundle".into()), import: entry.to_string_lossy().into_owned() }]),
+        input: Some(vec![InputItem { name: Some("bundle".into()), import }]),
         cwd: Some(folder.to_owned()),
         // Sources in the map are relative to this; nothing is written.
         dir: Some(folder.to_string_lossy().into_owned()),
-        platform: Some(Platform::Neutral),
+        platform: Some(target.platform()),
         format: Some(match format {
             Format::Module => OutputFormat::Esm,
             Format::Script => OutputFormat::Iife,
         }),
         exports: (format == Format::Script).then_some(OutputExports::Default),
-        sourcemap: Some(SourceMapType::Hidden),
+        sourcemap: (!is_browser).then_some(SourceMapType::Hidden),
         module_types: Some(text_types.collect()),
-        resolve: Some(ResolveOptions {
-            // What a package has for other places than these needs Node's files, sockets or processes.
-            condition_names: texts(&["belljar", "worker", "browser", "module"]),
-            main_fields: texts(&["browser", "module", "main"]),
-            alias_fields: Some(vec![vec!["browser".to_owned()]]),
-            extensions: texts(&[".ts", ".tsx", ".mts", ".js", ".jsx", ".mjs", ".cjs", ".json"]),
-            ..ResolveOptions::default()
-        }),
+        resolve: Some(target.resolve()),
+        minify: is_browser.then(|| true.into()),
         // Only the folder's own: one found further up would make the bundle depend on where the folder lies.
         tsconfig: Some(if tsconfig.is_file() { TsConfig::Manual(tsconfig) } else { TsConfig::Auto(false) }),
         define: Some([("process.env.NODE_ENV".to_owned(), "\"production\"".to_owned())].into_iter().collect()),
         transform: Some(BundlerTransformOptions {
-            target: Some(Either::Left("es2024".into())),
+            target: Some(Either::Left(target.syntax().into())),
             ..BundlerTransformOptions::default()
         }),
         code_splitting: Some(CodeSplittingMode::Bool(false)),

@@ -43,7 +43,12 @@ pub(crate) fn page(reader: &mut Reader<'_>, what: &str, fields: &Fields<'_>) -> 
     }
     if let Some(span) = fields.key("export") {
         let help = "leave it out: what is rendered is the default export of the component's file";
-        reader.error("manifest.unknown-key", "'export' does not belong to a handler of type 'render'".into(), span, help);
+        reader.error(
+            "manifest.unknown-key",
+            "'export' does not belong to a handler of type 'render'".into(),
+            span,
+            help,
+        );
     }
     let hydrate = fields.get("hydrate").map(|node| reader.boolean(&format!("{what}.hydrate"), node));
     let path = fields.get("path").map(|node| reader.text_by(&format!("{what}.path"), node, rules::route));
@@ -51,7 +56,12 @@ pub(crate) fn page(reader: &mut Reader<'_>, what: &str, fields: &Fields<'_>) -> 
         for key in ACCESS_KEYS {
             if let Some(span) = fields.key(key) {
                 let message = format!("'{key}' needs a 'path': without one the page is only called by name");
-                reader.error("manifest.missing-key", message, span, "add the route, such as 'path: /reports/:id', or leave it out");
+                reader.error(
+                    "manifest.missing-key",
+                    message,
+                    span,
+                    "add the route, such as 'path: /reports/:id', or leave it out",
+                );
             }
         }
     }
@@ -61,7 +71,8 @@ pub(crate) fn page(reader: &mut Reader<'_>, what: &str, fields: &Fields<'_>) -> 
         Some(path) => Some(path?.value),
         None => None,
     };
-    let trigger = Trigger::Render { component: component.value.clone(), path, auth, permissions, rate_limit_per_minute, cors };
+    let trigger =
+        Trigger::Render { component: component.value.clone(), path, auth, permissions, rate_limit_per_minute, cors };
     Some((trigger, ManifestPage { component, hydrate: hydrate.unwrap_or(Some(true))? }))
 }
 

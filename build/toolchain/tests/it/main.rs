@@ -3,4 +3,10 @@
 #[cfg(feature = "rolldown")]
 mod bundle;
 mod manifest;
+#[cfg(feature = "rolldown")]
+mod page_code;
+#[cfg(feature = "rolldown")]
+mod pages;
+#[cfg(feature = "rolldown")]
+mod process;
 mod support;

@@ -221,6 +221,16 @@ fn each_rule_has_its_code() {
     check(&with("handlers: [{ name: a, type: schedule, cron: '@daily', misfire: twice }]\n"), "manifest.value");
     check(&with("handlers: [{ name: a, type: lifecycle, on: boot }]\n"), "manifest.value");
     check(&with("handlers: [{ name: a, type: render, component: /etc/passwd }]\n"), "manifest.value");
+    check(&with("handlers: [{ name: a, type: render, component: a.tsx, path: x }]\n"), "manifest.value");
+    check(&with("handlers: [{ name: a, type: render, component: a.css }]\n"), "manifest.value");
+    check(&with("handlers: [{ name: a, type: render, component: a.tsx, hydrate: 1 }]\n"), "manifest.type");
+    check(&with("handlers: [{ name: a, type: render, component: a.tsx, auth: none }]\n"), "manifest.missing-key");
+    check(&with("handlers: [{ name: a, type: render, component: a.tsx, export: b }]\n"), "manifest.unknown-key");
+    check(&with("handlers: [{ name: a, type: render, component: a.tsx, method: GET }]\n"), "manifest.unknown-key");
+    check(
+        &with("handlers: [{ name: a, type: render, component: a.tsx, path: /x }, { name: b, type: http, method: get, path: /x }]\n"),
+        "manifest.duplicate-route",
+    );
     check(&with("handlers: [{ name: a }, { name: a }]\n"), "manifest.duplicate-handler");
     check(
         &with("handlers: [{ name: a, type: http, path: /x }, { name: b, type: http, path: /x }]\n"),
@@ -266,6 +276,19 @@ fn cors_of_an_applet_and_of_a_handler() {
     assert_eq!((&*own.methods, &*own.headers), (&["PUT".to_owned()][..], &["x-api-key".to_owned()][..]));
     assert_eq!((own.credentials, own.max_age_s), (true, 5));
     assert_eq!(descriptor(&with("cors: [https://a.b, http://c.d:81]\n")).cors.expect("rules").origins.len(), 2);
+}
+
+#[test]
+fn pages_have_routes_as_http_handlers_have() {
+    let found = descriptor(&with(
+        "handlers:\n  - { name: a, type: render, component: ./src/a.tsx, path: '/a/:id', auth: optional, permissions: [x.read], rate_limit_per_minute: 9, cors: '*' }\n  - { name: b-c, type: render, component: b.jsx, hydrate: false }\n",
+    ));
+    let route = found.handlers[0].trigger.route().expect("it has a path");
+    assert_eq!((route.method, route.path, route.auth), ("GET", "/a/:id", Auth::Optional));
+    assert_eq!((route.permissions, route.rate_limit_per_minute), (&["x.read".to_owned()][..], Some(9)));
+    assert!(route.cors.is_some());
+    assert!(found.handlers[1].trigger.route().is_none());
+    assert_eq!(found.handlers[1].export, "belljar$page$b$2dc");
 }
 
 #[test]
