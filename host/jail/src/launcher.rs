@@ -114,7 +114,7 @@ fn launch(policy: Policy, program: Vec<OsString>) -> Result<Infallible, Refusal>
     // From here on it stands in nothing that a new root would have to keep.
     let shown_as = users::for_owned_files(&launch).map_err(failed("owners of files cannot be shown as others"))?;
     let (here, outside) = pipe_with(PipeFlags::CLOEXEC).map_err(|error| failed("no pipe")(error.into()))?;
-    namespaces::enter(&mut launch);
+    namespaces::enter(&mut launch)?;
     let has_init = launch.report.has(Layer::PidNamespace);
     let mut init = None;
     if has_init {

@@ -7,6 +7,7 @@
 //! supervisor (`docs/jail.md`).
 
 mod policy;
+#[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "the launcher says it, and there is none"))]
 mod report;
 
 #[cfg(target_os = "linux")]

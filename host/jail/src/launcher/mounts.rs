@@ -40,17 +40,24 @@ struct Tree {
     is_folder: bool,
 }
 
-/// Builds the root and goes there; what was left out because it is not to be had.
+/// Builds the root and goes there.
 pub(super) fn enter_root(launch: &mut Launch, shown_as: Option<&OwnedFd>) -> Result<(), Refusal> {
-    let built = build(launch, shown_as);
-    match built {
-        Ok(count) => launch.report.set(Layer::MountNamespace, true, format!("a root of its own, {count} mounts in it")),
-        // It has left the host's mounts, and may have done half of its own: there is no going on.
-        Err(Failure { what, error }) => {
-            return Err(Refusal::new(format!("the root of the process cannot be made: {what}: {error}")));
-        }
+    // It has left the host's mounts, and may have done half of its own: there is no going on when that fails.
+    let built = build(launch, shown_as).map_err(|Failure { what, error }| {
+        Refusal::new(format!("the root of the process cannot be made: {what}: {error}"))
+    })?;
+    let mut note = format!("a root of its own, {} mounts in it", built.count);
+    if let Some(error) = built.no_proc {
+        note += &format!("; without /proc, which some runtimes need: {error}");
     }
+    launch.report.set(Layer::MountNamespace, true, note);
     Ok(())
+}
+
+struct Built {
+    count: usize,
+    /// Why there is no `/proc`.
+    no_proc: Option<rustix::io::Errno>,
 }
 
 struct Failure {
@@ -63,7 +70,7 @@ fn at<E: Into<io::Error>>(what: impl Into<String>) -> impl FnOnce(E) -> Failure 
     move |error| Failure { what, error: error.into() }
 }
 
-fn build(launch: &Launch, shown_as: Option<&OwnedFd>) -> Result<usize, Failure> {
+fn build(launch: &Launch, shown_as: Option<&OwnedFd>) -> Result<Built, Failure> {
     let policy = &launch.policy;
     mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC).map_err(at("private mounts"))?;
     let trees = take(launch, shown_as)?;
@@ -85,17 +92,18 @@ fn build(launch: &Launch, shown_as: Option<&OwnedFd>) -> Result<usize, Failure> 
     let options = std::ffi::CString::new(options).unwrap_or_default();
     mount("belljar", inside(Path::new("/tmp")), "tmpfs", flags | MountFlags::NOEXEC, options.as_c_str())
         .map_err(at("/tmp"))?;
-    let mut count = 1;
+    let (mut count, mut no_proc) = (1, None);
     if launch.report.has(Layer::PidNamespace) {
         make(Path::new("/proc"))?;
-        // Without it a program sees less, which is no reason not to start it: in many containers it cannot be had.
-        if mount_proc(&inside(Path::new("/proc"))).is_ok() {
-            count += 1;
-            make(Path::new("/dev"))?;
-            for (name, target) in [("fd", ""), ("stdin", "/0"), ("stdout", "/1"), ("stderr", "/2")] {
-                let link = inside(&Path::new("/dev").join(name));
-                std::os::unix::fs::symlink(format!("/proc/self/fd{target}"), link).map_err(at("/dev"))?;
-            }
+        // In many containers it cannot be had. What a program sees is less then, not more.
+        no_proc = mount_proc(&inside(Path::new("/proc"))).err();
+    }
+    if no_proc.is_none() && launch.report.has(Layer::PidNamespace) {
+        count += 1;
+        make(Path::new("/dev"))?;
+        for (name, target) in [("fd", ""), ("stdin", "/0"), ("stdout", "/1"), ("stderr", "/2")] {
+            let link = inside(&Path::new("/dev").join(name));
+            std::os::unix::fs::symlink(format!("/proc/self/fd{target}"), link).map_err(at("/dev"))?;
         }
     }
     make(Path::new("/etc"))?;
@@ -122,7 +130,7 @@ fn build(launch: &Launch, shown_as: Option<&OwnedFd>) -> Result<usize, Failure> 
     let done = MountChange { set: bits(READ_ONLY | PLAIN | NO_DEVICES | NO_PROGRAMS), users: None, recursive: false };
     change_mount(&root, &done).map_err(at("a root that is read-only"))?;
     pivot(place).map_err(at("pivot_root"))?;
-    Ok(count)
+    Ok(Built { count, no_proc })
 }
 
 /// The old root ends up over the new one, at the same place, and is taken away there (pivot_root(2), "pivot_root(".", ".")").

@@ -3,7 +3,7 @@
 use rustix::thread::UnshareFlags;
 
 use super::{Launch, users};
-use crate::report::Layer;
+use crate::report::{Layer, Refusal};
 use crate::system::unshare;
 
 const EACH: [(Layer, UnshareFlags); 5] = [
@@ -16,9 +16,9 @@ const EACH: [(Layer, UnshareFlags); 5] = [
 
 /// Enters what can be entered. The host's root makes its namespaces as root, so that nothing in them belongs to the process, and enters
 /// that of users last; anybody else must enter that of users first to make the others.
-pub(super) fn enter(launch: &mut Launch) {
+pub(super) fn enter(launch: &mut Launch) -> Result<(), Refusal> {
     if !launch.is_root {
-        let entered = users::enter_namespace(&launch.proc);
+        let entered = users::enter_namespace(&launch.proc)?;
         launch.report.tried(Layer::UserNamespace, entered.map(|()| "users and groups are mapped to themselves"));
     }
     let all = EACH.iter().fold(UnshareFlags::empty(), |all, (_, flag)| all | *flag);
@@ -33,4 +33,5 @@ pub(super) fn enter(launch: &mut Launch) {
         // The old name is no secret: a layer that holds otherwise.
         let _ = rustix::system::sethostname(b"applet");
     }
+    Ok(())
 }

@@ -69,7 +69,7 @@ fn become_nobody(launch: &mut Launch, alive: &OwnedFd) -> Result<(), Refusal> {
             // Forgotten with the change.
             die_with_keeper(alive)?;
         }
-        let entered = users::enter_namespace(&launch.proc);
+        let entered = users::enter_namespace(&launch.proc)?;
         launch.report.tried(Layer::UserNamespace, entered.map(|()| "users and groups are mapped to themselves"));
     }
     // As the host sees it: inside, users are mapped to themselves.

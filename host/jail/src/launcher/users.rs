@@ -11,25 +11,41 @@ use rustix::thread::{CapabilitySet, CapabilitySets, UnshareFlags};
 use rustix::thread::{capabilities, set_capabilities};
 
 use super::Launch;
+use crate::report::Refusal;
 use crate::system::{self, Forked, unshare};
 
 /// The highest capability that there may ever be: they are kept in 64 bits.
 const CAPABILITIES: u32 = 64;
 
-/// Whether this process has what it takes to make namespaces without one of users, and to become another user.
+/// Whether this process has what it takes to make namespaces without one of users, and to become another user; and its host, to give a
+/// folder to that user, connect to its sockets and signal it.
 pub(super) fn can_be_root() -> bool {
-    let needed = CapabilitySet::SYS_ADMIN | CapabilitySet::SETUID | CapabilitySet::SETGID | CapabilitySet::SETPCAP;
+    let launcher = CapabilitySet::SYS_ADMIN | CapabilitySet::SETUID | CapabilitySet::SETGID | CapabilitySet::SETPCAP;
+    let needed = launcher | CapabilitySet::CHOWN | CapabilitySet::DAC_OVERRIDE | CapabilitySet::KILL;
     capabilities(None).is_ok_and(|sets| sets.effective.contains(needed))
 }
 
 /// Enters a namespace of users in which this user and group are themselves, and there are no others. It needs no rights.
-pub(super) fn enter_namespace(proc: &OwnedFd) -> io::Result<()> {
+///
+/// # Errors
+/// It is in one where it is nobody, from which there is no way back. The inner error is that it is in none.
+pub(super) fn enter_namespace(proc: &OwnedFd) -> Result<io::Result<()>, Refusal> {
     let (user, group) = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
-    unshare(UnshareFlags::NEWUSER)?;
-    // The kernel wants it before groups may be mapped (user_namespaces(7)).
-    write(proc, "self/setgroups", "deny")?;
-    write(proc, "self/uid_map", &format!("{user} {user} 1"))?;
-    write(proc, "self/gid_map", &format!("{group} {group} 1"))
+    let has_setfcap = capabilities(None).is_ok_and(|sets| sets.effective.contains(CapabilitySet::SETFCAP));
+    if user == 0 && !has_setfcap {
+        return Ok(Err(io::Error::other("root without CAP_SETFCAP may not be mapped (user_namespaces(7))")));
+    }
+    if let Err(error) = unshare(UnshareFlags::NEWUSER) {
+        return Ok(Err(error));
+    }
+    let map = || {
+        // The kernel wants it before groups may be mapped.
+        write(proc, "self/setgroups", "deny")?;
+        write(proc, "self/uid_map", &format!("{user} {user} 1"))?;
+        write(proc, "self/gid_map", &format!("{group} {group} 1"))
+    };
+    let mapped = map().map_err(|error| Refusal::new(format!("user {user} cannot be mapped to itself: {error}")));
+    mapped.map(Ok)
 }
 
 /// Becomes another user for good.

@@ -98,6 +98,34 @@ async fn a_process_has_a_control_group_while_it_lives() {
     .await;
 }
 
+/// As a host has them: packages that nobody else may read, with modules beside the bundle.
+#[tokio::test]
+async fn a_private_package_is_readable() {
+    use std::os::unix::fs::PermissionsExt as _;
+    in_each(async |runtime| {
+        let source =
+            "import { value } from './node_modules/beside/index.mjs'; export function beside() { return value; }";
+        let applet = Applet::with(&runtime, source, |spec, jail| {
+            let Program::Bundle { bundle, .. } = &spec.program else { panic!("a bundle") };
+            let folder = bundle.parent().expect("a folder").to_owned();
+            let module = folder.join("node_modules/beside");
+            std::fs::create_dir_all(&module).expect("made");
+            std::fs::write(module.join("index.mjs"), "export const value = 'read';").expect("written");
+            for (path, mode) in [
+                (folder.join("node_modules"), 0o700),
+                (module.join("index.mjs"), 0o600),
+                (bundle.clone(), 0o600),
+                (folder.clone(), 0o700),
+            ] {
+                std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).expect("set");
+            }
+            jail.policy.package.push(folder);
+        });
+        assert_eq!(applet.call("beside", Value::Null).await.expect("answered"), "read");
+    })
+    .await;
+}
+
 /// A server of the applet's own, in a folder of its own.
 #[tokio::test]
 async fn servers_have_a_jail_too() {

@@ -18,6 +18,15 @@ const LIBRARIES: [&str; 5] = ["/usr/lib", "/usr/lib64", "/lib", "/lib64", "/usr/
 const LINE_BYTES_MAX: usize = 64 << 10;
 
 /// The jail that processes are started in.
+///
+/// ```
+/// use belljar_process::{Jail, Require};
+///
+/// let mut jail = Jail::new(vec!["/usr/bin/belljar".into(), "jail".into()], Require::Strict);
+/// // The folder of the bundle, with the modules beside it.
+/// jail.policy.package.push("/var/lib/belljar/process/bundles/shop".into());
+/// jail.policy.tmp_bytes_max = 16 << 20;
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Jail {
     /// The program that makes it, with the arguments before `run`: `/usr/bin/belljar`, `jail`.
