@@ -1258,7 +1258,8 @@ async function invoke(namespace, incoming) {
   if (parsed.request?.hasBody !== true) stream = undefined;
   const invocation = new Invocation(parsed, body, stream);
   incoming.onAbort(() => invocation.abort());
-  return storage.run(invocation, run, namespace, invocation);
+  // Awaited here: an applet may have replaced `then` of promises.
+  return await storage.run(invocation, run, namespace, invocation);
 }
 
 /** @param {any} namespace */

@@ -40,8 +40,7 @@ pub(crate) fn strict() -> Option<Report> {
 
 /// Node, Bun and Deno, where they are found.
 pub(crate) async fn runtimes() -> Vec<Runtime> {
-    let packages: Vec<PathBuf> =
-        std::env::split_paths(&std::env::var_os("BELLJAR_RUNTIME_PACKAGES").unwrap_or_default()).collect();
+    let packages = crate::packages::packages();
     let mut all = Vec::new();
     for kind in [RuntimeKind::Node, RuntimeKind::Bun, RuntimeKind::Deno] {
         match (RuntimeSearch { packages: packages.clone(), ..RuntimeSearch::new(kind) }).find().await {
