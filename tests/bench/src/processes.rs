@@ -25,6 +25,8 @@ use crate::server::{CONNECTIONS, Server, http_bundle, put_load};
 /// Calls of one round of one side, and rounds in which the sides take turns.
 const CALLS: usize = 2_000;
 const ROUNDS: usize = 5;
+/// Pages of one round: the sandbox takes its time.
+const PAGES: usize = 400;
 /// Calls at the same time, for the figure of throughput.
 const TOGETHER: usize = 16;
 
@@ -42,7 +44,7 @@ pub(crate) fn run(workload: &Workload, page: Option<&Path>) -> Result<()> {
     let bare = Bare::start(&bun.program, &package.bundle, "default", dir.path())?;
     let ours = Side::ours(&host, &package, "default", "POST", &workload.input)?;
     println!("\n{} in Bun {}: medians of {ROUNDS} rounds of {CALLS} calls\n", workload.name, bun.version);
-    compare(&runtime, &[("Belljar, `Host::invoke`", ours), ("bare Bun, unix socket", bare.side("POST", &workload.input))], 0.7)?;
+    compare(&runtime, &[("Belljar, `Host::invoke`", ours), ("bare Bun, unix socket", bare.side("POST", &workload.input))], CALLS, 0.7)?;
     served(workload, &package, &bare)?;
     drop(bare);
 
@@ -53,13 +55,13 @@ pub(crate) fn run(workload: &Workload, page: Option<&Path>) -> Result<()> {
         let bare = Bare::start(&bun.program, &package.bundle, &handler.export, dir.path())?;
         let mut sandboxed = package.clone();
         sandboxed.descriptor.runtime.engine = Engine::Wasm;
-        println!("\npage {} of {}: medians of {ROUNDS} rounds of {CALLS} pages\n", handler.name, package.descriptor.id);
+        println!("\npage {} of {}: medians of {ROUNDS} rounds of {PAGES} pages\n", handler.name, package.descriptor.id);
         let sides = [
             ("Belljar, Bun", Side::ours(&host, &package, &handler.name, "GET", "")?),
             ("bare Bun, unix socket", bare.side("GET", "")),
             ("Belljar, sandbox", Side::ours(&host, &sandboxed, &handler.name, "GET", "")?),
         ];
-        compare(&runtime, &sides, 0.85)?;
+        compare(&runtime, &sides, PAGES, 0.85)?;
     }
     runtime.block_on(host.shutdown_processes());
     Ok(())
@@ -132,7 +134,7 @@ pub(crate) fn engines(workload: &Workload, page: Option<&Path>) -> Result<()> {
                 let handler = package.descriptor.handlers.iter().find(|handler| matches!(handler.trigger, Trigger::Render { .. }));
                 let handler = handler.context("the package has no page")?.name.clone();
                 let side = Side::ours(&host, &package, &handler, "GET", "")?;
-                let rate = runtime.block_on(async { anyhow::Ok((side.together(CALLS).await?, side.together(CALLS).await?).1) })?;
+                let rate = runtime.block_on(async { anyhow::Ok((side.together(PAGES).await?, side.together(PAGES).await?).1) })?;
                 format!("{rate:.0}")
             }
         };
@@ -236,15 +238,15 @@ impl Side {
 }
 
 /// Latency one by one and throughput together, taking turns. The second side is what the others are held against.
-fn compare(runtime: &Runtime, sides: &[(&str, Side)], aim: f64) -> Result<()> {
+fn compare(runtime: &Runtime, sides: &[(&str, Side)], calls: usize, aim: f64) -> Result<()> {
     let mut latency: Vec<Vec<f64>> = vec![Vec::new(); sides.len()];
     let mut tails = latency.clone();
     let mut rates = latency.clone();
     // The first round warms all.
     for round in 0..=ROUNDS {
         for (at, (_, side)) in sides.iter().enumerate() {
-            let one_by_one = runtime.block_on(side.one_by_one(CALLS))?;
-            let rate = runtime.block_on(side.together(CALLS))?;
+            let one_by_one = runtime.block_on(side.one_by_one(calls))?;
+            let rate = runtime.block_on(side.together(calls))?;
             if round > 0 {
                 latency[at].push(one_by_one.us(0.5));
                 tails[at].push(one_by_one.us(0.99));
