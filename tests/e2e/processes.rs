@@ -79,6 +79,10 @@ impl Serving {
         Self::with(Server::start(&folder.path().join("data"), flags), folder)
     }
 
+    fn again(server: Server, folder: tempfile::TempDir) -> Self {
+        Self { server, folder }
+    }
+
     fn with(server: Server, folder: tempfile::TempDir) -> Self {
         let serving = Self { server, folder };
         assert_eq!(serving.server.belljar(&["tenants", "create", "acme"]).code, Some(0));
@@ -335,6 +339,41 @@ fn a_leak_is_cut_off_and_a_crash_loop_left_alone() {
     assert_eq!((refused.status, refused.header("retry-after")), (503, Some("1")), "{}", refused.text());
     assert_eq!(serving.server.belljar(&["processes", "reset", "acme/shop"]).code, Some(0));
     assert_eq!(serving.get("/").status, 200);
+}
+
+/// An applet that brings its own server answers as others do: values, requests, failures, health.
+#[test]
+fn an_applet_may_be_a_server_itself() {
+    let manifest = "
+runtime: { engine: node, entrypoint: src/main.ts, server: true }
+handlers:
+  - { name: hello, type: http, method: POST, path: /hello/:name, auth: none }
+  - { name: sum }
+";
+    let main = "import { createServer } from 'node:http';
+createServer(async (request, response) => {
+  if (request.method === 'GET') return response.end(JSON.stringify({ status: 'ok' }));
+  let text = '';
+  for await (const chunk of request) text += chunk;
+  const { handler, context, payload } = JSON.parse(text);
+  if (handler === 'hello') return response.writeHead(201, { 'content-type': 'text/plain' }).end(`hello ${context.params.name} of ${context.tenant}: ${JSON.stringify(payload)}`);
+  if (!Array.isArray(payload)) return response.writeHead(422).end('numbers are wanted');
+  response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(payload.reduce((a, b) => a + b, 0)));
+}).listen(process.env.SOCKET_PATH);
+";
+    let serving = Serving::start(&["--process-keep-alive"]);
+    serving.deployed("server", &applet::package_of("shop", manifest.trim_start(), main));
+    let answer = request(serving.server.at, "POST", "/acme/shop/hello/ada", &[("content-type", "application/json")], b"{\"a\":1}");
+    assert_eq!((answer.status, answer.text().as_str()), (201, "hello ada of acme: {\"a\":1}"));
+    let call = |payload: &str| serving.server.belljar(&["call", "acme/shop", "--handler", "sum", "--payload", payload, "--json"]).json();
+    assert_eq!(call("[1,2,3]")["value"], 6);
+    let failed = call("1");
+    assert!(failed["fault"]["message"].as_str().unwrap().contains("status 422: numbers are wanted"), "{failed}");
+    // With keep_alive a new server has it without a call.
+    let Serving { mut server, folder } = serving;
+    assert!(server.told.stop().success());
+    let serving = Serving::again(Server::start(&folder.path().join("data"), &["--process-keep-alive"]), folder);
+    until("the process is there", || serving.process()["state"] == "healthy");
 }
 
 #[test]

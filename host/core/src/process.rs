@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use belljar_package::{Engine, Package};
-use belljar_process::{Bound, Jail, ProcessLimits, Runtime, RuntimeKind, RuntimeSearch, Spec, Status, Supervision, Supervisor};
+use belljar_process::{Bound, Jail, ProcessLimits, Program, Runtime, RuntimeKind, RuntimeSearch, Spec, Status, Supervision, Supervisor};
 
 pub(crate) use self::call::ProcessRun;
 use self::logs::ProcessLogs;
@@ -269,12 +269,18 @@ impl Processes {
             supervision.health_ms_max = check.timeout_ms;
         }
         let logs = ProcessLogs::new(release, &version, self.log.clone(), self.source.clone(), secrets.clone());
+        let program = Program::Bundle {
+            runtime: runtime.clone(),
+            bundle: bundle.to_owned(),
+            arguments: Vec::new(),
+            is_server: package.descriptor.runtime.is_server,
+        };
         let spec = Spec {
             jail: self.jail(package, bundle),
             limits: limits.clone(),
             supervision,
             logs: Arc::new(logs),
-            ..Spec::bundle(format!("{}/{}", key.tenant, key.applet), runtime.clone(), bundle, place::sockets(&self.config.directory))
+            ..Spec::new(format!("{}/{}", key.tenant, key.applet), program, place::sockets(&self.config.directory))
         };
         Running {
             key,

@@ -25,7 +25,7 @@ use tokio_util::sync::CancellationToken;
 use crate::admin::{Admin, AdminParts};
 use crate::catalog::{Catalog, CatalogError, CatalogOptions, Preparer, SecretsKey};
 use crate::data_dir::{DataDir, DataDirError};
-use crate::directory::Active;
+use crate::directory::{Active, Directory as _};
 use crate::dispatch::{Budgets, DayUse, DirectoryMeter, Dispatcher, QuotaLog};
 use crate::front::{Front, FrontConfig, Tls, TlsError};
 use crate::logs::Logs;
@@ -223,7 +223,10 @@ impl Server {
                 }
             }
         });
-        tasks.spawn(collecting(catalog, stopping.clone()));
+        tasks.spawn(collecting(catalog.clone(), stopping.clone()));
+        if settings.process_keep_alive {
+            tasks.spawn(starting(catalog, host.clone(), stopping.clone()));
+        }
         if settings.secrets_key_is_in_data_dir() {
             tracing::warn!("the key of the secrets lies in the data directory, beside what it protects: set secrets_key_file");
         }
@@ -417,6 +420,24 @@ async fn collecting(catalog: Catalog, stopping: CancellationToken) {
             Ok(Ok(_)) => {}
             Ok(Err(error)) => tracing::error!(%error, "what is old could not be deleted"),
             Err(_) => tracing::error!("what is old could not be deleted: it panicked"),
+        }
+    }
+}
+
+/// Starts the processes of all applets that run in one; what does not start is tried again when it is called.
+async fn starting(catalog: Catalog, host: Host, stopping: CancellationToken) {
+    let all = tokio::task::spawn_blocking(move || {
+        let is_process = |active: &Arc<Active>| active.release.package().descriptor.runtime.engine.is_process();
+        let applets = catalog.applets(None).unwrap_or_default();
+        let active = applets.into_iter().filter_map(|info| catalog.active(&info.tenant, &info.applet).ok().flatten());
+        active.filter(|active| active.is_enabled && active.tenant.is_enabled).filter(is_process).collect::<Vec<_>>()
+    });
+    for active in all.await.unwrap_or_default() {
+        tokio::select! {
+            () = stopping.cancelled() => return,
+            started = host.prepare(&active.release) => if let Err(fault) = started {
+                tracing::warn!(tenant = %active.tenant.id, applet = %active.release.applet(), %fault, "a process could not be started");
+            }
         }
     }
 }

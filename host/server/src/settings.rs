@@ -289,7 +289,7 @@ settings! {
         limit_process_memory_bytes_max: u64 = 256 * MIB, ABOUT.unit("bytes").range(32 * MIB, 1 << 40);
         /// Processes of one applet of one tenant
         process_replicas: u32 = 1, ABOUT.range(1, 64);
-        /// Start a process when its applet is first called, and keep it although nobody calls it
+        /// Start processes with the server, and keep them although nobody calls them; otherwise the first call starts one
         process_keep_alive: bool = false, ABOUT;
         /// Time without a call after which a process is ended
         process_idle_ms_max: u64 = 300_000, ABOUT.unit("ms").range(100, DAY_MS);

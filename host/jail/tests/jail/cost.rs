@@ -43,6 +43,7 @@ fn make(runtime: &Runtime, way: Way) -> Applet {
         runtime: runtime.clone(),
         bundle: applet.folder.path().join("bundle.mjs"),
         arguments: arguments.iter().map(Into::into).collect(),
+        is_server: false,
     };
     let mut spec = Spec::new("bare", program, applet.sockets.path());
     if way == Way::Otherwise {

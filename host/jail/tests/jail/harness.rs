@@ -101,7 +101,7 @@ impl Applet {
         let (folder, sockets) = (directory(), directory());
         let bundle = folder.path().join("bundle.mjs");
         std::fs::write(&bundle, format!("{source}{HEALTHY}")).expect("written");
-        let program = Program::Bundle { runtime: runtime.clone(), bundle, arguments: Vec::new() };
+        let program = Program::Bundle { runtime: runtime.clone(), bundle, arguments: Vec::new(), is_server: false };
         let mut spec = Spec::new(runtime.kind.name(), program, sockets.path());
         spec.logs = Arc::new(Shown);
         spec.supervision.backoff_ms_min = 10;

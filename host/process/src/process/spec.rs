@@ -51,6 +51,8 @@ pub enum Program {
         bundle: PathBuf,
         /// Arguments for the runtime itself, as `--max-old-space-size=256`.
         arguments: Vec<OsString>,
+        /// Whether the bundle listens on `SOCKET_PATH` itself: it is started in place of our script, and asked as a [`Self::Server`] is.
+        is_server: bool,
     },
     /// A server that the applet brings along: it listens on `SOCKET_PATH`.
     Server {
@@ -59,6 +61,13 @@ pub enum Program {
         /// Its arguments.
         arguments: Vec<OsString>,
     },
+}
+
+impl Program {
+    /// Whether it answers in plain HTTP, and knows nothing of our protocol.
+    pub(crate) fn is_plain(&self) -> bool {
+        matches!(self, Self::Server { .. } | Self::Bundle { is_server: true, .. })
+    }
 }
 
 impl Spec {
@@ -70,7 +79,7 @@ impl Spec {
         bundle: impl Into<PathBuf>,
         sockets: impl Into<PathBuf>,
     ) -> Self {
-        Self::new(label, Program::Bundle { runtime, bundle: bundle.into(), arguments: Vec::new() }, sockets)
+        Self::new(label, Program::Bundle { runtime, bundle: bundle.into(), arguments: Vec::new(), is_server: false }, sockets)
     }
 
     /// Any program, with default limits and no logs.
@@ -95,14 +104,14 @@ impl Spec {
         let mut words = self.wrapper.clone();
         words.extend(cell.iter().flat_map(|cell| cell.words.iter().cloned()));
         match &self.program {
-            Program::Bundle { runtime, arguments, .. } => {
+            Program::Bundle { runtime, arguments, bundle, is_server } => {
                 words.push(runtime.program.clone().into());
                 words.extend(match cell {
                     Some(cell) => runtime_flags::jailed(runtime, directory, &cell.package),
                     None => runtime_flags::free(runtime.kind),
                 });
                 words.extend(arguments.iter().cloned());
-                words.push(directory.script().into());
+                words.push(if *is_server { bundle.clone().into() } else { directory.script().into() });
             }
             Program::Server { program, arguments } => {
                 words.push(program.clone().into());

@@ -69,7 +69,7 @@ impl Applet {
         let folder = tempfile::tempdir().expect("a directory");
         let bundle = folder.path().join("bundle.mjs");
         std::fs::write(&bundle, source).expect("written");
-        let program = Program::Bundle { runtime: runtime.clone(), bundle, arguments: Vec::new() };
+        let program = Program::Bundle { runtime: runtime.clone(), bundle, arguments: Vec::new(), is_server: false };
         Self::of(folder, program, change)
     }
 
