@@ -10,11 +10,11 @@ mod policy;
 #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "the launcher says it, and there is none"))]
 mod report;
 
-#[cfg(target_os = "linux")]
+#[cfg(unix)]
 mod control_group;
 #[cfg(target_os = "linux")]
 mod launcher;
-#[cfg(target_os = "linux")]
+#[cfg(unix)]
 mod probe;
 #[cfg(target_os = "linux")]
 mod system;
@@ -22,12 +22,12 @@ mod system;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-#[cfg(target_os = "linux")]
+#[cfg(unix)]
 pub use control_group::{ControlGroup, ControlGroups, GroupLimits, control_groups, prepare_control_groups};
 #[cfg(target_os = "linux")]
 pub use launcher::can_change_user;
 pub use policy::{Policy, PolicyError, Require};
-#[cfg(target_os = "linux")]
+#[cfg(unix)]
 pub use probe::{ProbeError, probe};
 pub use report::{Layer, LayerReport, Refusal, Report, Told};
 
@@ -39,6 +39,13 @@ pub const REFUSED: u8 = 125;
 #[cfg(target_os = "linux")]
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     launcher::main(args.into_iter().collect())
+}
+
+/// There is no jail on this platform: nobody changes users for one.
+#[cfg(all(unix, not(target_os = "linux")))]
+#[must_use]
+pub fn can_change_user() -> bool {
+    false
 }
 
 /// There is no jail on this platform: refuses.

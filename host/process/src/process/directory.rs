@@ -104,7 +104,14 @@ pub(crate) struct Peer {
     pub(crate) user: Uid,
 }
 
+/// Nobody may where it is not known who it is.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn check_peer(_: impl AsFd, allowed: Peer) -> Result<(), String> {
+    Err(format!("whether a process of group {} is at the other end cannot be told on this platform", allowed.group.as_raw_nonzero()))
+}
+
 /// Whether the other end of a socket is held by one that may.
+#[cfg(target_os = "linux")]
 pub(crate) fn check_peer(socket: impl AsFd, allowed: Peer) -> Result<(), String> {
     let peer = rustix::net::sockopt::socket_peercred(socket)
         .map_err(|error| format!("who is at the other end of the socket is not known: {error}"))?;

@@ -53,6 +53,13 @@ impl Drop for KillOnDrop {
 }
 
 /// Becomes readable when the process has exited.
+#[cfg(not(target_os = "linux"))]
+pub(super) fn exit_of(_: Pid) -> std::io::Result<AsyncFd<OwnedFd>> {
+    Err(std::io::Error::new(std::io::ErrorKind::Unsupported, "applets in processes run on Linux only"))
+}
+
+/// Becomes readable when the process has exited.
+#[cfg(target_os = "linux")]
 #[expect(
     deprecated,
     reason = "what replaces it is unsafe for types that change their descriptor under it; an OwnedFd does not"
