@@ -528,6 +528,7 @@ impl Host {
 
     async fn call(&self, release: &Release, mut invocation: Invocation, sink: &mut dyn ResponseSink) -> Outcome {
         let id = invocation.id.take().unwrap_or_else(|| self.new_id());
+        let source = invocation.source.take().unwrap_or_else(|| self.inner.source.clone());
         let Some(handler) = release.package().descriptor.handlers.iter().find(|h| h.name == invocation.handler) else {
             let names: Vec<_> = release.package().descriptor.handlers.iter().map(|h| h.name.as_str()).collect();
             let message = format!("applet {} has no handler {:?}; it has: {}", release.applet(), invocation.handler, names.join(", "));
@@ -564,8 +565,7 @@ impl Host {
             job: invocation.job.clone(),
         };
         let who = Who { tenant: release.tenant(), applet: release.applet(), package: Some(release.package()), origin: &origin };
-        let (capabilities, host_bytes) = self.capabilities(who, release.grants(), limits, context, &deadline);
-        let source = self.inner.source.clone();
+        let (capabilities, host_bytes) = self.capabilities(who, release.grants(), limits, context, &deadline, &source);
         let prepared = match ready {
             Engine::Sandbox(prepared) => prepared,
             Engine::Process(running) => {
@@ -641,13 +641,14 @@ impl Host {
             job: None,
         };
         let who = Who { tenant: &tenant, applet: &applet, package: None, origin: &origin };
-        let (mut capabilities, host_bytes) = self.capabilities(who, &grants, &limits, context, &deadline);
+        let source = self.inner.source.clone();
+        let (mut capabilities, host_bytes) = self.capabilities(who, &grants, &limits, context, &deadline, &source);
         capabilities.modules = modules;
         let task = Task::program(&id, &tenant, &applet, &grants, program);
         let run = Run {
             prepared: &base,
             limits: &limits,
-            source: self.inner.source.clone(),
+            source,
             capabilities,
             host_bytes,
             task,
@@ -679,6 +680,7 @@ impl Host {
         limits: &Limits,
         context: LogContext,
         deadline: &Deadline,
+        source: &Arc<dyn Source>,
     ) -> (Capabilities, HostBytes) {
         let host_bytes = HostBytes::new(limits.host_bytes_max);
         let inner = &self.inner;
@@ -715,7 +717,7 @@ impl Host {
             jobs,
             // Computation only: nothing to grant.
             crypto: self.inner.crypto.session(limits.crypto.clone(), host_bytes.clone()),
-            log: LogSession::new(context, self.inner.log.clone(), self.inner.source.clone(), limits),
+            log: LogSession::new(context, self.inner.log.clone(), source.clone(), limits),
             modules: None,
             watch,
         };

@@ -40,7 +40,7 @@ pub use catalog::{Catalog, CatalogError, DirectoryCatalog, Release};
 pub use engine::cache::CacheError;
 pub use engine::prepare::Prepared;
 pub use engine::sandbox::{FUEL_YIELD_INTERVAL as TURN_FUEL, SandboxError};
-pub use floor::clock::{Seeded, Source, System};
+pub use floor::clock::{Seeded, Source, System, Virtual};
 pub use floor::deadline::Deadline;
 pub use floor::fault::{Blame, ErrorRole, Fault, FaultCode, Frame, ThrownError};
 pub use floor::grants::Grants;
