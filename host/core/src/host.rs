@@ -9,7 +9,7 @@ use belljar_package::{Engine as EngineKind, Package};
 use crate::capability::crypto::Crypto;
 use crate::capability::db::{Databases, DatabasesConfig, DbSession};
 use crate::capability::events::{EventSink, EventsSession};
-use crate::capability::http::{HostBytes, HttpClient, HttpConfig, HttpConfigError, HttpRules, HttpSession};
+use crate::capability::http::{HostBytes, HttpClient, HttpConfig, HttpConfigError, HttpRules, HttpSession, HttpTransport};
 use crate::capability::jobs::{JobSink, JobsSession};
 use crate::capability::kv::{KvOwner, KvSession, KvStore, SqliteKv};
 use crate::capability::log::{LogContext, LogSession, LogSink};
@@ -69,6 +69,7 @@ pub struct HostBuilder {
     instances_max: u32,
     images_max: usize,
     http: HttpConfig,
+    http_transport: Option<Arc<dyn HttpTransport>>,
     databases: DatabasesConfig,
     kv: Option<Arc<dyn KvStore>>,
     secrets: Option<Arc<dyn SecretSource>>,
@@ -125,6 +126,13 @@ impl HostBuilder {
     #[must_use]
     pub fn http(mut self, http: HttpConfig) -> Self {
         self.http = http;
+        self
+    }
+
+    /// Carries the http of applets in place of the network: for tests and simulations. What the rules of a manifest refuse does not come to it.
+    #[must_use]
+    pub fn http_transport(mut self, transport: Arc<dyn HttpTransport>) -> Self {
+        self.http_transport = Some(transport);
         self
     }
 
@@ -237,6 +245,7 @@ impl HostBuilder {
             jobs: self.jobs,
             crypto: Crypto::new(),
             http_config: self.http,
+            http_transport: self.http_transport,
             http: OnceLock::new(),
             limits: self.limits,
             source: self.source,
@@ -294,6 +303,7 @@ struct Inner {
     jobs: Option<Arc<dyn JobSink>>,
     crypto: Crypto,
     http_config: HttpConfig,
+    http_transport: Option<Arc<dyn HttpTransport>>,
     http: OnceLock<HttpClient>,
     limits: Limits,
     source: Arc<dyn Source>,
@@ -374,6 +384,7 @@ impl Host {
             instances_max: INSTANCES_MAX,
             images_max: IMAGES_MAX,
             http: HttpConfig::default(),
+            http_transport: None,
             databases: DatabasesConfig::default(),
             kv: None,
             secrets: None,
@@ -731,6 +742,10 @@ impl Host {
         }
         // The configuration was checked when the host was built.
         let client = HttpClient::new(&self.inner.http_config).ok()?;
+        let client = match &self.inner.http_transport {
+            Some(transport) => client.with_transport(transport.clone()),
+            None => client,
+        };
         Some(self.inner.http.get_or_init(|| client))
     }
 }
