@@ -41,6 +41,8 @@ const HEAD_BYTES = 'belljar-head-bytes';
 /** Bytes of a request that are read at once. */
 const WHOLE_BYTES_MAX = 1 << 20;
 const FRAME_BYTES = 256 << 10;
+/** Turns of the queue of microtasks after which a stream has nothing more to give at once. */
+const TICKS = 8;
 const BROKEN = 0xffff_ffff;
 const TEXT_CHARS_MAX = 8_192;
 const ERRORS_MAX = 16;
@@ -1136,20 +1138,41 @@ function checkResponse(response) {
   }
 }
 
-/** @param {Invocation} invocation @param {Response} response @returns {Outgoing} */
-function outgoingResponse(invocation, response) {
+/** @param {Invocation} invocation @param {Response} response @returns {Promise<Outgoing>} */
+async function outgoingResponse(invocation, response) {
   checkResponse(response);
+  const isKnown = wholes.has(response) || response.body === null;
+  const known = wholes.get(response) ?? '';
+  const source = isKnown ? sourceOfBytes(undefined) : sourceOfStream(response.body);
+  // A page without anything that is late is there at once: it is one piece, and costs as much as one.
+  const taken = isKnown ? { bytes: typeof known === 'string' ? encoder.encode(known) : known, reading: source.read(), isOver: true } : await take(source, source.read());
   const head = { kind: 'response', status: response.status, headers: [...response.headers], logs: invocation.takeLines() };
-  const isKnown = wholes.has(response);
-  if ((isKnown || response.body === null) && invocation.waits.length === 0) {
-    const body = wholes.get(response) ?? '';
-    const bytes = typeof body === 'string' ? encoder.encode(body) : body;
+  if (taken.isOver && invocation.waits.length === 0) {
     invocation.end();
-    return outgoing({ ...head, bodyBytes: bytes.length }, bytes);
+    return outgoing({ ...head, bodyBytes: taken.bytes.length }, taken.bytes);
   }
   const headBytes = encoder.encode(stringify(head));
-  const source = isKnown ? sourceOfBytes(cryptoBytes(wholes.get(response) ?? '')) : response.body === null ? sourceOfBytes(undefined) : sourceOfStream(response.body);
-  return { status: 200, headers: { [HEAD_BYTES]: `${headBytes.length}` }, body: frames(invocation, headBytes, source) };
+  return { status: 200, headers: { [HEAD_BYTES]: `${headBytes.length}` }, body: frames(invocation, headBytes, source, taken) };
+}
+
+/** @typedef {{ bytes: Uint8Array, reading: Promise<Uint8Array | undefined>, isOver: boolean }} Taken what was there, and the read that was not answered */
+
+/** What a source gives at once. @param {Source} source @param {Promise<Uint8Array | undefined>} reading @returns {Promise<Taken>} */
+async function take(source, reading) {
+  /** @type {Uint8Array[]} */
+  const chunks = [];
+  for (let bytes = 0; ; reading = source.read()) {
+    /** @type {{ chunk: Uint8Array | undefined } | undefined} */
+    let next;
+    reading.then((chunk) => { next = { chunk }; }, () => {});
+    for (let tick = 0; tick < TICKS && next === undefined; tick++) await undefined;
+    if (next?.chunk === undefined || bytes >= FRAME_BYTES) {
+      const all = chunks.length === 1 ? /** @type {Uint8Array} */ (chunks[0]) : Buffer.concat(chunks);
+      return { bytes: all, reading, isOver: next !== undefined && next.chunk === undefined };
+    }
+    chunks.push(next.chunk);
+    bytes += next.chunk.length;
+  }
 }
 
 /** @param {number} length @param {Uint8Array} [bytes] @returns {Uint8Array} */
@@ -1160,16 +1183,21 @@ function frame(length, bytes) {
   return all;
 }
 
-/** Head, body and end of a streamed answer; it goes on until what was given to waitUntil is done. @param {Invocation} invocation @param {Uint8Array} head @param {Source} source */
-async function* frames(invocation, head, source) {
+/** Head, body and end of a streamed answer; it goes on until what was given to waitUntil is done. @param {Invocation} invocation @param {Uint8Array} head @param {Source} source @param {Taken} taken */
+async function* frames(invocation, head, source, taken) {
   let complete = false;
   try {
     yield head;
-    for (let chunk = await source.read(); chunk !== undefined; chunk = await source.read()) {
-      for (let at = 0; at < chunk.length; at += FRAME_BYTES) {
-        const piece = chunk.subarray(at, at + FRAME_BYTES);
+    for (let { bytes, reading, isOver } = taken; ; ) {
+      for (let at = 0; at < bytes.length; at += FRAME_BYTES) {
+        const piece = bytes.subarray(at, at + FRAME_BYTES);
         yield frame(piece.length, piece);
       }
+      const chunk = isOver ? undefined : await reading;
+      if (chunk === undefined) break;
+      const more = await take(source, source.read());
+      bytes = more.bytes.length === 0 ? chunk : Buffer.concat([chunk, more.bytes]);
+      ({ reading, isOver } = more);
     }
     complete = true;
     await invocation.flush();
@@ -1201,14 +1229,14 @@ async function run(namespace, invocation) {
     const { batch } = invocation;
     const retries = batch === undefined ? [] : Batch.wanted(batch);
     if (head.request !== undefined) {
-      if (isResponse(value)) return outgoingResponse(invocation, value);
-      if (!mustRespond) return outgoingResponse(invocation, value === undefined ? new AppletResponse(null, { status: 204 }) : jsonResponse(toJson(value)));
+      if (isResponse(value)) return await outgoingResponse(invocation, value);
+      if (!mustRespond) return await outgoingResponse(invocation, value === undefined ? new AppletResponse(null, { status: 204 }) : jsonResponse(toJson(value)));
     }
     await invocation.settleWaits();
     await invocation.flushing;
     if (batch?.isAnswered) return finished(invocation, stringify({ retry: retries }));
     if (retries.length > 0) throw new SavedError('the queue handler asked for a retry');
-    if (isResponse(value)) return outgoingResponse(invocation, value);
+    if (isResponse(value)) return await outgoingResponse(invocation, value);
     if (mustRespond) throw new HandlerFailure('invalid-result', `fetch() must return a Response, not ${value === null ? 'null' : `a value of type ${typeof value}`}`);
     return finished(invocation, value === undefined ? undefined : toJson(value));
   } catch (error) {
@@ -1258,7 +1286,8 @@ async function invoke(namespace, incoming) {
   if (parsed.request?.hasBody !== true) stream = undefined;
   const invocation = new Invocation(parsed, body, stream);
   incoming.onAbort(() => invocation.abort());
-  return storage.run(invocation, run, namespace, invocation);
+  // Awaited here: an applet may have replaced `then` of promises.
+  return await storage.run(invocation, run, namespace, invocation);
 }
 
 /** @param {any} namespace */

@@ -34,16 +34,28 @@ page.on('response', (response) => {
   if (response.status() >= 400 && !response.url().endsWith('/favicon.ico')) complaints.push(`status ${response.status()}: ${response.url()}`);
 });
 
+/** Scripts of pages wait here until what the server has sent is marked. */
+let held = [];
+await page.route('**/assets/pages/*.js', (route) => (held === undefined ? route.continue() : void held.push(route)));
+
 /** React keeps its own properties on elements that it has brought to life. */
 const isAlive = (selector) => Object.keys(document.querySelector(selector) ?? {}).some((key) => key.startsWith('__reactFiber$'));
 
 const steps = {
-  /** Where the page ends up, and its status. */
-  goto: async (path) => (await page.goto(new URL(path, spec.url).href)).status(),
+  /** Opens a page, and marks every element before a script runs. Gives its status. */
+  goto: async (path) => {
+    held = [];
+    const response = await page.goto(new URL(path, spec.url).href, { waitUntil: 'domcontentloaded' });
+    await page.evaluate(() => { for (const element of document.querySelectorAll('*')) element.fromServer = true; });
+    const waiting = held;
+    held = undefined;
+    for (const route of waiting) await route.continue();
+    await page.waitForLoadState('load');
+    return response.status();
+  },
   /** Waits until an element has come to life. */
   alive: async (selector) => (await page.waitForFunction(isAlive, selector), true),
-  /** Marks an element, so that `marked` can tell whether it is still the server's own. */
-  mark: (selector) => page.evaluate((selector) => { document.querySelector(selector).fromServer = true; }, selector),
+  /** Whether an element is still the server's own. */
   marked: (selector) => page.evaluate((selector) => document.querySelector(selector)?.fromServer === true, selector),
   click: (selector) => page.click(selector),
   /** Waits until an element has this text. */

@@ -11,6 +11,7 @@ mod delivery;
 mod determinism;
 mod engines;
 mod examples;
+mod external;
 mod faults;
 mod front;
 mod intl;

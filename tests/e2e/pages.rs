@@ -59,12 +59,15 @@ struct Served {
 
 impl Served {
     fn start(engine: &str) -> Option<Self> {
-        let folder = dashboard(engine)?;
+        Some(Self::of(dashboard(engine)?))
+    }
+
+    fn of(folder: TempDir) -> Self {
         let data = tempfile::tempdir().unwrap();
         let server = Server::start(data.path(), &[]);
         fine(server.belljar(&["tenants", "create", "acme"]));
         fine(server.belljar(&["deploy", folder.path().to_str().unwrap(), "--tenant", "acme", "--grant", "all"]));
-        Some(Self { server, folder, _data: data })
+        Self { server, folder, _data: data }
     }
 
     /// The key of a user who holds these permissions.
@@ -112,21 +115,25 @@ const response = await handlers[name]({ ...context, signal: new AbortController(
 process.stdout.write(await response.text());
 ";
 
-/// `None` where there is no Node.
-fn in_node(folder: &Path, name: &str, page: &str, url: &str) -> Option<String> {
-    let data = data_of(page);
-    let (props, told) = (&data["props"], &data["page"]);
+/// The bundle of a folder, in a file of its own.
+fn bundle(folder: &Path) -> TempDir {
     let package = belljar_build::build(folder).unwrap_or_else(|error| panic!("{:#?}", error.problems())).package;
     let work = tempfile::tempdir().unwrap();
-    let bundle = work.path().join("bundle.mjs");
-    std::fs::write(&bundle, package.bundle).unwrap();
-    let script = work.path().join("render.mjs");
-    std::fs::write(&script, NODE).unwrap();
+    std::fs::write(work.path().join("bundle.mjs"), package.bundle).unwrap();
+    std::fs::write(work.path().join("render.mjs"), NODE).unwrap();
+    work
+}
+
+/// `None` where there is no Node.
+fn in_node(work: &Path, name: &str, page: &str, url: &str) -> Option<String> {
+    let data = data_of(page);
+    let (props, told) = (&data["props"], &data["page"]);
     let rows =
         json!({ "query": props.get("departments").or(props.get("expenses")), "queryOne": props.get("department") });
     let context = json!({ "locale": told["locale"], "permissions": told["permissions"], "user": told["user"], "params": told["params"], "request": { "url": url } });
-    let spec = json!({ "bundle": bundle, "name": format!("belljar$page${name}"), "context": context, "rows": rows });
-    let output = Command::new("node").arg(script).arg(spec.to_string()).env("NODE_ENV", "production").output();
+    let spec = json!({ "bundle": work.join("bundle.mjs"), "name": format!("belljar$page${name}"), "context": context, "rows": rows });
+    let output =
+        Command::new("node").arg(work.join("render.mjs")).arg(spec.to_string()).env("NODE_ENV", "production").output();
     let Ok(output) = output else {
         eprintln!("skipped: the comparison with node, which is not installed");
         return None;
@@ -144,6 +151,7 @@ fn a_page_has_the_same_bytes_wherever_it_is_rendered() {
         let key = served.key(&["finance.read", "finance.write"]);
         let all: Vec<(&str, &str)> =
             LOCALES.iter().flat_map(|locale| paths.iter().map(|path| (*locale, *path))).collect();
+        let work = bundle(served.folder.path());
         let pages: Vec<String> = all.iter().map(|(locale, path)| served.page(&key, locale, path)).collect();
         for ((locale, path), page) in all.iter().zip(&pages) {
             let begin = format!(r#"<!DOCTYPE html><html lang="{locale}" dir="ltr"><head><meta charSet="utf-8"/>"#);
@@ -154,7 +162,7 @@ fn a_page_has_the_same_bytes_wherever_it_is_rendered() {
                 _ => continue,
             };
             let url = format!("http://pages.example/acme/finance-dashboard{path}");
-            if let Some(html) = in_node(served.folder.path(), name, page, &url) {
+            if let Some(html) = in_node(work.path(), name, page, &url) {
                 assert_eq!(html, *page, "{engine} {locale} {path}");
             }
         }
@@ -197,7 +205,7 @@ fn what_a_user_may_not_see_is_not_in_the_page() {
         let csv = served.get(&reader, "en", "/export.csv");
         assert_eq!(csv.header("content-type"), Some("text/csv; charset=utf-8"));
         assert_eq!(
-            (csv.text().lines().count(), csv.text().lines().nth(2)),
+            (csv.text().lines().count(), csv.text().lines().nth(3)),
             (9, Some(r#""office","2026-01-31","Rent","12000.00""#))
         );
 
@@ -240,10 +248,9 @@ fn pages_come_to_life_in_a_browser() {
         let Some(served) = Served::start(engine) else { return };
         let key = served.key(&["finance.read", "finance.write"]);
         let at = |path: &str| json!(["goto", format!("/acme/finance-dashboard{path}")]);
-        // What was marked before the page came to life is still there: React has taken the server's elements as its own.
+        // What was there before the script ran is still there: React has taken the server's elements as its own.
         let dashboard = [
             (at("/"), json!(200)),
-            (json!(["mark", "main"]), Value::Null),
             (json!(["alive", "input"]), json!(true)),
             (json!(["title"]), json!("Ausgaben")),
             (json!(["text", "output"]), json!("3 von 3 Abteilungen")),
@@ -256,7 +263,6 @@ fn pages_come_to_life_in_a_browser() {
         ];
         let report = [
             (at("/reports/engineering"), json!(200)),
-            (json!(["mark", "main"]), Value::Null),
             (json!(["alive", "button"]), json!(true)),
             (json!(["shows", "table", "Compilers & </script> tools"]), json!(true)),
             (json!(["click", "button"]), Value::Null),
@@ -274,6 +280,31 @@ fn pages_come_to_life_in_a_browser() {
         let Some(found) = look(&served.server, &key, &steps) else { return };
         assert_eq!(found, expected, "{engine}");
     }
+}
+
+#[test]
+fn a_page_that_differs_in_the_browser_is_noticed() {
+    // What the tests above look for would be seen if it were there.
+    let Some(folder) = dashboard("wasm") else { return };
+    let file = folder.path().join("src/dashboard.tsx");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let changed = text.replace("<h1>{texts.title}</h1>", "<h1>{typeof window}</h1>");
+    assert_ne!(changed, text);
+    std::fs::write(file, changed).unwrap();
+    let served = Served::of(folder);
+    let key = served.key(&["finance.read"]);
+    let steps = [
+        json!(["goto", "/acme/finance-dashboard/"]),
+        json!(["shows", "h1", "object"]),
+        json!(["marked", "main"]),
+        json!(["complaints"]),
+    ];
+    let Some(found) = look(&served.server, &key, &steps) else { return };
+    assert_eq!(found[2], json!(false), "React has made the page anew");
+    let told = found[3]
+        .as_array()
+        .is_some_and(|all| all.iter().any(|line| line.as_str().is_some_and(|line| line.contains("#418"))));
+    assert!(told, "{found:?}");
 }
 
 #[test]

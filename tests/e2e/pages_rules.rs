@@ -4,7 +4,8 @@ use belljar::{FaultCode, Host, HttpReply, Invocation, Outcome, Payload, Release,
 use belljar_tests::{applet, host, npm};
 use serde_json::{Value, json};
 
-const MANIFEST: &str = "id: rules\nversion: 1.0.0\nname: Rules\nruntime: { entrypoint: main.ts, locales: [en, ar] }\nhandlers:
+const MANIFEST: &str =
+    "id: rules\nversion: 1.0.0\nname: Rules\nruntime: { entrypoint: main.ts, locales: [en, ar] }\nhandlers:
   - { name: late, type: render, component: late.tsx, path: /late, auth: none, hydrate: false }
   - { name: partial, type: render, component: partial.tsx, path: /partial, auth: none, hydrate: false }
   - { name: broken, type: render, component: broken.tsx, path: /broken, auth: none }
@@ -91,7 +92,10 @@ async fn what_is_late_comes_later_and_what_breaks_is_told() {
     assert!(partial.contains("<i>wait</i>") && partial.ends_with("</body></html>"), "{partial}");
     assert!(!partial.contains("the part broke"), "an error's text is not for everybody: {partial}");
     let lines = host::log().of(&outcome.id);
-    let told = lines.iter().any(|line| line.message.contains(r#"a part of the page "partial" cannot be rendered"#) && line.message.contains("the part broke"));
+    let told = lines.iter().any(|line| {
+        line.message.contains(r#"a part of the page "partial" cannot be rendered"#)
+            && line.message.contains("the part broke")
+    });
     assert!(told && lines.len() == 1, "{lines:#?}");
 
     let outcome = get(host, &release, "broken", "/broken", &[], "en").await;
@@ -107,7 +111,15 @@ async fn what_a_page_is_given_stays_what_it_is() {
     let host = host::shared();
     let Some(release) = release(host) else { return };
     let name = "<img src=x onerror=alert(1)>";
-    let outcome = get(host, &release, "hostile", "/t/rules/hostile/%3Cimg%20src=x%20onerror=alert(1)%3E", &[("name", name)], "ar-EG").await;
+    let outcome = get(
+        host,
+        &release,
+        "hostile",
+        "/t/rules/hostile/%3Cimg%20src=x%20onerror=alert(1)%3E",
+        &[("name", name)],
+        "ar-EG",
+    )
+    .await;
     let page = html(&outcome);
     assert!(page.starts_with(r#"<!DOCTYPE html><html lang="ar" dir="rtl">"#), "{page}");
     assert!(!page.contains("alert(1)</script>") && !page.contains("<img") && !page.contains("<!--"), "{page}");

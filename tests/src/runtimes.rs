@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 /// Folders with `node_modules` of runtimes.
 pub fn packages() -> Vec<PathBuf> {
-    if let Some(set) = std::env::var_os("BELLJAR_RUNTIME_PACKAGES") {
-        return std::env::split_paths(&set).collect();
+    if let Ok(set) = std::env::var("BELLJAR_RUNTIME_PACKAGES") {
+        return set.split(',').map(PathBuf::from).collect();
     }
     let folder = crate::host::user_cache().join("runtimes");
     ["bun", "node", "deno"].map(|name| folder.join(name)).to_vec()

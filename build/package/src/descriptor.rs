@@ -99,6 +99,10 @@ pub struct Runtime {
     /// under `node_modules/`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub external: Vec<String>,
+    /// Whether the bundle is a server itself: it listens on the socket that `SOCKET_PATH` names, and is asked for every handler
+    /// (`docs/process.md`). For process engines only.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_server: bool,
 }
 
 /// The engines a manifest can name.

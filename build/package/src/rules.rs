@@ -261,6 +261,10 @@ impl Descriptor {
             check("runtime.locales", rule(!has_extension(tag), "a locale has no extensions"))?;
             check("runtime.locales", rule(!locales[..index].contains(tag), "a locale is there twice"))?;
         }
+        let is_server = self.runtime.is_server;
+        check("runtime.server", rule(!is_server || self.runtime.engine.is_process(), "only process engines can be servers"))?;
+        let has_page = self.handlers.iter().any(|handler| matches!(handler.trigger, Trigger::Render { .. }));
+        check("runtime.server", rule(!is_server || !has_page, "a server renders its pages itself"))?;
         let externals = &self.runtime.external;
         check("runtime.external", rule(externals.len() <= EXTERNALS_MAX, "the list is too long"))?;
         check("runtime.external", rule(externals.is_empty() || self.runtime.engine.is_process(), "only process engines have packages"))?;

@@ -24,6 +24,7 @@ fn descriptor() -> Descriptor {
             health_check: None,
             locales: vec!["en".into(), "de-AT".into()],
             external: Vec::new(),
+            is_server: false,
         },
         handlers: vec![
             Handler { name: "default".into(), export: "default".into(), trigger: Trigger::Call {} },

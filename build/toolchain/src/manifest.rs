@@ -61,6 +61,8 @@ pub struct Manifest {
     pub locales: Vec<At<String>>,
     /// npm packages that are no part of the bundle; process engines only.
     pub external: Vec<At<String>>,
+    /// Whether the entry file is a server itself.
+    pub is_server: bool,
     /// The handlers as written; may be empty.
     pub handlers: Vec<ManifestHandler>,
     /// Which pages of other origins may call them.
@@ -188,6 +190,7 @@ fn read(reader: &mut Reader<'_>, root: &Node, file: &SourceFile) -> Option<Manif
         health_check: runtime.health_check,
         locales: runtime.locales,
         external: runtime.external,
+        is_server: runtime.is_server,
         handlers,
         cors,
         permissions,
@@ -266,10 +269,11 @@ struct Runtime {
     health_check: Option<HealthCheck>,
     locales: Vec<At<String>>,
     external: Vec<At<String>>,
+    is_server: bool,
 }
 
-const RUNTIME_KEYS: [&str; 9] =
-    ["engine", "version", "entrypoint", "limits", "healthCheck", "locales", "external", "resources", "health_check"];
+const RUNTIME_KEYS: [&str; 10] =
+    ["engine", "version", "entrypoint", "limits", "healthCheck", "locales", "external", "server", "resources", "health_check"];
 
 impl Runtime {
     fn read(reader: &mut Reader<'_>, node: &Node, resources: Option<&Node>) -> Option<Self> {
@@ -306,7 +310,8 @@ impl Runtime {
             .and_then(|node| health_check(reader, node));
         let locales = fields.get("locales").map(|node| locales::read(reader, node)).unwrap_or_default();
         let external = external::read(reader, &fields, engine);
-        Some(Self { engine, version, entrypoint, limits, health_check, locales, external })
+        let is_server = external::server(reader, &fields, engine);
+        Some(Self { engine, version, entrypoint, limits, health_check, locales, external, is_server })
     }
 }
 

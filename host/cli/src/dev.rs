@@ -27,7 +27,7 @@ use crate::args::operator::DevArgs;
 use crate::exit_codes;
 use crate::failure::Failure;
 use crate::local;
-use directory::AtRoot;
+use directory::{Anybody, AtRoot};
 use lines::Lines;
 use swap::Workbench;
 use watch::Watch;
@@ -101,7 +101,8 @@ async fn serve(args: &DevArgs) -> Result<i32, Failure> {
     let dispatcher = Dispatcher::new(host.clone(), scheduler, lines.clone(), Arc::new(Budgets::default()), None);
     let directory = Arc::new(AtRoot::new(catalog.clone(), tenant.clone()));
     let config = FrontConfig { has_error_details: true, has_usage_headers: true, ..FrontConfig::default() };
-    let front = Front::new(config, directory.clone(), dispatcher);
+    let anybody = Arc::new(Anybody::new(directory.clone(), args.user.clone()));
+    let front = Front::with_authenticator(config, directory.clone(), dispatcher, anybody);
     let serving = tokio::spawn(front.clone().serve(listener, None));
 
     let stopping = host.clone();

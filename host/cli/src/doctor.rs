@@ -6,6 +6,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use belljar::package::Engine;
+use belljar::process_engine::{ControlGroups, LayerReport, control_groups};
 use belljar::{Host, Limits};
 use serde_json::{Map, Value, json};
 
@@ -93,6 +94,7 @@ fn findings() -> Vec<Finding> {
         }),
     }
     findings.extend(runtimes());
+    findings.extend(jail());
     findings.extend(cache());
     let cpus = std::thread::available_parallelism().map_or(1, usize::from);
     findings.push(good("cpus", cpus.into(), "usable by this process"));
@@ -143,6 +145,44 @@ fn of_host(host: &Host) -> Vec<Finding> {
         value: note.as_str().into(),
         meaning: String::new(),
     }));
+    findings
+}
+
+/// What of the jail of processes can be had, layer by layer: each was tried.
+fn jail() -> Vec<Finding> {
+    let poor = |value: String| {
+        let meaning = "applets in processes can do what this user can".to_owned();
+        vec![Finding { name: "jail", state: State::Poor, value: value.into(), meaning }]
+    };
+    let Some(jail) = local::jail() else { return poor("this command's own file is not known".into()) };
+    let report = match jail.probe() {
+        Ok(report) => report,
+        Err(error) => return poor(chain(&error)),
+    };
+    let mut findings: Vec<Finding> = report
+        .layers
+        .into_iter()
+        .map(|LayerReport { layer, active, note }| Finding {
+            name: layer.name(),
+            state: if active { State::Good } else { State::Poor },
+            value: if active { "active" } else { "not active" }.into(),
+            meaning: format!("jail of processes{}{note}", if note.is_empty() { "" } else { ": " }),
+        })
+        .collect();
+    let (state, value, meaning) = match control_groups() {
+        ControlGroups::Usable { path, controllers } if controllers.is_empty() => {
+            let meaning = format!("{} hands no controllers on; watchdogs keep the limits of processes, ten times in a second", path.display());
+            (State::Poor, "not active".into(), meaning)
+        }
+        ControlGroups::Usable { path, controllers } => {
+            (State::Good, controllers.join(" "), format!("cgroup v2 in {}: exact limits for processes", path.display()))
+        }
+        ControlGroups::ReadOnly { path } => {
+            (State::Poor, "not active".into(), format!("{} may not be written; watchdogs keep the limits of processes, ten times in a second", path.display()))
+        }
+        ControlGroups::Absent => (State::Poor, "not active".into(), "there is no cgroup v2; watchdogs keep the limits of processes, ten times in a second".into()),
+    };
+    findings.push(Finding { name: "control-group", state, value: value.into(), meaning });
     findings
 }
 

@@ -4,6 +4,7 @@ use std::future::Future;
 use std::path::PathBuf;
 
 use anyhow::Context as _;
+use belljar::process_engine::{Jail, Require};
 use belljar::{Host, HostBuilder, HttpConfig, Limits, ProcessConfig, Seeded, TenantId};
 
 use crate::args::LimitArgs;
@@ -30,13 +31,21 @@ pub(crate) fn cache_dir() -> Option<PathBuf> {
 pub(crate) fn processes(directory: PathBuf) -> ProcessConfig {
     let mut config = ProcessConfig::new(directory);
     config.packages = runtime_packages();
+    config.jail = jail();
     config
 }
 
-/// Folders in which runtimes may have been installed as npm packages: those of `BELLJAR_RUNTIME_PACKAGES` (as in `PATH`), else the cache's.
+/// What this machine has of the jail of processes, made by this command.
+pub(crate) fn jail() -> Option<Jail> {
+    let program = std::env::current_exe().ok()?;
+    Some(Jail::new(vec![program.into(), crate::JAIL.into()], Require::BestEffort))
+}
+
+/// Folders in which runtimes may have been installed as npm packages: those of `BELLJAR_RUNTIME_PACKAGES` (with commas between
+/// them, as the setting of that name has them), else the cache's.
 pub(crate) fn runtime_packages() -> Vec<PathBuf> {
-    if let Some(set) = std::env::var_os("BELLJAR_RUNTIME_PACKAGES") {
-        return std::env::split_paths(&set).filter(|path| !path.as_os_str().is_empty()).collect();
+    if let Ok(set) = std::env::var("BELLJAR_RUNTIME_PACKAGES") {
+        return set.split(',').map(str::trim).filter(|path| !path.is_empty()).map(PathBuf::from).collect();
     }
     let folder = cache_dir().and_then(|dir| dir.parent().map(|base| base.join("runtimes")));
     folder.into_iter().flat_map(|folder| ["bun", "node", "deno"].map(|name| folder.join(name))).collect()

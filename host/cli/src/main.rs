@@ -44,11 +44,21 @@ mod triggers;
 mod types;
 mod values;
 
+use std::process::ExitCode;
+
 use clap::Parser;
 
 use args::{Cli, Command};
 
-fn main() {
+/// The hidden command that starts a process in its jail (`docs/jail.md`).
+pub(crate) const JAIL: &str = "jail";
+
+fn main() -> ExitCode {
+    // Becomes the process that it is to jail: nothing may have been started before.
+    let mut args = std::env::args_os().skip(1);
+    if args.next().is_some_and(|first| first == JAIL) {
+        return belljar_jail::main(args);
+    }
     let Cli { command } = Cli::parse();
     let json = command.json();
     let done = match command {

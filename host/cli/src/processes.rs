@@ -1,7 +1,7 @@
 //! `belljar processes`: the processes of applets that run in one.
 
 use http::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::args::operator::ProcessesCommand;
 use crate::deploy::told;
@@ -21,7 +21,7 @@ pub(crate) fn run(command: &ProcessesCommand) -> Result<i32, Failure> {
             if server.json {
                 return told(&answer, "", true);
             }
-            let mut table = Table::new(&["applet", "version", "engine", "state", ">processes", ">calls", ">failures", "reason"]);
+            let mut table = Table::new(&["applet", "version", "engine", "state", "jail", ">processes", ">calls", ">failures", "reason"]);
             for item in answer["items"].as_array().into_iter().flatten() {
                 let processes: Vec<String> = item["processes"].as_array().into_iter().flatten().map(count).collect();
                 table.row([
@@ -29,6 +29,7 @@ pub(crate) fn run(command: &ProcessesCommand) -> Result<i32, Failure> {
                     text(&item["version"]),
                     text(&item["engine"]),
                     text(&item["state"]),
+                    jail(&item["jails"][0]),
                     processes.join(" "),
                     count(&item["calls"]),
                     count(&item["failures"]),
@@ -44,4 +45,11 @@ pub(crate) fn run(command: &ProcessesCommand) -> Result<i32, Failure> {
             told(&json!({ "ok": true }), &format!("the processes of {}/{} start anew with the next call", applet.tenant, applet.applet), server.json)
         }),
     }
+}
+
+/// How many of its layers are active.
+fn jail(report: &Value) -> String {
+    let Some(layers) = report["layers"].as_array() else { return "-".into() };
+    let active = layers.iter().filter(|layer| layer["active"] == true).count();
+    format!("{active} of {}", layers.len())
 }

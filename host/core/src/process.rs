@@ -14,8 +14,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use belljar_package::Engine;
-use belljar_process::{Bound, ProcessLimits, Runtime, RuntimeKind, RuntimeSearch, Spec, Status, Supervision, Supervisor};
+use belljar_package::{Engine, Package};
+use belljar_process::{Bound, Jail, ProcessLimits, Program, Runtime, RuntimeKind, RuntimeSearch, Spec, Status, Supervision, Supervisor};
 
 pub(crate) use self::call::ProcessRun;
 use self::logs::ProcessLogs;
@@ -58,9 +58,8 @@ pub struct ProcessConfig {
     pub packages: Vec<PathBuf>,
     /// In place of `PATH`, where runtimes are looked for at last; `None` for nowhere.
     pub path: Option<OsString>,
-    /// A program, with arguments, that starts a process in a sandbox of its own: it gets the program and its arguments appended, becomes the
-    /// process and stays in its process group.
-    pub wrapper: Vec<OsString>,
+    /// The jail of every process; without one it can do what the host's user can. The folder of its package is added to what it may read.
+    pub jail: Option<Jail>,
     /// Starts, health, restarts, the circuit breaker. Interval and time-out of health checks are those of a manifest that has a
     /// `healthCheck`.
     pub supervision: Supervision,
@@ -78,14 +77,14 @@ pub struct RuntimePrograms {
 }
 
 impl ProcessConfig {
-    /// Runtimes are found by `PATH`; processes are supervised by default values, and have no sandbox of their own.
+    /// Runtimes are found by `PATH`; processes are supervised by default values, and have no jail.
     pub fn new(directory: impl Into<PathBuf>) -> Self {
         Self {
             directory: directory.into(),
             programs: RuntimePrograms::default(),
             packages: Vec::new(),
             path: std::env::var_os("PATH"),
-            wrapper: Vec::new(),
+            jail: None,
             supervision: Supervision::default(),
         }
     }
@@ -270,12 +269,18 @@ impl Processes {
             supervision.health_ms_max = check.timeout_ms;
         }
         let logs = ProcessLogs::new(release, &version, self.log.clone(), self.source.clone(), secrets.clone());
+        let program = Program::Bundle {
+            runtime: runtime.clone(),
+            bundle: bundle.to_owned(),
+            arguments: Vec::new(),
+            is_server: package.descriptor.runtime.is_server,
+        };
         let spec = Spec {
-            wrapper: self.config.wrapper.clone(),
+            jail: self.jail(package, bundle),
             limits: limits.clone(),
             supervision,
             logs: Arc::new(logs),
-            ..Spec::bundle(format!("{}/{}", key.tenant, key.applet), runtime.clone(), bundle, place::sockets(&self.config.directory))
+            ..Spec::new(format!("{}/{}", key.tenant, key.applet), program, place::sockets(&self.config.directory))
         };
         Running {
             key,
@@ -287,6 +292,17 @@ impl Processes {
             secrets,
             used: Mutex::new(Instant::now()),
         }
+    }
+
+    /// The jail of one package's processes.
+    fn jail(&self, package: &Package, bundle: &Path) -> Option<Jail> {
+        let mut jail = self.config.jail.clone()?;
+        // What the bundle imports lies beside it.
+        jail.policy.package.extend(bundle.parent().map(Path::to_owned));
+        if let Some(percent) = package.descriptor.runtime.limits.max_cpu_percent {
+            jail.cpu_thousandths_max = Some(u64::from(percent) * 10);
+        }
+        Some(jail)
     }
 
     /// Has a process of a release ready, as at its installation.

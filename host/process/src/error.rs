@@ -275,6 +275,9 @@ pub enum StartError {
         #[source]
         source: std::io::Error,
     },
+    /// The launcher of its jail has refused.
+    #[error("the process was not started: {0}")]
+    Jail(belljar_jail::Refusal),
     /// It ended before it was ready.
     #[error("the process ended before it was ready: {0}")]
     Ended(Arc<CrashReport>),

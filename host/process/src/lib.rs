@@ -16,6 +16,10 @@ mod protocol;
 mod runtime;
 mod supervisor;
 
+pub use belljar_jail::{
+    ControlGroups, Layer, LayerReport, Policy, ProbeError, Refusal, Report, Require, control_groups,
+    prepare_control_groups,
+};
 pub use body::{Body, BodyError, empty, whole};
 pub use bytes::Bytes;
 pub use capability::{
@@ -27,7 +31,8 @@ pub use invocation::{
 };
 pub use limits::{Bound, ProcessLimits, Supervision};
 pub use logs::{Level, Line, LogSink, NoLogs, Stream};
-pub use process::spec::{ControlGroups, Program, Spec, control_groups};
+pub use process::jail::{Jail, Users};
+pub use process::spec::{Program, Spec};
 pub use runtime::{Runtime, RuntimeError, RuntimeKind, RuntimeSearch};
 pub use supervisor::{State, Status, Supervisor};
 

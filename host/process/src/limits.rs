@@ -27,6 +27,8 @@ pub(crate) const CHUNKS_WAITING_MAX: usize = 4;
 pub(crate) const WATCH_MS: u64 = 100;
 /// How often it is tried whether a new process listens, milliseconds.
 pub(crate) const READY_POLL_MS: u64 = 4;
+/// Bytes on disk of a process's private directory, which is for sockets; each name counts 4 KiB at least. Looked at with the memory.
+pub(crate) const DIRECTORY_BYTES_MAX: u64 = 4 * MIB;
 /// How long `--version` of a runtime may take, milliseconds.
 pub(crate) const VERSION_MS_MAX: u64 = 10_000;
 /// Bytes of what the last lines of a process keep in memory.

@@ -316,8 +316,20 @@ mod tests {
                 (Level::Info, "\u{fffd} last", "{}".to_owned()),
             ]
         );
-        assert_eq!(tail, ["plain [secret]", "{\"level\":\"error\",\"msg\":\"no\",\"n\":1}", "{\"level\":50,\"x\":2}", "{broken", "\u{fffd} last"]);
-        assert_eq!(read(ProcessLimits::default(), b"{\"level\":\"error\",\"message\":\"it\\nfailed\"}").await.1, ["it\nfailed"]);
+        assert_eq!(
+            tail,
+            [
+                "plain [secret]",
+                "{\"level\":\"error\",\"msg\":\"no\",\"n\":1}",
+                "{\"level\":50,\"x\":2}",
+                "{broken",
+                "\u{fffd} last"
+            ]
+        );
+        assert_eq!(
+            read(ProcessLimits::default(), b"{\"level\":\"error\",\"message\":\"it\\nfailed\"}").await.1,
+            ["it\nfailed"]
+        );
         assert_eq!((lines[0].label.as_str(), lines[0].process), ("shop", 7));
     }
 

@@ -4,7 +4,9 @@
 pub(crate) mod call;
 pub(crate) mod directory;
 mod health;
+pub(crate) mod jail;
 mod monitor;
+mod runtime_flags;
 pub(crate) mod spec;
 mod usage;
 
@@ -12,12 +14,16 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal};
+use belljar_jail::{Refusal, Report};
+use rustix::process::{Pid, Signal, Uid};
+use tokio::io::AsyncReadExt as _;
+use tokio::process::ChildStderr;
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, Semaphore, watch};
 use tokio::time::Instant;
 
-use self::directory::Directory;
+use self::directory::{Directory, Peer};
+use self::jail::{Cell, Jail};
 use self::spec::{Program, Spec};
 use crate::error::{CrashReport, EndReason, StartError};
 use crate::limits::READY_POLL_MS;
@@ -41,6 +47,8 @@ pub(crate) struct Process {
     left: Notify,
     used: Mutex<Instant>,
     tail: Arc<Tail>,
+    /// What the launcher of its jail has said; nothing comes when it has none.
+    jail: watch::Sender<Option<Result<Report, Refusal>>>,
     /// Why it was told to end, and how many calls were in it then; the first reason counts.
     verdict: Mutex<Option<(EndReason, u32)>>,
     /// Whether its group may be signalled: not once its leader has been reaped, when its number may be another's.
@@ -68,14 +76,16 @@ impl Process {
 
     fn start(spec: Arc<Spec>) -> Result<Arc<Self>, StartError> {
         let system = |what| move |source| StartError::System { what, source };
-        let directory = Directory::make(&spec.sockets)?;
+        let user = spec.jail.as_ref().and_then(Jail::draw_user);
+        let directory = Directory::make(&spec.sockets, user)?;
         if let Program::Bundle { .. } = spec.program {
-            std::fs::write(directory.script(), crate::RUNTIME_SCRIPT)
-                .map_err(system("the script of the process could not be written"))?;
+            let written = directory.write_script(crate::RUNTIME_SCRIPT);
+            written.map_err(system("the script of the process could not be written"))?;
         }
         let listener = directory.listen().map_err(system("the host's socket could not be made"))?;
+        let cell = spec.jail.as_ref().map(|jail| Cell::make(jail, &spec, &directory, user)).transpose()?;
         let mut child = spec
-            .command(&directory)
+            .command(&directory, cell.as_ref())
             .spawn()
             .map_err(|source| StartError::Spawn { program: spec.program_name(), source })?;
         let id = child.id().unwrap_or_default();
@@ -85,18 +95,20 @@ impl Process {
         let exit = monitor::exit_of(group).map_err(system("the process cannot be watched"))?;
         let logs = Logs::new(&spec.label, id, Arc::clone(&spec.logs), &spec.limits);
         let tokens = Arc::new(Tokens::default());
-        let server =
-            HostServer { tokens: Arc::clone(&tokens), group, capability_bytes_max: spec.limits.capability_bytes_max };
+        let peer = Peer { group, user: user.map_or_else(rustix::process::geteuid, Uid::from_raw) };
+        let capability_bytes_max = spec.limits.capability_bytes_max;
+        let server = HostServer { tokens: Arc::clone(&tokens), peer, capability_bytes_max };
         let process = Arc::new(Self {
             id,
             group,
-            client: Client::new(directory.theirs(), group),
+            client: Client::new(directory.theirs(), peer),
             tokens,
             places: Arc::new(Semaphore::new(spec.limits.concurrency_max.max(1) as usize)),
             seats: AtomicU32::new(0),
             left: Notify::new(),
             used: Mutex::new(Instant::now()),
             tail: Arc::clone(&logs.tail),
+            jail: watch::Sender::new(None),
             verdict: Mutex::new(None),
             signalled: Mutex::new(true),
             ended: watch::Sender::new(None),
@@ -111,10 +123,42 @@ impl Process {
             tasks.reads(tokio::spawn(logs.clone().read(Stream::Out, out)));
         }
         if let Some(err) = child.stderr.take() {
-            tasks.reads(tokio::spawn(logs.read(Stream::Err, err)));
+            tasks.reads(tokio::spawn(Arc::clone(&process).read_errors(logs, err)));
         }
-        tokio::spawn(monitor::attend(Arc::clone(&process), child, exit, tasks, directory));
+        let group = cell.and_then(|cell| cell.group);
+        tokio::spawn(monitor::attend(Arc::clone(&process), child, exit, tasks, monitor::Left { directory, group }));
         Ok(process)
+    }
+
+    /// Reads standard error: the first line is the launcher's, when there is one.
+    async fn read_errors(self: Arc<Self>, logs: Logs, mut errors: ChildStderr) {
+        if self.spec.jail.is_none() {
+            drop(self);
+            return logs.read(Stream::Err, errors).await;
+        }
+        let (said, rest) = jail::told(&mut errors).await;
+        self.jail.send_replace(Some(said));
+        drop(self);
+        logs.read(Stream::Err, rest.chain(errors)).await;
+    }
+
+    /// What of its jail is active, once its launcher has said so.
+    pub(crate) fn jail(&self) -> Option<Report> {
+        self.jail.borrow().clone()?.ok()
+    }
+
+    /// Waits until the jail is there; without one there is nothing to wait for.
+    async fn until_jailed(&self) -> Result<(), Refusal> {
+        if self.spec.jail.is_none() {
+            return Ok(());
+        }
+        let mut said = self.jail.subscribe();
+        // The sender is part of this very process.
+        let said = said.wait_for(Option::is_some).await.ok().and_then(|said| said.clone());
+        match said {
+            Some(Err(refusal)) => Err(refusal),
+            Some(Ok(_)) | None => Ok(()),
+        }
     }
 
     async fn wait_until_ready(self: &Arc<Self>) -> Result<(), StartError> {
@@ -122,19 +166,24 @@ impl Process {
         let until = Instant::now() + Duration::from_millis(ready_ms_max);
         let mut last = "it does not listen on SOCKET_PATH".to_owned();
         let trying = async {
+            self.until_jailed().await?;
             loop {
                 match self.health().await {
-                    Ok(()) => break,
+                    Ok(()) => return Ok(()),
                     Err(told) => last = told,
                 }
                 tokio::time::sleep(Duration::from_millis(READY_POLL_MS)).await;
             }
         };
         tokio::select! {
-            report = self.until_ended() => return Err(StartError::Ended(report)),
-            tried = tokio::time::timeout_at(until, trying) => if tried.is_ok() {
-                return Ok(());
+            // A launcher that refuses says so before it ends.
+            biased;
+            tried = tokio::time::timeout_at(until, trying) => match tried {
+                Ok(Ok(())) => return Ok(()),
+                Ok(Err(refusal)) => return Err(StartError::Jail(refusal)),
+                Err(_) => {}
             },
+            report = self.until_ended() => return Err(StartError::Ended(report)),
         }
         self.end(EndReason::NotReady);
         // Nothing of it is left when this is told.

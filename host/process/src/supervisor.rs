@@ -8,6 +8,7 @@ mod reload;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use belljar_jail::Report;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
@@ -40,6 +41,8 @@ pub struct Status {
     pub retry_ms: Option<u64>,
     /// The operating system's numbers of the processes that answer.
     pub processes: Vec<u32>,
+    /// Of each of them, in the same order, what of its jail is active; none without a jail.
+    pub jails: Vec<Option<Report>>,
     /// Calls that are in them.
     pub calls: u32,
 }
@@ -145,8 +148,9 @@ impl Supervisor {
         });
         let ms = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
         let processes = inner.slots.iter().filter_map(|slot| slot.process.as_ref());
-        let (ids, calls) =
-            (processes.clone().map(|process| process.id).collect(), processes.map(|process| process.seats()).sum());
+        let ids = processes.clone().map(|process| process.id).collect();
+        let jails = processes.clone().map(|process| process.jail()).collect();
+        let calls = processes.map(|process| process.seats()).sum();
         let (state, reason, for_ms, failures, retry_ms) =
             best.map_or((State::Stopped, String::new(), 0, 0, None), |machine| {
                 let retry = machine.until().map(|until| ms(until.saturating_sub(now)));
@@ -158,7 +162,7 @@ impl Supervisor {
                     retry,
                 )
             });
-        Status { state, reason, for_ms, failures, retry_ms, processes: ids, calls }
+        Status { state, reason, for_ms, failures, retry_ms, processes: ids, jails, calls }
     }
 
     /// Forgets failures, closes an open circuit and ends the processes there are. The next call starts a new one.

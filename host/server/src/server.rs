@@ -16,7 +16,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use belljar::package::LifecycleEvent;
-use belljar::{Databases, DatabasesConfig, Host, HostError, KvStore, Release, SqliteKv};
+use belljar::process_engine::{self, ControlGroups, Layer, LayerReport};
+use belljar::{Databases, DatabasesConfig, Host, HostError, KvStore, ProcessConfig, Release, SqliteKv};
 use tokio::net::TcpListener;
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
@@ -24,7 +25,7 @@ use tokio_util::sync::CancellationToken;
 use crate::admin::{Admin, AdminParts};
 use crate::catalog::{Catalog, CatalogError, CatalogOptions, Preparer, SecretsKey};
 use crate::data_dir::{DataDir, DataDirError};
-use crate::directory::Active;
+use crate::directory::{Active, Directory as _};
 use crate::dispatch::{Budgets, DayUse, DirectoryMeter, Dispatcher, QuotaLog};
 use crate::front::{Front, FrontConfig, Tls, TlsError};
 use crate::logs::Logs;
@@ -33,7 +34,7 @@ use crate::observing::{Observing, ObservingError};
 use crate::queue::clock::SystemClock;
 use crate::queue::{Queue, QueueConfig, QueueError};
 use crate::schedule::{self, Scheduler};
-use crate::settings::{SecretFileError, Settings, SettingsError};
+use crate::settings::{RequireJail, SecretFileError, Settings, SettingsError};
 use crate::triggers::lifecycle::call_hooks;
 use crate::triggers::{self, Triggers};
 
@@ -81,6 +82,9 @@ pub enum StartError {
     /// The queue cannot be used.
     #[error("{QUEUE_FILE}: {0}")]
     Queue(#[from] QueueError),
+    /// The jail of processes is required, and is not whole on this machine.
+    #[error("require_jail is strict, and this machine lacks {0}")]
+    Jail(String),
     /// The process ends.
     #[error("the host could not be set up: the process ends")]
     Ended,
@@ -137,11 +141,10 @@ impl Server {
         let open = |what| move |source| StartError::Open { what, source };
         let databases = Databases::open(dir.path(), DatabasesConfig::default()).map_err(open("the folder of databases"))?;
         let kv: Arc<dyn KvStore> = Arc::new(SqliteKv::open(dir.path()).map_err(open("kv.sqlite"))?);
-        let processes = settings.processes().map(|mut config| {
-            // Processes run elsewhere: what is relative is so to where the server was started.
-            config.directory = std::path::absolute(&config.directory).unwrap_or(config.directory);
-            config
-        });
+        let processes = match settings.processes() {
+            Some(config) => Some(jailed(config, settings).await?),
+            None => None,
+        };
         let options = CatalogOptions {
             processes: processes.clone(),
             limits: limits.clone(),
@@ -220,7 +223,10 @@ impl Server {
                 }
             }
         });
-        tasks.spawn(collecting(catalog, stopping.clone()));
+        tasks.spawn(collecting(catalog.clone(), stopping.clone()));
+        if settings.process_keep_alive {
+            tasks.spawn(starting(catalog, host.clone(), stopping.clone()));
+        }
         if settings.secrets_key_is_in_data_dir() {
             tracing::warn!("the key of the secrets lies in the data directory, beside what it protects: set secrets_key_file");
         }
@@ -281,6 +287,48 @@ impl Server {
         tracing::info!(by_themselves, "stopped");
         by_themselves
     }
+}
+
+/// Finds out what the jail of processes is like here.
+async fn jailed(mut config: ProcessConfig, settings: &Settings) -> Result<ProcessConfig, StartError> {
+    // Processes run elsewhere: what is relative is so to where the server was started.
+    config.directory = std::path::absolute(&config.directory).unwrap_or(config.directory);
+    let Some(jail) = &mut config.jail else {
+        tracing::warn!("applets in processes have no jail (require_jail): they can do what this user can");
+        return Ok(config);
+    };
+    if settings.process_control_groups && is_alone() {
+        match process_engine::prepare_control_groups() {
+            Ok(path) => jail.control_groups = Some(path),
+            Err(error) => tracing::info!(%error, "processes get no control groups: watchdogs keep their limits"),
+        }
+    }
+    let probed = {
+        let jail = jail.clone();
+        tokio::task::spawn_blocking(move || jail.probe()).await.map_err(|_| StartError::Ended)?
+    };
+    let is_strict = settings.require_jail == RequireJail::Strict;
+    match probed {
+        Ok(report) => {
+            let wanted = |layer: &&LayerReport| layer.layer != Layer::ControlGroup || jail.control_groups.is_some();
+            let missing: Vec<String> = report.missing().filter(wanted).map(|layer| format!("{} ({})", layer.layer, layer.note)).collect();
+            if is_strict && !missing.is_empty() {
+                return Err(StartError::Jail(missing.join(", ")));
+            }
+            if !missing.is_empty() {
+                tracing::warn!(missing = missing.join(", "), "the jail of applets in processes is not whole here");
+            }
+        }
+        Err(error) if is_strict => return Err(StartError::Jail(error.to_string())),
+        Err(error) => tracing::warn!(%error, "it is not known what the jail of applets in processes is like here"),
+    }
+    Ok(config)
+}
+
+/// Whether this process is the only one of its control group, as a service is: others would be moved with it.
+fn is_alone() -> bool {
+    let ControlGroups::Usable { path, .. } = process_engine::control_groups() else { return false };
+    std::fs::read_to_string(path.join("cgroup.procs")).is_ok_and(|processes| processes.trim() == std::process::id().to_string())
 }
 
 /// Opens the queue, which may have much to put right.
@@ -372,6 +420,24 @@ async fn collecting(catalog: Catalog, stopping: CancellationToken) {
             Ok(Ok(_)) => {}
             Ok(Err(error)) => tracing::error!(%error, "what is old could not be deleted"),
             Err(_) => tracing::error!("what is old could not be deleted: it panicked"),
+        }
+    }
+}
+
+/// Starts the processes of all applets that run in one; what does not start is tried again when it is called.
+async fn starting(catalog: Catalog, host: Host, stopping: CancellationToken) {
+    let all = tokio::task::spawn_blocking(move || {
+        let is_process = |active: &Arc<Active>| active.release.package().descriptor.runtime.engine.is_process();
+        let applets = catalog.applets(None).unwrap_or_default();
+        let active = applets.into_iter().filter_map(|info| catalog.active(&info.tenant, &info.applet).ok().flatten());
+        active.filter(|active| active.is_enabled && active.tenant.is_enabled).filter(is_process).collect::<Vec<_>>()
+    });
+    for active in all.await.unwrap_or_default() {
+        tokio::select! {
+            () = stopping.cancelled() => return,
+            started = host.prepare(&active.release) => if let Err(fault) = started {
+                tracing::warn!(tenant = %active.tenant.id, applet = %active.release.applet(), %fault, "a process could not be started");
+            }
         }
     }
 }

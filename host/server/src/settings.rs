@@ -15,9 +15,11 @@ use std::path::{Path, PathBuf};
 
 pub use args::SettingArgs;
 pub use document::document;
-pub use kind::LogFormat;
+pub use kind::{LogFormat, RequireJail};
 pub use layers::{Layers, Loaded, Origin, SettingsError};
 pub use secret::{Secret, SecretFileError, TOKEN_FILE, secret_in_data_dir};
+
+use belljar::process_engine::{Jail, Require};
 
 use crate::network::Network;
 use kind::{Given, Kind};
@@ -267,6 +269,12 @@ settings! {
         process_engines: bool = true, ABOUT;
         /// Where their bundles are unpacked and their sockets are made; the path may have some 60 bytes
         process_dir: Option<PathBuf> = None, ABOUT.absent("DATA_DIR/process");
+        /// The jail of processes: `strict` refuses to start without all of it, `best-effort` takes what the machine has, `off` is for development
+        require_jail: RequireJail = RequireJail::BestEffort, ABOUT;
+        /// The command `belljar`, which makes the jail
+        jail_program: Option<PathBuf> = None, ABOUT.absent("the command itself");
+        /// Give processes control groups of their own (cgroup v2), where the server is alone in a group that it may write
+        process_control_groups: bool = true, ABOUT;
         /// Bun's program
         bun_program: Option<PathBuf> = None, ABOUT.absent("found in runtime_packages, then by PATH");
         /// Node's program
@@ -281,7 +289,7 @@ settings! {
         limit_process_memory_bytes_max: u64 = 256 * MIB, ABOUT.unit("bytes").range(32 * MIB, 1 << 40);
         /// Processes of one applet of one tenant
         process_replicas: u32 = 1, ABOUT.range(1, 64);
-        /// Start a process when its applet is first called, and keep it although nobody calls it
+        /// Start processes with the server, and keep them although nobody calls them; otherwise the first call starts one
         process_keep_alive: bool = false, ABOUT;
         /// Time without a call after which a process is ended
         process_idle_ms_max: u64 = 300_000, ABOUT.unit("ms").range(100, DAY_MS);
@@ -426,6 +434,7 @@ impl Settings {
             deno: self.deno_program.clone(),
         };
         config.packages.clone_from(&self.runtime_packages);
+        config.jail = self.jail();
         config.supervision = belljar::process_engine::Supervision {
             replicas: self.process_replicas as usize,
             keep_alive: self.process_keep_alive,
@@ -437,6 +446,17 @@ impl Settings {
             ..belljar::process_engine::Supervision::default()
         };
         Some(config)
+    }
+
+    /// The jail of processes; `None` without one.
+    pub fn jail(&self) -> Option<Jail> {
+        let require = match self.require_jail {
+            RequireJail::Strict => Require::Strict,
+            RequireJail::BestEffort => Require::BestEffort,
+            RequireJail::Off => return None,
+        };
+        let program = self.jail_program.clone().or_else(|| std::env::current_exe().ok())?;
+        Some(Jail::new(vec![program.into(), "jail".into()], require))
     }
 
     /// The queue of events, jobs and runs of schedules.

@@ -10,6 +10,9 @@
 //!   `belljar-bench many N` with N applets installed, `belljar-bench soak N` whether memory grows over N requests. `belljar-bench load JSON`
 //!   is that other process.
 //!
+//! * `belljar-bench processes [PACKAGE]` measures applets in a Bun process beside a bare Bun server with the same handler; of PACKAGE the first
+//!   page, too. `belljar-bench engines [PACKAGE]` runs one applet on every engine that is here, jailed when BELLJAR_BIN is set.
+//!
 //! * `belljar-bench events N` publishes N events and has them handled, with the queue on disk.
 //!
 //! An applet is a script that defines `handle(text) -> text` (`NAME.js` with its input `NAME.json`, in FOLDER or its folder `applets`); a
@@ -22,6 +25,7 @@ mod events;
 mod load;
 mod native;
 mod ours;
+mod processes;
 mod report;
 mod sample;
 mod server;
@@ -54,6 +58,10 @@ fn main() -> Result<()> {
         ["pages", applet, input] => report::pages(Some(&Workload::read(applet, input)?)),
         ["server"] => server::run(&report::own_transform()),
         ["server", applet, input] => server::run(&Workload::read(applet, input)?),
+        ["processes"] => processes::run(&report::own_transform(), None),
+        ["processes", package] => processes::run(&report::own_transform(), Some(std::path::Path::new(package))),
+        ["engines"] => processes::engines(&report::own_transform(), None),
+        ["engines", package] => processes::engines(&report::own_transform(), Some(std::path::Path::new(package))),
         ["many", n] => server::many(&report::own_transform(), n.parse().context("N is a number")?),
         ["soak", n] => server::soak(&report::own_transform(), n.parse().context("N is a number")?),
         ["load", load] => load::run(load),
@@ -76,6 +84,6 @@ fn main() -> Result<()> {
             println!("{line}");
             Ok(())
         }
-        _ => bail!("usage: belljar-bench ours|native call|cold|mem APPLET.js INPUT.json N, belljar-bench report|speed [FOLDER], belljar-bench crypto, belljar-bench pages|server [APPLET.js INPUT.json], or belljar-bench many|soak N"),
+        _ => bail!("usage: belljar-bench ours|native call|cold|mem APPLET.js INPUT.json N, belljar-bench report|speed [FOLDER], belljar-bench crypto, belljar-bench processes|engines [PACKAGE], belljar-bench pages|server [APPLET.js INPUT.json], or belljar-bench many|soak N"),
     }
 }

@@ -16,7 +16,7 @@ use crate::ours::package_of;
 /// Rounds in which the servers take turns, and requests of each.
 const ROUNDS: usize = 5;
 const ROUND_REQUESTS: u64 = 5_000;
-const CONNECTIONS: usize = 16;
+pub(crate) const CONNECTIONS: usize = 16;
 /// Applets of the figure of the start.
 const START_APPLETS: u64 = 1_000;
 
@@ -32,7 +32,7 @@ pub(crate) fn run(workload: &Workload) -> Result<()> {
     start(workload)
 }
 
-fn http_bundle(workload: &Workload) -> String {
+pub(crate) fn http_bundle(workload: &Workload) -> String {
     format!("{}\nexport default async (context) => new Response(globalThis.handle(await context.request.text()), {{ headers: {{ 'content-type': 'application/json' }} }});\n", workload.source)
 }
 
@@ -195,17 +195,17 @@ fn install(server: &Server, workload: &Workload, applets: u64) -> Result<()> {
 }
 
 /// A `belljar serve` of its own.
-struct Server {
+pub(crate) struct Server {
     process: Child,
-    dir: PathBuf,
+    pub(crate) dir: PathBuf,
     /// `host:port`.
-    http: String,
+    pub(crate) http: String,
     admin: String,
     token: String,
 }
 
 impl Server {
-    fn start(dir: &Path) -> Result<Self> {
+    pub(crate) fn start(dir: &Path) -> Result<Self> {
         let bin = std::env::var("BELLJAR_BIN").context("BELLJAR_BIN names the command `belljar`")?;
         let mut command = Command::new(bin);
         command.arg("serve").arg("--data-dir").arg(dir);
@@ -227,11 +227,11 @@ impl Server {
         Ok(Self { process, dir: dir.to_owned(), http: address("listen")?, admin: address("admin_listen")?, token })
     }
 
-    fn tenant(&self, name: &str) -> Result<()> {
+    pub(crate) fn tenant(&self, name: &str) -> Result<()> {
         self.admin(&["POST", "/v1/tenants", "application/json"], json!({ "id": name }).to_string().as_bytes()).map(drop)
     }
 
-    fn deploy(&self, tenant: &str, package: &[u8]) -> Result<()> {
+    pub(crate) fn deploy(&self, tenant: &str, package: &[u8]) -> Result<()> {
         let path = format!("/v1/tenants/{tenant}/install?grant=all");
         self.admin(&["POST", &path, "application/octet-stream"], package).map(drop)
     }
@@ -259,7 +259,7 @@ impl Server {
         Ok(line.split_whitespace().nth(1).context("no figure")?.parse()?)
     }
 
-    fn stop(&mut self) -> Result<()> {
+    pub(crate) fn stop(&mut self) -> Result<()> {
         let killed = Command::new("kill").arg(self.process.id().to_string()).status()?;
         ensure!(killed.success(), "it cannot be stopped");
         let status = self.process.wait()?;
@@ -324,7 +324,7 @@ fn load_process(load: &Load) -> Result<Command> {
 }
 
 /// Puts a load on a server from another process, and waits for its figures.
-fn put_load(load: &Load) -> Result<Value> {
+pub(crate) fn put_load(load: &Load) -> Result<Value> {
     let output = load_process(load)?.stderr(Stdio::inherit()).output()?;
     ensure!(output.status.success(), "the load failed");
     Ok(serde_json::from_slice(&output.stdout)?)

@@ -330,7 +330,8 @@ impl Plugin for Fence {
         };
         let Ok(Ok(resolved)) = context.resolve(specifier, Some(from), Some(options)).await else {
             let is_required = args.kind == ImportKind::Require;
-            let stand_in = server_only::stand_in(specifier, is_required).filter(|_| self.target.is_browser() && !by_generated);
+            let stand_in =
+                server_only::stand_in(specifier, is_required).filter(|_| self.target.is_browser() && !by_generated);
             if let Some(id) = stand_in {
                 self.record(importer, &id, specifier);
                 return Ok(Some(HookResolveIdOutput {

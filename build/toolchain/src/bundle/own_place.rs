@@ -11,7 +11,9 @@ pub(crate) fn notices(folder: &Path, modules: impl Iterator<Item = (String, Stri
     let mut notices = Vec::new();
     for (id, code) in modules {
         let name = portable::name(folder, Path::new(&id));
-        let Some(package) = name.rsplit("node_modules/").next().filter(|rest| rest.len() < name.len()).and_then(package_name) else {
+        let Some(package) =
+            name.rsplit("node_modules/").next().filter(|rest| rest.len() < name.len()).and_then(package_name)
+        else {
             continue;
         };
         let Some(word) = ["__dirname", "__filename"].into_iter().find(|word| code.contains(word)) else { continue };
@@ -20,8 +22,9 @@ pub(crate) fn notices(folder: &Path, modules: impl Iterator<Item = (String, Stri
         }
         told.push(package.to_owned());
         let message = format!("the package '{package}' uses {word}, which it does not have in a bundle");
-        let problem = Problem::notice("bundle.own-place", message)
-            .with_help(format!("if it reads files of its own, let it travel beside the bundle: 'external: [{package}]' under 'runtime'"));
+        let problem = Problem::notice("bundle.own-place", message).with_help(format!(
+            "if it reads files of its own, let it travel beside the bundle: 'external: [{package}]' under 'runtime'"
+        ));
         notices.push(match std::fs::read_to_string(&id) {
             Ok(text) => {
                 let at = text.find(word).unwrap_or(0);

@@ -175,7 +175,8 @@ async fn bundle(request: &BundleRequest) -> Result<Bundle, BuildError> {
         styles = fence.stylesheet(&entry)?;
     }
     if request.target == (Target::Browser { is_run: true }) {
-        let rendered = chunk.modules.keys.iter().zip(&chunk.modules.values).filter(|(_, module)| module.rendered_length() > 0);
+        let rendered =
+            chunk.modules.keys.iter().zip(&chunk.modules.values).filter(|(_, module)| module.rendered_length() > 0);
         let included = rendered.map(|(id, _)| id.as_str()).collect();
         notices.extend(fence.server_only(&entry, &chunk.code, &included));
         if notices.iter().any(|problem| problem.severity == Severity::Error) {

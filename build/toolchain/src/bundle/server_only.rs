@@ -39,7 +39,13 @@ pub(crate) fn code(id: &str) -> Option<String> {
 
 /// What a finished bundle uses all the same, each at its import. `included` are the modules in it. What is required, and not imported, is
 /// worth a notice: whoever requires it may catch the error.
-pub(crate) fn problems(folder: &Path, imports: &ImportGraph, entry: &str, code: &str, included: &BTreeSet<&str>) -> Vec<Problem> {
+pub(crate) fn problems(
+    folder: &Path,
+    imports: &ImportGraph,
+    entry: &str,
+    code: &str,
+    included: &BTreeSet<&str>,
+) -> Vec<Problem> {
     let mut problems = Vec::new();
     for (importer, target, specifier) in imports.edges() {
         let Some(name) = target.strip_prefix(MARK) else { continue };
@@ -51,7 +57,10 @@ pub(crate) fn problems(folder: &Path, imports: &ImportGraph, entry: &str, code: 
             (Problem::notice("bundle.server-only", message), "that is well if the package catches the error")
         } else if is_of_runtime(specifier) {
             let message = format!("'{specifier}' is not there in a browser");
-            (Problem::error("bundle.server-only", message), "use it in what only load() needs, best in a file of its own")
+            (
+                Problem::error("bundle.server-only", message),
+                "use it in what only load() needs, best in a file of its own",
+            )
         } else {
             let message = format!("'{specifier}' cannot be found for a browser");
             let advice = "install the package, or, if it is for servers only, use it in what only load() needs";
@@ -59,7 +68,10 @@ pub(crate) fn problems(folder: &Path, imports: &ImportGraph, entry: &str, code: 
         };
         let chain = imports.chain(folder, entry, importer);
         let shown: Vec<&str> = chain.iter().rev().map(String::as_str).collect();
-        let help = format!("a page's code goes to the browser: {advice}\nimported by {}", shown.join("\n  which is imported by "));
+        let help = format!(
+            "a page's code goes to the browser: {advice}\nimported by {}",
+            shown.join("\n  which is imported by ")
+        );
         problems.push(at_import(folder, problem.with_help(help), importer, specifier));
     }
     problems

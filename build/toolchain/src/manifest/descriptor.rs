@@ -41,6 +41,7 @@ impl Manifest {
                 health_check: self.health_check.clone(),
                 locales: self.locales.iter().map(|locale| locale.value.clone()).collect(),
                 external: self.external.iter().map(|name| name.value.clone()).collect(),
+                is_server: self.is_server,
             },
             handlers,
             cors: self.cors.clone(),
@@ -51,7 +52,8 @@ impl Manifest {
 
     /// Handlers the bundle cannot serve: neither their export nor a default export is there.
     pub(crate) fn missing_exports(&self, exports: &[String]) -> Vec<Problem> {
-        if exports.iter().any(|export| export == DEFAULT) {
+        // A server is asked for its handlers, whatever it exports.
+        if self.is_server || exports.iter().any(|export| export == DEFAULT) {
             return Vec::new();
         }
         let entry = &self.entrypoint.value;

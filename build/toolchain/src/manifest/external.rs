@@ -1,4 +1,5 @@
-//! `runtime.external`: packages that are not bundled, by name. It knows names, not where the packages are.
+//! What only process engines have: `runtime.external`, packages that are not bundled, by name, and `runtime.server`. It knows names, not
+//! where the packages are.
 
 use belljar_package::{EXTERNALS_MAX, Engine, package_name};
 
@@ -36,4 +37,17 @@ pub(crate) fn read(reader: &mut Reader<'_>, fields: &Fields<'_>, engine: Engine)
         );
     }
     names
+}
+
+/// Reads `server: true`: the entry file listens on `SOCKET_PATH` itself.
+pub(crate) fn server(reader: &mut Reader<'_>, fields: &Fields<'_>, engine: Engine) -> bool {
+    let Some(node) = fields.get("server") else { return false };
+    let Some(is_server) = reader.boolean("runtime.server", node) else { return false };
+    if is_server && !engine.is_process() {
+        let span = fields.key("server").unwrap_or((node.start, node.end));
+        let help = "leave it out: a sandbox has no sockets; or declare 'engine: bun', 'node' or 'deno'";
+        reader.error("manifest.server", "only process engines run applets that are servers".into(), span, help);
+        return false;
+    }
+    is_server
 }

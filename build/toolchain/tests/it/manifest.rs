@@ -327,3 +327,23 @@ fn triggers_of_a_handler_are_read() {
         ]
     );
 }
+
+#[test]
+fn only_processes_can_be_servers() {
+    let manifest = |engine: &str, server: &str| {
+        format!("id: shop\nversion: 1.0.0\nname: Shop\nruntime: {{ engine: {engine}, entrypoint: main.ts, server: {server} }}\n")
+    };
+    for (engine, server, told) in [
+        ("bun", "true", None),
+        ("wasm", "false", None),
+        ("wasm", "true", Some("only process engines run applets that are servers")),
+        ("bun", "yes please", Some("runtime.server")),
+    ] {
+        let read = belljar_build::Manifest::parse("manifest.yaml", manifest(engine, server));
+        match (read, told) {
+            (Ok((manifest, _)), None) => assert_eq!(manifest.descriptor().runtime.is_server, server == "true"),
+            (Err(error), Some(told)) => assert!(error.problems().iter().any(|problem| problem.message.contains(told)), "{error:?}"),
+            (read, _) => panic!("{engine} {server}: {read:?}"),
+        }
+    }
+}

@@ -26,7 +26,13 @@ fn the_base_of_a_page_is_what_its_path_has_before_the_route() {
         ("/acme/fin/reports/7/", "/reports/:id", json!({ "id": "7" }), "/acme/fin", "/reports/7/"),
         ("/reports/a%20b", "/reports/:id", json!({ "id": "a b" }), "", "/reports/a%20b"),
         // The tenant's name is a part of the route, too.
-        ("/reports/reports/reports/reports", "/reports/:id", json!({ "id": "reports" }), "/reports/reports", "/reports/reports"),
+        (
+            "/reports/reports/reports/reports",
+            "/reports/:id",
+            json!({ "id": "reports" }),
+            "/reports/reports",
+            "/reports/reports",
+        ),
         ("/acme/fin", "/", json!({}), "/acme/fin", "/"),
         ("/acme/fin/", "/", json!({}), "/acme/fin", "/"),
         ("/", "/", json!({}), "", "/"),
@@ -38,7 +44,8 @@ fn the_base_of_a_page_is_what_its_path_has_before_the_route() {
         ("//evil.example/x", "/*", json!({ "*": "/evil.example/x" }), "", "//evil.example/x"),
         ("//evil.example/x", "/x", json!({}), "", "//evil.example/x"),
     ];
-    let calls: Vec<Value> = cases.iter().map(|(path, route, params, ..)| json!([format!("http://h{path}"), route, params])).collect();
+    let calls: Vec<Value> =
+        cases.iter().map(|(path, route, params, ..)| json!([format!("http://h{path}"), route, params])).collect();
     let Some(found) = call("place.mjs", "place", &calls) else { return };
     for ((path, route, _, base, own), found) in cases.iter().zip(found) {
         assert_eq!(found, json!({ "base": base, "path": own }), "{path} by {route}");
@@ -89,9 +96,16 @@ fn data_cannot_end_its_element_and_is_what_json_has() {
     let expected = json!({ "a": "</script><!--<script>&\u{2028}\u{2029}", "b": [1.5, true, null, { "x y": "ü" }] });
     assert_eq!(read, json!({ "props": expected, "page": { "path": "</script>" } }));
     for ((code, words), found) in bad.iter().zip(&found[1..]) {
-        assert!(found.as_str().is_some_and(|text| text.starts_with(&format!("error: {words}, which JSON does not have"))), "{code}: {found}");
+        assert!(
+            found.as_str().is_some_and(|text| text.starts_with(&format!("error: {words}, which JSON does not have"))),
+            "{code}: {found}"
+        );
     }
     // One object in two places is no circle.
-    let twice = call("json.mjs", "jsonText", &[json!([{ "$js": "(() => { const one = { x: 1 }; return { props: { a: one, b: one } }; })()" }])]);
+    let twice = call(
+        "json.mjs",
+        "jsonText",
+        &[json!([{ "$js": "(() => { const one = { x: 1 }; return { props: { a: one, b: one } }; })()" }])],
+    );
     assert_eq!(twice.expect("node is there")[0], r#"{"props":{"a":{"x":1},"b":{"x":1}}}"#);
 }

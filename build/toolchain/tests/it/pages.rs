@@ -222,7 +222,10 @@ fn what_a_browser_does_not_have_is_told_at_the_import() {
     let front = "import { chance } from 'chance';\nexport default () => chance;\n";
     let chance = [
         ("node_modules/chance/package.json", r#"{"name": "chance", "main": "i.js"}"#),
-        ("node_modules/chance/i.js", "let own = 'the global one';\ntry { own = require('crypto'); } catch {}\nexports.chance = own;\n"),
+        (
+            "node_modules/chance/i.js",
+            "let own = 'the global one';\ntry { own = require('crypto'); } catch {}\nexports.chance = own;\n",
+        ),
     ];
     let built = with(front, &chance).unwrap_or_else(|error| panic!("{}", render(&error)));
     let codes: Vec<_> = built.notices.iter().map(|notice| notice.code).collect();
@@ -238,9 +241,15 @@ fn modules_that_only_load_needs_are_left_out_whatever_they_do() {
             "import './setup';\nimport { db } from './db';\nimport { shown } from './shown';\nimport pack from 'pack';\nexport const load = () => db(pack);\nexport default () => shown;\n",
         ),
         ("src/setup.ts", "globalThis.isSetUp = 'setup is wanted';\n"),
-        ("src/db.ts", "import './db-setup';\nglobalThis.connect('db is not wanted');\nexport const db = (x: unknown) => x;\n"),
+        (
+            "src/db.ts",
+            "import './db-setup';\nglobalThis.connect('db is not wanted');\nexport const db = (x: unknown) => x;\n",
+        ),
         ("src/db-setup.ts", "globalThis.connect('nor is what it needs');\n"),
-        ("src/shown.ts", "globalThis.note('shown does something');\nexport const shown = 'shown is wanted';\nexport const other = 'other is not';\n"),
+        (
+            "src/shown.ts",
+            "globalThis.note('shown does something');\nexport const shown = 'shown is wanted';\nexport const other = 'other is not';\n",
+        ),
         ("node_modules/pack/package.json", r#"{"name": "pack", "main": "i.js"}"#),
         ("node_modules/pack/i.js", "globalThis.connect('pack is not wanted');\nmodule.exports = 1;\n"),
     ]);

@@ -42,6 +42,9 @@ pub(crate) struct DevArgs {
     /// Allow this host to be on loopback, with http: (the manifest still has to name it)
     #[arg(long, value_name = "HOST[:PORT]")]
     pub(crate) test_host: Vec<String>,
+    /// Who calls when a request has no `authorization: Bearer NAME`, as those of a browser; nobody by default
+    #[arg(long, value_name = "NAME")]
+    pub(crate) user: Option<String>,
     /// Print one JSON object for each thing that happens
     #[arg(long)]
     pub(crate) json: bool,

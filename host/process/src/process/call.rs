@@ -9,7 +9,6 @@ use serde_json::json;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::time::Instant;
 
-use super::spec::Program;
 use super::{Process, Seat};
 use crate::capability::CapabilityRequest;
 use crate::error::{CrashReport, EndReason, ProcessError};
@@ -106,7 +105,7 @@ async fn exchange(process: &Arc<Process>, invocation: Invocation, held: Held) ->
         token: &token,
         context: &context,
         request_bytes_max: limits.request_bytes_max,
-        plain: matches!(process.spec.program, Program::Server { .. }),
+        plain: process.spec.program.is_plain(),
     };
     let request = call.request(payload).await?;
     let (response, connection) = process.client.send(request).await.map_err(|error| broken(process, error))?;
@@ -143,7 +142,7 @@ fn broken(process: &Arc<Process>, error: WireError) -> ProcessError {
         WireError::Lost(told) => ProcessError::Protocol(format!("the connection broke off: {told}")),
         WireError::Limit { name, allowed, used } => ProcessError::Limit { name, allowed, used },
         WireError::Broken(told) => {
-            if matches!(process.spec.program, Program::Bundle { .. }) {
+            if !process.spec.program.is_plain() {
                 process.end(EndReason::Protocol(told.clone()));
             }
             ProcessError::Protocol(told)

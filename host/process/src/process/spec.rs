@@ -8,9 +8,11 @@ use std::sync::Arc;
 use tokio::process::Command;
 
 use super::directory::Directory;
+use super::jail::{Cell, Jail};
+use super::runtime_flags;
 use crate::limits::{ProcessLimits, Supervision};
 use crate::logs::LogSink;
-use crate::runtime::{Runtime, RuntimeKind};
+use crate::runtime::Runtime;
 
 /// How the process of an applet is started and kept.
 #[derive(Clone)]
@@ -19,8 +21,10 @@ pub struct Spec {
     pub label: String,
     /// What runs.
     pub program: Program,
-    /// A program, with arguments, that starts the process in a sandbox of its own: it gets the program and its arguments appended. It must
-    /// become the process (exec) and stay in its process group.
+    /// The jail it is started in; without one it can do what the host's user can.
+    pub jail: Option<Jail>,
+    /// A program, with arguments, that starts the process in a sandbox of the operator's own: it gets the program and its arguments
+    /// appended. It must become the process (exec) and stay in its process group. With a jail it starts the jail's launcher.
     pub wrapper: Vec<OsString>,
     /// Variables that the process sees beside `NODE_ENV` and those of the protocol.
     pub environment: Vec<(OsString, OsString)>,
@@ -47,6 +51,8 @@ pub enum Program {
         bundle: PathBuf,
         /// Arguments for the runtime itself, as `--max-old-space-size=256`.
         arguments: Vec<OsString>,
+        /// Whether the bundle listens on `SOCKET_PATH` itself: it is started in place of our script, and asked as a [`Self::Server`] is.
+        is_server: bool,
     },
     /// A server that the applet brings along: it listens on `SOCKET_PATH`.
     Server {
@@ -55,6 +61,13 @@ pub enum Program {
         /// Its arguments.
         arguments: Vec<OsString>,
     },
+}
+
+impl Program {
+    /// Whether it answers in plain HTTP, and knows nothing of our protocol.
+    pub(crate) fn is_plain(&self) -> bool {
+        matches!(self, Self::Server { .. } | Self::Bundle { is_server: true, .. })
+    }
 }
 
 impl Spec {
@@ -66,7 +79,7 @@ impl Spec {
         bundle: impl Into<PathBuf>,
         sockets: impl Into<PathBuf>,
     ) -> Self {
-        Self::new(label, Program::Bundle { runtime, bundle: bundle.into(), arguments: Vec::new() }, sockets)
+        Self::new(label, Program::Bundle { runtime, bundle: bundle.into(), arguments: Vec::new(), is_server: false }, sockets)
     }
 
     /// Any program, with default limits and no logs.
@@ -75,6 +88,7 @@ impl Spec {
         Self {
             label: label.into(),
             program,
+            jail: None,
             wrapper: Vec::new(),
             environment: Vec::new(),
             directory: None,
@@ -86,14 +100,18 @@ impl Spec {
     }
 
     /// The command that starts it.
-    pub(crate) fn command(&self, directory: &Directory) -> Command {
+    pub(crate) fn command(&self, directory: &Directory, cell: Option<&Cell>) -> Command {
         let mut words = self.wrapper.clone();
+        words.extend(cell.iter().flat_map(|cell| cell.words.iter().cloned()));
         match &self.program {
-            Program::Bundle { runtime, arguments, .. } => {
+            Program::Bundle { runtime, arguments, bundle, is_server } => {
                 words.push(runtime.program.clone().into());
-                words.extend(runtime_arguments(runtime.kind).iter().map(OsString::from));
+                words.extend(match cell {
+                    Some(cell) => runtime_flags::jailed(runtime, directory, &cell.package),
+                    None => runtime_flags::free(runtime.kind),
+                });
                 words.extend(arguments.iter().cloned());
-                words.push(directory.script().into());
+                words.push(if *is_server { bundle.clone().into() } else { directory.script().into() });
             }
             Program::Server { program, arguments } => {
                 words.push(program.clone().into());
@@ -104,8 +122,9 @@ impl Spec {
         let mut command = Command::new(words.next().unwrap_or_default());
         command.args(words).env_clear().env("NODE_ENV", "production").env("TZ", "UTC");
         command.env("SOCKET_PATH", directory.theirs()).env("HOST_SOCKET_PATH", directory.ours());
-        if let Program::Bundle { bundle, .. } = &self.program {
+        if let Program::Bundle { bundle, runtime, .. } = &self.program {
             command.env("BUNDLE_PATH", bundle);
+            command.envs(cell.and_then(|_| runtime_flags::variable(runtime.kind)));
         }
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         command.current_dir(self.directory.as_deref().unwrap_or(directory.path()));
@@ -115,59 +134,15 @@ impl Spec {
         command
     }
 
+    /// What is started, for errors.
     pub(crate) fn program_name(&self) -> String {
-        let path: &Path = match (&self.program, self.wrapper.first()) {
+        let launcher = self.jail.as_ref().and_then(|jail| jail.launcher.first());
+        let path: &Path = match (&self.program, self.wrapper.first().or(launcher)) {
             (_, Some(wrapper)) => Path::new(wrapper),
             (Program::Bundle { runtime, .. }, None) => &runtime.program,
             (Program::Server { program, .. }, None) => program,
         };
         path.display().to_string()
-    }
-}
-
-fn runtime_arguments(kind: RuntimeKind) -> &'static [&'static str] {
-    match kind {
-        // `bun run` reads no bunfig.toml and no .env of where it stands, and installs nothing.
-        RuntimeKind::Bun => &["--no-install", "--env-file=", "run"],
-        RuntimeKind::Node => &["--no-warnings"],
-        RuntimeKind::Deno => &["run", "--no-prompt", "--no-remote", "--no-config", "--quiet", "--allow-all"],
-    }
-}
-
-/// What is known of cgroup v2 on this machine.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ControlGroups {
-    /// There is none.
-    Absent,
-    /// It is there, but this user may not make groups in it.
-    ReadOnly {
-        /// The group of the host.
-        path: PathBuf,
-    },
-    /// Groups with these controllers could be made. Belljar does not yet do so: watchdogs keep the limits.
-    Usable {
-        /// The group of the host.
-        path: PathBuf,
-        /// `memory`, `cpu`, `pids`, …
-        controllers: Vec<String>,
-    },
-}
-
-/// Looks for cgroup v2, for reports.
-#[must_use]
-pub fn control_groups() -> ControlGroups {
-    let own = std::fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
-    let Some(own) = own.lines().find_map(|line| line.strip_prefix("0::/")) else { return ControlGroups::Absent };
-    let path = Path::new("/sys/fs/cgroup").join(own);
-    let Ok(controllers) = std::fs::read_to_string(path.join("cgroup.controllers")) else {
-        return ControlGroups::Absent;
-    };
-    let writable = rustix::fs::access(path.join("cgroup.procs"), rustix::fs::Access::WRITE_OK).is_ok()
-        && rustix::fs::access(&path, rustix::fs::Access::WRITE_OK).is_ok();
-    if writable {
-        ControlGroups::Usable { path, controllers: controllers.split_whitespace().map(str::to_owned).collect() }
-    } else {
-        ControlGroups::ReadOnly { path }
     }
 }
 
@@ -178,14 +153,14 @@ mod tests {
     #[test]
     fn the_environment_is_ours_alone() {
         let parent = tempfile::tempdir().expect("a directory");
-        let directory = Directory::make(parent.path()).expect("made");
+        let directory = Directory::make(parent.path(), None).expect("made");
         let program = Program::Server { program: "/bin/server".into(), arguments: vec!["-v".into()] };
         let spec = Spec {
             wrapper: vec!["/bin/wrap".into(), "--".into()],
             environment: vec![("A".into(), "1".into())],
             ..Spec::new("shop", program, parent.path())
         };
-        let command = spec.command(&directory);
+        let command = spec.command(&directory, None);
         let command = command.as_std();
         assert_eq!(command.get_program(), "/bin/wrap");
         assert_eq!(command.get_args().collect::<Vec<_>>(), ["--", "/bin/server", "-v"]);
@@ -193,14 +168,5 @@ mod tests {
         names.sort_unstable();
         assert_eq!(names, ["A", "HOST_SOCKET_PATH", "NODE_ENV", "SOCKET_PATH", "TZ"]);
         assert_eq!(spec.program_name(), "/bin/wrap");
-    }
-
-    #[test]
-    fn control_groups_are_looked_for() {
-        // What there is depends on the machine; what is told must be there.
-        match control_groups() {
-            ControlGroups::Absent => {}
-            ControlGroups::ReadOnly { path } | ControlGroups::Usable { path, .. } => assert!(path.is_dir()),
-        }
     }
 }

@@ -3,17 +3,21 @@
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::fs;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rustix::process::Pid;
 
 use crate::error::EndReason;
-use crate::limits::{Bound, ProcessLimits};
+use crate::limits::{Bound, DIRECTORY_BYTES_MAX, ProcessLimits};
 
 /// A look at everything in /proc is dear: one in so many looks.
 const FULL_EVERY: u32 = 10;
 /// Children whose own children are asked for.
 const CHILDREN_MAX: usize = 4_096;
+/// What a name in a directory counts at least, bytes.
+const ENTRY_BYTES_MIN: u64 = 4_096;
 
 /// Watches one process group.
 pub(crate) struct Watch {
@@ -24,6 +28,10 @@ pub(crate) struct Watch {
     /// Found by group at the last full look.
     strays: Vec<u32>,
     cpu: CpuWindow,
+    /// The private directory: the one folder on the host's disk that a process in a jail can write to.
+    directory: PathBuf,
+    /// Processes that belong to the jail and not to the applet.
+    pub(crate) helpers: u32,
 }
 
 /// What was found in one look.
@@ -35,7 +43,7 @@ pub(crate) struct Usage {
 }
 
 impl Watch {
-    pub(crate) fn new(leader: Pid, limits: &ProcessLimits) -> Self {
+    pub(crate) fn new(leader: Pid, directory: PathBuf, limits: &ProcessLimits) -> Self {
         let ticks = rustix::param::clock_ticks_per_second().max(1);
         Self {
             leader: leader.as_raw_nonzero().get().unsigned_abs(),
@@ -44,6 +52,8 @@ impl Watch {
             looks: 0,
             strays: Vec::new(),
             cpu: CpuWindow::new(limits.cpu_window_ms),
+            directory,
+            helpers: 0,
         }
     }
 
@@ -55,7 +65,10 @@ impl Watch {
             |name, bound: Bound, used| bound.crossed_by(used).map(|allowed| EndReason::Limit { name, allowed, used });
         over("memory_bytes_max", limits.memory_bytes_max, usage.memory_bytes)
             .or_else(|| over("cpu_ms_max", limits.cpu_ms_max, cpu_ms))
-            .or_else(|| over("processes_max", limits.processes_max, usage.processes))
+            .or_else(|| {
+                over("processes_max", limits.processes_max, usage.processes.saturating_sub(self.helpers.into()))
+            })
+            .or_else(|| over("directory_bytes_max", Bound::At(DIRECTORY_BYTES_MAX), disk_bytes(&self.directory)))
     }
 
     pub(crate) fn usage(&mut self) -> Usage {
@@ -105,6 +118,28 @@ impl CpuWindow {
         // Children that have ended take their time with them: never below nothing.
         self.seen.front().map_or(0, |&(_, before)| total_ms.saturating_sub(before))
     }
+}
+
+/// What is in a directory, with what is in its directories, as far as matters: more than is allowed is too much.
+fn disk_bytes(directory: &Path) -> u64 {
+    let mut used = 0;
+    let mut open = vec![directory.to_owned()];
+    while let Some(directory) = open.pop() {
+        // Gone meanwhile, or not to be read by us: then there is nobody who could have filled it but ourselves.
+        let Ok(entries) = fs::read_dir(directory) else { continue };
+        for entry in entries.flatten() {
+            let Ok(data) = entry.metadata() else { continue };
+            // Names take place too.
+            used += (data.blocks() * 512).max(ENTRY_BYTES_MIN);
+            if data.is_dir() {
+                open.push(entry.path());
+            }
+            if used > DIRECTORY_BYTES_MAX {
+                return used;
+            }
+        }
+    }
+    used
 }
 
 fn resident_pages(id: u32) -> Option<u64> {
@@ -198,6 +233,18 @@ mod tests {
     }
 
     #[test]
+    fn a_full_directory_is_seen() {
+        let folder = tempfile::tempdir().expect("a directory");
+        let deep = folder.path().join("a/b");
+        fs::create_dir_all(&deep).expect("made");
+        fs::write(deep.join("small"), "x").expect("written");
+        assert_eq!(disk_bytes(folder.path()), 3 * ENTRY_BYTES_MIN);
+        fs::write(deep.join("large"), vec![1; 5 << 20]).expect("written");
+        assert!(disk_bytes(folder.path()) > DIRECTORY_BYTES_MAX);
+        assert_eq!(disk_bytes(Path::new("/no/such/directory")), 0);
+    }
+
+    #[test]
     fn sees_a_group_and_what_left_it() {
         use std::os::unix::process::CommandExt as _;
         let mut child = std::process::Command::new("sh")
@@ -206,7 +253,8 @@ mod tests {
             .spawn()
             .expect("a shell");
         let leader = Pid::from_child(&child);
-        let mut watch = Watch::new(leader, &ProcessLimits::default());
+        let folder = tempfile::tempdir().expect("a directory");
+        let mut watch = Watch::new(leader, folder.path().to_owned(), &ProcessLimits::default());
         let seen = (0..200).find_map(|_| {
             std::thread::sleep(Duration::from_millis(10));
             watch.looks = 0;

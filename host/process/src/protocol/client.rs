@@ -8,13 +8,12 @@ use hyper::body::Incoming;
 use hyper::client::conn::http1::{Builder, SendRequest};
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
-use rustix::process::Pid;
 use tokio::net::UnixStream;
 
 use super::{WireError, told};
 use crate::body::Body;
 use crate::limits::{HEADER_BYTES_MAX, HEADERS_MAX, IDLE_CONNECTIONS_MAX};
-use crate::process::directory::check_peer;
+use crate::process::directory::{Peer, check_peer};
 
 /// One connection.
 pub(crate) type Connection = SendRequest<Body>;
@@ -22,19 +21,19 @@ pub(crate) type Connection = SendRequest<Body>;
 /// The connections to one process.
 pub(crate) struct Client {
     path: PathBuf,
-    group: Pid,
+    peer: Peer,
     idle: Mutex<Vec<Connection>>,
 }
 
 impl Client {
-    pub(crate) fn new(path: PathBuf, group: Pid) -> Self {
-        Self { path, group, idle: Mutex::default() }
+    pub(crate) fn new(path: PathBuf, peer: Peer) -> Self {
+        Self { path, peer, idle: Mutex::default() }
     }
 
     /// A new connection.
     pub(crate) async fn connect(&self) -> Result<Connection, WireError> {
         let socket = UnixStream::connect(&self.path).await.map_err(|error| WireError::Lost(error.to_string()))?;
-        check_peer(&socket, self.group).map_err(WireError::Broken)?;
+        check_peer(&socket, self.peer).map_err(WireError::Broken)?;
         let (connection, driver) = Builder::new()
             .max_headers(HEADERS_MAX)
             .max_buf_size(HEADER_BYTES_MAX)

@@ -14,7 +14,6 @@ use hyper::server::conn::http1::Builder;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
-use rustix::process::Pid;
 use serde_json::{Value, json};
 use tokio::net::UnixListener;
 use tokio::sync::Semaphore;
@@ -26,7 +25,7 @@ use super::{HEAD_BYTES, told};
 use crate::body::{Body, BodyError, HeadThen, whole};
 use crate::capability::{CapabilityFailure, CapabilityReply, CapabilityRequest};
 use crate::limits::{HEAD_BYTES_MAX, HEADER_BYTES_MAX, HEADERS_MAX, HOST_CONNECTIONS_MAX};
-use crate::process::directory::check_peer;
+use crate::process::directory::{Peer, check_peer};
 
 /// Letters of the name of a capability or an operation.
 const NAME_CHARS_MAX: usize = 64;
@@ -34,7 +33,7 @@ const NAME_CHARS_MAX: usize = 64;
 /// What one process may ask.
 pub(crate) struct HostServer {
     pub(crate) tokens: Arc<Tokens>,
-    pub(crate) group: Pid,
+    pub(crate) peer: Peer,
     pub(crate) capability_bytes_max: u64,
 }
 
@@ -55,7 +54,7 @@ impl HostServer {
                 }
             };
             while connections.try_join_next().is_some() {}
-            if let Err(reason) = check_peer(&socket, self.group) {
+            if let Err(reason) = check_peer(&socket, self.peer) {
                 tracing::warn!(reason, "a connection to the host's socket was refused");
                 continue;
             }

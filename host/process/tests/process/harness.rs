@@ -17,10 +17,7 @@ use hyper::body::Frame;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-/// Where runtimes are looked for beside PATH.
-fn packages() -> Vec<PathBuf> {
-    std::env::split_paths(&std::env::var_os("BELLJAR_RUNTIME_PACKAGES").unwrap_or_default()).collect()
-}
+use crate::packages::packages;
 
 /// Node, Bun and Deno, where they are found.
 pub(crate) async fn runtimes() -> Vec<Runtime> {
@@ -72,7 +69,7 @@ impl Applet {
         let folder = tempfile::tempdir().expect("a directory");
         let bundle = folder.path().join("bundle.mjs");
         std::fs::write(&bundle, source).expect("written");
-        let program = Program::Bundle { runtime: runtime.clone(), bundle, arguments: Vec::new() };
+        let program = Program::Bundle { runtime: runtime.clone(), bundle, arguments: Vec::new(), is_server: false };
         Self::of(folder, program, change)
     }
 

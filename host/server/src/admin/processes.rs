@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use belljar::ProcessStatus;
-use belljar::process_engine::Bound;
+use belljar::process_engine::{Bound, Report};
 use serde::Serialize;
 
 use super::Admin;
@@ -39,6 +39,9 @@ pub(super) struct ProcessInfo {
     retry_ms: Option<u64>,
     /// The operating system's numbers of the processes that answer.
     processes: Vec<u32>,
+    /// Of each of them what of its jail is active; null without a jail.
+    #[schema(value_type = Vec<Object>)]
+    jails: Vec<Option<Report>>,
     /// Calls that are in them.
     calls: u32,
     /// Resident memory at which one is killed, bytes; null for none.
@@ -89,6 +92,7 @@ fn info(one: ProcessStatus) -> ProcessInfo {
         failures: status.failures,
         retry_ms: status.retry_ms,
         processes: status.processes,
+        jails: status.jails,
         calls: status.calls,
         memory_bytes_max: match one.memory_bytes_max {
             Bound::At(bytes) => Some(bytes),

@@ -177,12 +177,16 @@ fn migration(migration: PackageMigration<'_>) -> belljar::Migration {
 impl Catalog {
     /// Whether this host has the engine that a package names. Looking for a runtime starts it once, to ask for its version.
     fn runs_here(&self, runtime: &Runtime) -> Result<(), CatalogError> {
-        let mut version = pin!(engine_version(self.inner.options.processes.as_ref(), runtime.engine, runtime.version.as_ref()));
-        let found = match (version.as_mut().now_or_never(), Handle::try_current()) {
-            (Some(found), _) => found,
+        let version = engine_version(self.inner.options.processes.as_ref(), runtime.engine, runtime.version.as_ref());
+        let found = match (runtime.engine.is_process(), Handle::try_current()) {
+            // Nothing is started: it is known at once, on whatever thread.
+            (false, _) => match pin!(version).now_or_never() {
+                Some(found) => found,
+                None => return Err(CatalogError::Invalid("the engine cannot be looked for".into())),
+            },
             // The catalog is called on threads that may block, of a runtime or of none.
-            (None, Ok(runtime)) => runtime.block_on(version),
-            (None, Err(_)) => {
+            (true, Ok(runtime)) => runtime.block_on(version),
+            (true, Err(_)) => {
                 let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
                 runtime.map_err(|error| CatalogError::Invalid(format!("the runtime cannot be looked for: {error}")))?.block_on(version)
             }

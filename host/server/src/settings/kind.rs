@@ -43,6 +43,17 @@ pub enum LogFormat {
     Terminal,
 }
 
+/// What is wanted of the jail of processes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RequireJail {
+    /// All of it, or nothing starts.
+    Strict,
+    /// What the machine has.
+    BestEffort,
+    /// None.
+    Off,
+}
+
 /// The one text that was given.
 fn text(given: &Given<'_>) -> Result<String, String> {
     match given {
@@ -221,6 +232,28 @@ impl Kind for LogFormat {
             Self::Auto => "auto",
             Self::Json => "json",
             Self::Terminal => "terminal",
+        };
+        Some(toml::Value::String(text.to_owned()))
+    }
+}
+
+impl Kind for RequireJail {
+    const NAME: &'static str = "strict|best-effort|off";
+
+    fn read(given: &Given<'_>, _: Option<(u64, u64)>) -> Result<Self, String> {
+        match text(given)?.as_str() {
+            "strict" => Ok(Self::Strict),
+            "best-effort" => Ok(Self::BestEffort),
+            "off" => Ok(Self::Off),
+            told => Err(format!("is {told:?}, not strict, best-effort or off")),
+        }
+    }
+
+    fn write(&self) -> Option<toml::Value> {
+        let text = match self {
+            Self::Strict => "strict",
+            Self::BestEffort => "best-effort",
+            Self::Off => "off",
         };
         Some(toml::Value::String(text.to_owned()))
     }
