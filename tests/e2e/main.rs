@@ -29,6 +29,7 @@ mod processes;
 mod secrets;
 mod server;
 mod streaming;
+mod testing;
 mod triggers;
 mod triggers_rules;
 mod waiting;

@@ -17,6 +17,7 @@ use crate::{
     manifest::{MANIFEST_BYTES_MAX, MANIFEST_NAMES, Manifest, PAGE_EXPORT},
     migrations,
     pages::{self, Pages},
+    testing::{self, TEST_EXPORT, TestFiles},
 };
 
 /// Largest file under `assets/` or `migrations/`, bytes.
@@ -71,8 +72,8 @@ pub fn build(folder: &Path) -> Result<Built, BuildError> {
 /// [`check`] with a given bundler.
 pub fn check_with(bundler: &dyn Bundler, folder: &Path) -> Report {
     let mut read = None;
-    match run(bundler, folder, &mut read) {
-        Ok((built, exports)) => Report { descriptor: Some(built.package.descriptor), exports, problems: built.notices },
+    match run(bundler, folder, None, &mut read) {
+        Ok((built, exports, _)) => Report { descriptor: Some(built.package.descriptor), exports, problems: built.notices },
         Err(error) => Report {
             descriptor: read.map(|m| m.descriptor()),
             exports: Vec::new(),
@@ -86,17 +87,24 @@ pub fn check_with(bundler: &dyn Bundler, folder: &Path) -> Report {
 /// # Errors
 /// [`BuildError`] with every problem found.
 pub fn build_with(bundler: &dyn Bundler, folder: &Path) -> Result<Built, BuildError> {
-    run(bundler, folder, &mut None).map(|(built, _)| built)
+    run(bundler, folder, None, &mut None).map(|(built, ..)| built)
 }
 
-/// The steps, in order. The manifest is handed out as soon as it is read, for what a check tells in spite of errors.
-fn run(bundler: &dyn Bundler, folder: &Path, read: &mut Option<Manifest>) -> Result<(Built, Vec<String>), BuildError> {
+/// The steps, in order. The manifest is handed out as soon as it is read, for what a check tells in spite of errors. With `tests` the bundle has
+/// them too. Answers what the author's entry exports, and the lines of statements, where they are counted.
+pub(crate) fn run(
+    bundler: &dyn Bundler,
+    folder: &Path,
+    tests: Option<&TestFiles>,
+    read: &mut Option<Manifest>,
+) -> Result<(Built, Vec<String>, BTreeMap<String, Vec<u32>>), BuildError> {
     let (path, text) = manifest_text(folder)?;
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let (manifest, mut notices) = Manifest::parse(&name, text)?;
     let manifest = &*read.insert(manifest);
 
     let mut problems = entry_problems(manifest, folder);
+    problems.extend(tests.and_then(|_| testing::engine_problem(manifest)));
     let mut files = author_files(folder, &mut problems);
     problems.extend(migrations::problems(&files, manifest.permissions.db));
     if !problems.is_empty() {
@@ -109,14 +117,14 @@ fn run(bundler: &dyn Bundler, folder: &Path, read: &mut Option<Manifest>) -> Res
     notices.append(&mut externals.notices);
     let mut pages = pages::bundle(bundler, folder, manifest, &files)?;
     notices.append(&mut pages.notices);
-    let Bundle { code, source_map, mut exports, mut inputs, notices: more, .. } =
-        server(bundler, folder, manifest, &pages)?;
+    let bundle = server(bundler, folder, manifest, &pages, tests)?;
+    let Bundle { code, source_map, mut exports, mut inputs, notices: more, lines, .. } = bundle;
     notices.extend(more);
     if manifest.engine == Engine::Wasm {
         let locales: Vec<&str> = manifest.locales.iter().map(|locale| locale.value.as_str()).collect();
         notices.extend(intl::notices(&code, &source_map, &locales));
     }
-    exports.retain(|export| !export.starts_with(PAGE_EXPORT));
+    exports.retain(|export| !export.starts_with(PAGE_EXPORT) && export != TEST_EXPORT);
     let missing = manifest.missing_exports(&exports);
     if !missing.is_empty() {
         return Err(BuildError::new(missing.into_iter().chain(notices).collect()));
@@ -132,11 +140,17 @@ fn run(bundler: &dyn Bundler, folder: &Path, read: &mut Option<Manifest>) -> Res
     let package = Package { descriptor: manifest.descriptor(), bundle: code, source_map, files };
     // Encoding checks what reading would refuse; better told to the author than to the operator.
     package.encode().map_err(|error| Problem::error("build.package", error.to_string()))?;
-    Ok((Built { package, notices, inputs }, exports))
+    Ok((Built { package, notices, inputs }, exports, lines))
 }
 
-/// Bundles what runs on the server: the author's entry, and around it the handlers of pages.
-fn server(bundler: &dyn Bundler, folder: &Path, manifest: &Manifest, pages: &Pages) -> Result<Bundle, BuildError> {
+/// Bundles what runs on the server: the author's entry, around it the handlers of pages, and around all the tests.
+fn server(
+    bundler: &dyn Bundler,
+    folder: &Path,
+    manifest: &Manifest,
+    pages: &Pages,
+    tests: Option<&TestFiles>,
+) -> Result<Bundle, BuildError> {
     let target = if manifest.engine.is_process() {
         let external = manifest.external.iter().map(|name| name.value.clone()).collect();
         Target::Process { engine: manifest.engine, external }
@@ -144,18 +158,24 @@ fn server(bundler: &dyn Bundler, folder: &Path, manifest: &Manifest, pages: &Pag
         Target::Sandbox
     };
     let entry = manifest.entrypoint.value.clone();
-    let request =
-        BundleRequest { folder: folder.to_owned(), entry, format: Format::Module, target, modules: Vec::new() };
-    if pages.is_empty() {
+    let counts_lines = tests.is_some_and(|tests| tests.counts_lines);
+    let request = BundleRequest { folder: folder.to_owned(), entry, format: Format::Module, target, modules: Vec::new(), counts_lines };
+    if pages.is_empty() && tests.is_none() {
         return bundler.bundle(&request);
     }
     let around = |has_default: bool| {
-        let (entry, modules) = pages.server_modules(&request.entry, has_default);
+        let (mut entry, mut modules) = (request.entry.clone(), Vec::new());
+        if !pages.is_empty() {
+            (entry, modules) = pages.server_modules(&entry, has_default);
+        }
+        if let Some(tests) = tests {
+            (entry, modules) = testing::modules(tests, &manifest.descriptor(), &entry, modules, has_default);
+        }
         bundler.bundle(&BundleRequest { entry, modules, ..request.clone() })
     };
     // Whether there is a default export to hand on is only known when it has been asked for.
     match around(true) {
-        Err(error) if error.problems().iter().any(pages::is_missing_default) => around(false),
+        Err(error) if error.problems().iter().any(|problem| pages::is_missing_default(problem) || testing::is_missing_default(problem)) => around(false),
         result => result,
     }
 }

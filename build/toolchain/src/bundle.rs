@@ -1,6 +1,6 @@
 //! The seam to the bundler: what is asked, and what comes back. Which bundler does it is known only below this module.
 
-use std::path::PathBuf;
+use std::{collections::BTreeMap, path::PathBuf};
 
 use belljar_package::Engine;
 
@@ -10,6 +10,8 @@ use crate::diagnostic::{BuildError, Problem};
 mod fence;
 #[cfg(feature = "rolldown")]
 mod imports;
+#[cfg(feature = "rolldown")]
+mod lines;
 #[cfg(feature = "rolldown")]
 mod nesting;
 #[cfg(feature = "rolldown")]
@@ -57,9 +59,11 @@ pub struct BundleRequest {
     pub format: Format,
     /// Where it runs.
     pub target: Target,
-    /// Modules that are no files, by name: generated ones. Only they can import each other; what else they import is found as if they lay in
-    /// the folder.
+    /// Modules that are no files, by name: generated ones. Those whose names begin with `belljar:` are for each other only; what else they import
+    /// is found as if they lay in the folder. In one of the name `a/b.ts`, `./c.ts` is the one of the name `a/c.ts`.
     pub modules: Vec<(String, String)>,
+    /// Whether to count which lines of the author's files are executed.
+    pub counts_lines: bool,
 }
 
 /// Where a bundle runs.
@@ -105,4 +109,6 @@ pub struct Bundle {
     pub inputs: Vec<PathBuf>,
     /// What is legal and still worth a look.
     pub notices: Vec<Problem>,
+    /// Where lines are counted, of each file the line of each statement, from 1.
+    pub lines: BTreeMap<String, Vec<u32>>,
 }

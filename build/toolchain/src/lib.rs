@@ -18,6 +18,7 @@ mod intl;
 pub mod manifest;
 mod migrations;
 mod pages;
+mod testing;
 
 pub use build::{Built, FILE_BYTES_MAX, Report, build_with, check_with};
 #[cfg(feature = "rolldown")]
@@ -27,3 +28,6 @@ pub use bundle::rolldown::{Rolldown, bundle_script};
 pub use bundle::{Bundle, BundleRequest, Bundler, Format, SOURCE_BYTES_MAX, SOURCES_BYTES_MAX, Target};
 pub use diagnostic::{BuildError, Place, Problem, Severity, SourceFile};
 pub use manifest::Manifest;
+#[cfg(feature = "rolldown")]
+pub use testing::build_tests;
+pub use testing::{BuiltTests, TEST_CHANNEL, TEST_HANDLER, TestFiles, build_tests_with, is_test_file};

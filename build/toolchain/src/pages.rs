@@ -202,6 +202,7 @@ fn browser(
         format: Format::Module,
         target: Target::Browser { is_run: page.hydrate },
         modules: modules.map(|(name, code)| (name.to_owned(), code.to_owned())).into(),
+        counts_lines: false,
     };
     bundler.bundle(&request).map_err(|error| {
         // The import of the default export is ours; what it lacks is the author's.
@@ -224,6 +225,6 @@ pub(crate) fn is_missing_default(problem: &Problem) -> bool {
 }
 
 /// A text as JavaScript has it.
-fn quoted(text: &str) -> String {
+pub(crate) fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }

@@ -49,19 +49,18 @@ pub(crate) fn build(repository: &Path) -> Result<PathBuf> {
 
 fn bundle_web_platform(repository: &Path, cache: &Path) -> Result<PathBuf> {
     let out = cache.join("web-platform.js");
-    bundle(repository, &out)?;
+    bundle(repository, "guest-js/web/src/main.ts", &out)?;
     Ok(out)
 }
 
-/// Bundles guest-js/web into one script. The bundler is built as part of the whole workspace: with features of its own, most of its
+/// Bundles a script and all it imports into one. The bundler is built as part of the whole workspace: with features of its own, most of its
 /// dependencies would be compiled twice.
-pub(crate) fn bundle(repository: &Path, out: &Path) -> Result<()> {
+pub(crate) fn bundle(repository: &Path, entry: &str, out: &Path) -> Result<()> {
     let mut build = command::cargo(repository);
     build.args(["build", "--quiet", "-j2", "--locked", "--workspace", "--bin", "belljar-bundle"]);
     run(&mut build).context("the bundler cannot be built")?;
     let mut bundler = Command::new(command::target_dir()?.join("debug/belljar-bundle"));
-    run(bundler.arg(repository.join("guest-js/web/src/main.ts")).arg(out).current_dir(repository))
-        .context("the web platform (guest-js/web) cannot be bundled")
+    run(bundler.arg(repository.join(entry)).arg(out).current_dir(repository)).with_context(|| format!("{entry} cannot be bundled"))
 }
 
 /// Splits the module and writes the engine's files, the record last: where it is, all are.

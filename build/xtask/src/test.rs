@@ -44,7 +44,7 @@ pub(crate) fn run(repository: &Path, extent: Extent) -> Result<()> {
     command::run(tests.env("BELLJAR_BIN", binary)).context("some tests failed")
 }
 
-/// The tests of guest-js/web, on the bundle that goes into the engine.
+/// The tests of guest-js/web, on the bundle that goes into the engine, and of guest-js/test, on that and its own.
 fn web_platform(repository: &Path) -> Result<()> {
     if !exists("node", &["--version"]) {
         eprintln!("xtask: skipped: the tests of guest-js/web run in node, which is not installed");
@@ -52,9 +52,15 @@ fn web_platform(repository: &Path) -> Result<()> {
     }
     let bundle = engine_inputs::cache_dir().join("web-platform.js");
     // A cached engine comes without the bundle it was made of, or with another version's.
-    engine::bundle(repository, &bundle)?;
+    engine::bundle(repository, "guest-js/web/src/main.ts", &bundle)?;
     eprintln!("xtask: the tests of guest-js/web");
     let mut node = Command::new("node");
     node.args(["--test", "--test-reporter=dot", "test/"]).current_dir(repository.join("guest-js/web"));
-    command::run(node.env("BELLJAR_WEB_BUNDLE", bundle)).context("a test of guest-js/web failed")
+    command::run(node.env("BELLJAR_WEB_BUNDLE", &bundle)).context("a test of guest-js/web failed")?;
+    let library = engine_inputs::cache_dir().join("test-library.js");
+    engine::bundle(repository, "guest-js/test/src/whole.ts", &library)?;
+    eprintln!("xtask: the tests of guest-js/test");
+    let mut node = Command::new("node");
+    node.args(["--test", "--test-reporter=dot", "test/"]).current_dir(repository.join("guest-js/test"));
+    command::run(node.env("BELLJAR_WEB_BUNDLE", bundle).env("BELLJAR_TEST_BUNDLE", library)).context("a test of guest-js/test failed")
 }

@@ -1,6 +1,7 @@
 //! The command line. `-h` shows the first line of each comment here, `--help` all of it.
 
 pub(crate) mod operator;
+pub(crate) mod testing;
 pub(crate) mod triggers;
 
 use std::path::PathBuf;
@@ -28,6 +29,8 @@ pub(crate) enum Command {
     New(NewArgs),
     /// Check an applet's folder: manifest, sources, imports, handlers
     Check(CheckArgs),
+    /// Run an applet's tests in the sandbox
+    Test(testing::TestArgs),
     /// Build an applet's folder into a package file
     Build(BuildArgs),
     /// Run one handler of an applet, once
@@ -117,6 +120,7 @@ impl Command {
             Self::Doctor(args) => args.json,
             Self::Eval(args) => args.json,
             Self::Dev(args) => args.json,
+            Self::Test(args) => args.reporter == testing::Reporter::Json,
             Self::Restore(args) => args.json,
             Self::Serve(_) | Self::Completions(_) => false,
             other => other.server().is_some_and(|server| server.json),
@@ -162,6 +166,7 @@ impl Command {
             Self::Backup(args) => Some(&args.server),
             Self::New(_)
             | Self::Check(_)
+            | Self::Test(_)
             | Self::Build(_)
             | Self::Run(_)
             | Self::Inspect(_)

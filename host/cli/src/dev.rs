@@ -6,7 +6,7 @@ mod directory;
 mod lines;
 mod swap;
 mod values;
-mod watch;
+pub(crate) mod watch;
 
 use std::sync::Arc;
 use std::time::Instant;

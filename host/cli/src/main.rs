@@ -39,6 +39,7 @@ mod streamed;
 mod table;
 mod tenants;
 mod terminal;
+mod testing;
 mod triggers;
 mod types;
 mod values;
@@ -63,6 +64,7 @@ fn main() -> ExitCode {
     let done = match command {
         Command::New(args) => new::run(&args),
         Command::Check(args) => check::run(&args),
+        Command::Test(args) => testing::run(&args),
         Command::Build(args) => build::run(&args),
         Command::Run(args) => run::run(&args),
         Command::Inspect(args) => inspect::run(&args),

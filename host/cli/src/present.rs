@@ -97,7 +97,7 @@ fn depth(errors: &[ThrownError], index: usize) -> usize {
 }
 
 /// Frames, the first of the author's with its line; those of packages matter less. `is_kill` for the stack of a call that a limit ended.
-fn stack(text: &mut String, frames: &[Frame], indent: &str, is_kill: bool, sources: &Sources, paint: Paint) {
+pub(crate) fn stack(text: &mut String, frames: &[Frame], indent: &str, is_kill: bool, sources: &Sources, paint: Paint) {
     // A recursion is the same frame again and again.
     let runs: Vec<&[Frame]> = frames.chunk_by(|one, other| one == other).collect();
     let marked = runs.iter().position(|run| run[0].in_author_file).unwrap_or(0);

@@ -9,7 +9,7 @@ use belljar_package::{Engine as EngineKind, Package};
 use crate::capability::crypto::Crypto;
 use crate::capability::db::{Databases, DatabasesConfig, DbSession};
 use crate::capability::events::{EventSink, EventsSession};
-use crate::capability::http::{HostBytes, HttpClient, HttpConfig, HttpConfigError, HttpRules, HttpSession};
+use crate::capability::http::{HostBytes, HttpClient, HttpConfig, HttpConfigError, HttpRules, HttpSession, HttpTransport};
 use crate::capability::jobs::{JobSink, JobsSession};
 use crate::capability::kv::{KvOwner, KvSession, KvStore, SqliteKv};
 use crate::capability::log::{LogContext, LogSession, LogSink};
@@ -69,6 +69,7 @@ pub struct HostBuilder {
     instances_max: u32,
     images_max: usize,
     http: HttpConfig,
+    http_transport: Option<Arc<dyn HttpTransport>>,
     databases: DatabasesConfig,
     kv: Option<Arc<dyn KvStore>>,
     secrets: Option<Arc<dyn SecretSource>>,
@@ -125,6 +126,13 @@ impl HostBuilder {
     #[must_use]
     pub fn http(mut self, http: HttpConfig) -> Self {
         self.http = http;
+        self
+    }
+
+    /// Carries the http of applets in place of the network: for tests and simulations. What the rules of a manifest refuse does not come to it.
+    #[must_use]
+    pub fn http_transport(mut self, transport: Arc<dyn HttpTransport>) -> Self {
+        self.http_transport = Some(transport);
         self
     }
 
@@ -237,6 +245,7 @@ impl HostBuilder {
             jobs: self.jobs,
             crypto: Crypto::new(),
             http_config: self.http,
+            http_transport: self.http_transport,
             http: OnceLock::new(),
             limits: self.limits,
             source: self.source,
@@ -294,6 +303,7 @@ struct Inner {
     jobs: Option<Arc<dyn JobSink>>,
     crypto: Crypto,
     http_config: HttpConfig,
+    http_transport: Option<Arc<dyn HttpTransport>>,
     http: OnceLock<HttpClient>,
     limits: Limits,
     source: Arc<dyn Source>,
@@ -374,6 +384,7 @@ impl Host {
             instances_max: INSTANCES_MAX,
             images_max: IMAGES_MAX,
             http: HttpConfig::default(),
+            http_transport: None,
             databases: DatabasesConfig::default(),
             kv: None,
             secrets: None,
@@ -528,6 +539,7 @@ impl Host {
 
     async fn call(&self, release: &Release, mut invocation: Invocation, sink: &mut dyn ResponseSink) -> Outcome {
         let id = invocation.id.take().unwrap_or_else(|| self.new_id());
+        let source = invocation.source.take().unwrap_or_else(|| self.inner.source.clone());
         let Some(handler) = release.package().descriptor.handlers.iter().find(|h| h.name == invocation.handler) else {
             let names: Vec<_> = release.package().descriptor.handlers.iter().map(|h| h.name.as_str()).collect();
             let message = format!("applet {} has no handler {:?}; it has: {}", release.applet(), invocation.handler, names.join(", "));
@@ -564,8 +576,7 @@ impl Host {
             job: invocation.job.clone(),
         };
         let who = Who { tenant: release.tenant(), applet: release.applet(), package: Some(release.package()), origin: &origin };
-        let (capabilities, host_bytes) = self.capabilities(who, release.grants(), limits, context, &deadline);
-        let source = self.inner.source.clone();
+        let (capabilities, host_bytes) = self.capabilities(who, release.grants(), limits, context, &deadline, &source);
         let prepared = match ready {
             Engine::Sandbox(prepared) => prepared,
             Engine::Process(running) => {
@@ -641,13 +652,14 @@ impl Host {
             job: None,
         };
         let who = Who { tenant: &tenant, applet: &applet, package: None, origin: &origin };
-        let (mut capabilities, host_bytes) = self.capabilities(who, &grants, &limits, context, &deadline);
+        let source = self.inner.source.clone();
+        let (mut capabilities, host_bytes) = self.capabilities(who, &grants, &limits, context, &deadline, &source);
         capabilities.modules = modules;
         let task = Task::program(&id, &tenant, &applet, &grants, program);
         let run = Run {
             prepared: &base,
             limits: &limits,
-            source: self.inner.source.clone(),
+            source,
             capabilities,
             host_bytes,
             task,
@@ -679,6 +691,7 @@ impl Host {
         limits: &Limits,
         context: LogContext,
         deadline: &Deadline,
+        source: &Arc<dyn Source>,
     ) -> (Capabilities, HostBytes) {
         let host_bytes = HostBytes::new(limits.host_bytes_max);
         let inner = &self.inner;
@@ -715,7 +728,7 @@ impl Host {
             jobs,
             // Computation only: nothing to grant.
             crypto: self.inner.crypto.session(limits.crypto.clone(), host_bytes.clone()),
-            log: LogSession::new(context, self.inner.log.clone(), self.inner.source.clone(), limits),
+            log: LogSession::new(context, self.inner.log.clone(), source.clone(), limits),
             modules: None,
             watch,
         };
@@ -729,6 +742,10 @@ impl Host {
         }
         // The configuration was checked when the host was built.
         let client = HttpClient::new(&self.inner.http_config).ok()?;
+        let client = match &self.inner.http_transport {
+            Some(transport) => client.with_transport(transport.clone()),
+            None => client,
+        };
         Some(self.inner.http.get_or_init(|| client))
     }
 }

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::capability::bodies::BodyReader;
 use crate::capability::origin::Chain;
+use crate::floor::clock::Source;
 use crate::floor::fault::{Fault, FaultCode};
 use crate::floor::ids::InvocationId;
 use crate::floor::usage::Usage;
@@ -51,6 +52,8 @@ pub struct Invocation {
     pub chain: Chain,
     /// The job that is done, by its id.
     pub job: Option<String>,
+    /// Where its time and randomness come from, instead of the host's.
+    pub source: Option<Arc<dyn Source>>,
     /// When it may use a processor; `None` for whenever the executor polls it.
     pub turns: Option<Arc<dyn Turns>>,
     /// Ends the invocation when it resolves, with fault `cancelled` and all that was used. Dropping the future of
@@ -91,6 +94,7 @@ impl Invocation {
             attempt: 1,
             chain: Chain::default(),
             job: None,
+            source: None,
             turns: None,
             until: None,
         }

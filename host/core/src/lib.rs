@@ -28,7 +28,7 @@ pub use capability::db::{
     DatabaseFileError, Databases, DatabasesConfig, DbError, MIGRATION_MS_MAX, MigrateError, Migrated, Migration, MigrationStep, SQL_BYTES_MAX,
 };
 pub use capability::events::{EVENT_KEY_BYTES_MAX, EventSink, PublishedEvent};
-pub use capability::http::{HttpConfig, HttpConfigError, HttpProxy, InvalidTestHost};
+pub use capability::http::{CarriedRequest, CarriedResponse, Carrying, HttpConfig, HttpConfigError, HttpProxy, HttpTransport, InvalidTestHost};
 pub use capability::jobs::{JOB_KEY_BYTES_MAX, JOB_PRIORITY_MAX, JobSink, NewJob};
 pub use capability::kv::{KvAnswer, KvBounds, KvEntry, KvKeys, KvOperation, KvOwner, KvReply, KvStore, KvUsed, KvValue, SqliteKv};
 pub use capability::log::{LogContext, LogFormat, LogLevel, LogOrigin, LogRecord, LogSink, MemorySink, WriterSink};
@@ -40,7 +40,7 @@ pub use catalog::{Catalog, CatalogError, DirectoryCatalog, Release};
 pub use engine::cache::CacheError;
 pub use engine::prepare::Prepared;
 pub use engine::sandbox::{FUEL_YIELD_INTERVAL as TURN_FUEL, SandboxError};
-pub use floor::clock::{Seeded, Source, System};
+pub use floor::clock::{Seeded, Source, System, Virtual};
 pub use floor::deadline::Deadline;
 pub use floor::fault::{Blame, ErrorRole, Fault, FaultCode, Frame, ThrownError};
 pub use floor::grants::Grants;

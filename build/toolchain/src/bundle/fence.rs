@@ -29,12 +29,15 @@ use super::{
 use crate::{
     diagnostic::{Problem, SourceFile},
     external,
+    testing::is_test_file,
 };
 
 /// Extensions that are parsed as JavaScript or TypeScript.
-const SCRIPTS: [&str; 8] = ["ts", "tsx", "js", "jsx", "mjs", "mts", "cjs", "cts"];
+pub(crate) const SCRIPTS: [&str; 8] = ["ts", "tsx", "js", "jsx", "mjs", "mts", "cjs", "cts"];
 /// Extensions whose content is imported as a text.
 pub(crate) const TEXTS: [&str; 5] = ["txt", "md", "html", "sql", "css"];
+/// What begins the names of generated modules that only other generated ones import.
+const OURS: &str = "belljar:";
 /// Marks module ids that stand for a refused import.
 const REFUSED: &str = "\0belljar-refused:";
 /// Marks module ids that stand for one of Node's modules that a sandbox has.
@@ -76,6 +79,18 @@ impl Fence {
     fn generated(&self, id: &str) -> Option<&str> {
         let name = id.strip_prefix(GENERATED)?;
         self.modules.iter().find(|(module, _)| module == name).map(|(_, code)| code.as_str())
+    }
+
+    /// The name of the generated module that an import means, if it means one.
+    fn meant(&self, specifier: &str, importer: Option<&str>) -> Option<String> {
+        let by_generated = importer.map(|importer| importer.strip_prefix(GENERATED));
+        let name = match (by_generated.flatten().and_then(|name| name.rsplit_once('/')), specifier.strip_prefix("./")) {
+            (Some((place, _)), Some(beside)) => format!("{place}/{beside}"),
+            _ => specifier.to_owned(),
+        };
+        let is_for_all = !name.starts_with(OURS);
+        let is_one = self.modules.iter().any(|(module, _)| *module == name);
+        (is_one && (is_for_all || by_generated != Some(None))).then_some(name)
     }
 
     /// Whether an import may be left in the bundle.
@@ -276,13 +291,10 @@ impl Plugin for Fence {
 
     async fn resolve_id(&self, context: &PluginContext, args: &HookResolveIdArgs<'_>) -> HookResolveIdReturn {
         let specifier = args.specifier;
-        let is_generated = self.modules.iter().any(|(name, _)| name == specifier);
-        let Some(importer) = args.importer else {
-            return Ok(is_generated.then(|| HookResolveIdOutput::from_id(format!("{GENERATED}{specifier}"))));
-        };
+        let generated = self.meant(specifier, args.importer).map(|name| format!("{GENERATED}{name}"));
+        let Some(importer) = args.importer else { return Ok(generated.map(HookResolveIdOutput::from_id)) };
         let by_generated = importer.starts_with(GENERATED);
-        if is_generated && by_generated {
-            let id = format!("{GENERATED}{specifier}");
+        if let Some(id) = generated {
             self.record(importer, &id, specifier);
             return Ok(Some(HookResolveIdOutput::from_id(id)));
         }
@@ -345,6 +357,13 @@ impl Plugin for Fence {
                 ..HookResolveIdOutput::from_resolved_id(resolved)
             }));
         }
+        if by_generated && is_test_file(specifier) {
+            // Its tests are what it does, whatever the package says of itself.
+            return Ok(Some(HookResolveIdOutput {
+                side_effects: Some(HookSideEffects::True),
+                ..HookResolveIdOutput::from_resolved_id(resolved)
+            }));
+        }
         Ok(by_generated.then(|| HookResolveIdOutput::from_resolved_id(resolved)))
     }
 
@@ -357,9 +376,10 @@ impl Plugin for Fence {
             return Ok(Some(HookLoadOutput { code, module_type: Some(ModuleType::Js), ..HookLoadOutput::default() }));
         }
         if let Some(code) = self.generated(args.id) {
+            let module_type = if args.id.ends_with(".ts") { ModuleType::Ts } else { ModuleType::Js };
             return Ok(Some(HookLoadOutput {
                 code: code.into(),
-                module_type: Some(ModuleType::Js),
+                module_type: Some(module_type),
                 ..HookLoadOutput::default()
             }));
         }

@@ -18,6 +18,7 @@ use super::{
     Bundle, BundleRequest, Bundler, Format, Target,
     fence::{Fence, TEXTS},
     imports::GENERATED,
+    lines::Lines,
     own_place, portable,
     problems::Translator,
 };
@@ -77,8 +78,7 @@ pub fn bundle_script(entry: &Path, iife: bool) -> Result<(String, String), Build
         _ => PathBuf::from("."),
     };
     let format = if iife { Format::Script } else { Format::Module };
-    let request =
-        BundleRequest { folder, entry: name.to_owned(), format, target: Target::Sandbox, modules: Vec::new() };
+    let request = BundleRequest { folder, entry: name.to_owned(), format, target: Target::Sandbox, modules: Vec::new(), counts_lines: false };
     let bundle = Rolldown.bundle(&request)?;
     if iife && bundle.exports != ["default"] {
         let message = format!("{name} must have a default export and no other, it exports {:?}", bundle.exports);
@@ -146,7 +146,11 @@ async fn bundle(request: &BundleRequest) -> Result<Bundle, BuildError> {
         BuildError::new(problems)
     };
     let options = options(&folder, import, request);
-    let plugins: Vec<Arc<dyn rolldown::plugin::Pluginable>> = vec![Arc::new(fence.clone())];
+    let lines = Lines::new(folder.clone());
+    let mut plugins: Vec<Arc<dyn rolldown::plugin::Pluginable>> = vec![Arc::new(fence.clone())];
+    if request.counts_lines {
+        plugins.push(Arc::new(lines.clone()));
+    }
     let mut bundler = rolldown::Bundler::with_plugins(options, plugins).map_err(|errors| failed(errors.into_vec()))?;
     let output = bundler.generate().await.map_err(|errors| failed(errors.into_vec()))?;
     // Closing runs plugins' last hooks; ours has none, and the bundle is made.
@@ -191,7 +195,7 @@ async fn bundle(request: &BundleRequest) -> Result<Bundle, BuildError> {
     if !code.ends_with('\n') {
         code.push('\n');
     }
-    Ok(Bundle { code, source_map, styles, exports, inputs: fence.inputs(), notices })
+    Ok(Bundle { code, source_map, styles, exports, inputs: fence.inputs(), notices, lines: lines.seen() })
 }
 
 /// Orders problems by place, the same on every run, and bounds them.

@@ -8,11 +8,13 @@ import { apply, hasOwn, indexOf, isArray, jsonParse, push, SavedPromise, slice, 
 import { hostSource, readAll } from '../web/body-stream.ts';
 import { startClock } from '../web/clock.ts';
 import { startReporting } from '../web/report.ts';
+import { isResponseObject } from '../web/response.ts';
 import { Batch, beginBatch, invalidJson, isRetryWanted, parsePayload, verdict } from './batch.ts';
 import { context, env } from './context.ts';
 import { HANDLER_NOT_FOUND, HandlerFailure } from './failure.ts';
 import { begin, call as running, currentRequest, isWaiting, settleWaits } from './invocation.ts';
-import { early, respond, streamed, toReply } from './reply.ts';
+import { checked, early, respond, streamed, toReply } from './reply.ts';
+import { TEST_TRIGGER, testing } from './testing.ts';
 
 type Handler = (this: unknown, ...args: unknown[]) => unknown;
 
@@ -135,12 +137,11 @@ async function applyToStream(handler: Handler, self: unknown, call: Call, stream
   return apply(handler, self, [context, payloadOf(call, handler.length >= 2)]);
 }
 
-export function runCall(namespace: Record<string, unknown>, call: Call): Reply | Promise<Reply> {
-  begin(call);
-  startClock();
-  startReporting(false);
-  beginIntl(call.caller.locale);
-  beginBatch();
+/** Whether the handler that was called last has no other answer than a Response. */
+let mustRespond = false;
+
+/** Finds the handler and calls it; answers what it returned. */
+function invoke(namespace: Record<string, unknown>, call: Call): unknown {
   let target = call.export in namespace ? namespace[call.export] : namespace['default'];
   let self: unknown;
   if (typeof target === 'object' && target !== null && hasOwn(target, call.export) && call.export !== 'fetch') {
@@ -151,24 +152,64 @@ export function runCall(namespace: Record<string, unknown>, call: Call): Reply |
       target = own;
     }
   }
-  let value: unknown;
-  let mustRespond = false;
+  mustRespond = false;
+  if (typeof target === 'function') {
+    const handler = target as Handler;
+    return call.request?.stream === undefined
+      ? apply(handler, self, [context, payloadOf(call, handler.length >= 2, !native.readsOne(handler))])
+      : applyToStream(handler, self, call, call.request.stream);
+  }
+  if (typeof target === 'object' && target !== null) {
+    mustRespond = call.request !== undefined;
+    return callObject(target, call);
+  }
+  return missing(namespace, call);
+}
+
+function beginCall(call: Call): void {
+  begin(call);
+  startClock();
+  startReporting(false);
+  beginIntl(call.caller.locale);
+  beginBatch();
+}
+
+/** A call of a test's: the handler as `runCall` has it, and what it answers as its caller sees it. */
+async function callForTest(namespace: Record<string, unknown>, call: Call): Promise<unknown> {
+  beginCall(call);
+  let result: unknown;
+  let responds = false;
   try {
-    if (typeof target === 'function') {
-      const handler = target as Handler;
-      value = call.request?.stream === undefined
-        ? apply(handler, self, [context, payloadOf(call, handler.length >= 2, !native.readsOne(handler))])
-        : applyToStream(handler, self, call, call.request.stream);
-    } else if (typeof target === 'object' && target !== null) {
-      mustRespond = call.request !== undefined;
-      value = callObject(target, call);
+    result = invoke(namespace, call);
+    responds = mustRespond;
+    result = await result;
+  } finally {
+    await settleWaits();
+  }
+  if (call.messages !== undefined) return jsonParse(verdict());
+  if (isRetryWanted()) throw new Error('the queue handler asked for a retry');
+  const response = call.request === undefined ? undefined : early(result, responds);
+  if (response !== undefined) return checked(response);
+  if (typeof result === 'object' && result !== null && isResponseObject(result)) return checked(result);
+  const reply = toReply(result, responds);
+  return typeof reply === 'string' ? jsonParse(reply) : undefined;
+}
+
+export function runCall(namespace: Record<string, unknown>, call: Call): Reply | Promise<Reply> {
+  beginCall(call);
+  let value: unknown;
+  let responds = false;
+  try {
+    if (call.trigger === TEST_TRIGGER) {
+      value = apply(namespace[call.export] as Handler, undefined, [payloadOf(call, true), testing(namespace, call, callForTest, beginCall)]);
     } else {
-      missing(namespace, call);
+      value = invoke(namespace, call);
+      responds = mustRespond;
     }
   } catch (error) {
     if (isWaiting()) return failLater(error);
     throw error;
   }
-  if (isWaiting() || isThenable(value) || streamed(value) !== undefined) return finish(value, mustRespond);
-  return answer(value, mustRespond);
+  if (isWaiting() || isThenable(value) || streamed(value) !== undefined) return finish(value, responds);
+  return answer(value, responds);
 }

@@ -58,6 +58,12 @@ function check(response: Response): void {
   if (isUnusable(body)) throw new HandlerFailure(INVALID_RESULT, 'the body of the Response has already been read, or is locked to a reader: return response.clone() or a new Response');
 }
 
+/** A response that can be sent. */
+export function checked(response: Response): Response {
+  check(response);
+  return response;
+}
+
 function toResponse(response: Response): Reply {
   const { status, list, body } = responseParts(response);
   check(response);

@@ -6,7 +6,7 @@ import { abandon, type ErrorOutcome, register, sdkFailure, unexpected } from '..
 import { indexOf, promiseReject, promiseResolve, promiseThen, SavedPromise, SavedUint8Array, slice, startsWith } from '../primordials.ts';
 import { stackHere } from '../sdk-error.ts';
 import { isObject } from '../webidl.ts';
-import { abortReason, addAlgorithm, removeAlgorithm } from './abort.ts';
+import { abortReason, type AbortSignal, addAlgorithm, removeAlgorithm } from './abort.ts';
 import { bodyBytes, sourceOf } from './body.ts';
 import { hostSource, pump } from './body-stream.ts';
 import { parseDataUrl } from './data-url.ts';
@@ -29,6 +29,22 @@ function answerData(href: string, method: string): Response {
   const data = parseDataUrl(href);
   if (data === undefined) throw new TypeError('fetch failed: the data: URL is not valid');
   return responseFromHost({ kind: 'response', status: 200, statusText: 'OK', url: href, redirected: false, headers: ['content-type', data.type], body: method === 'HEAD' ? new SavedUint8Array(0) : data.bytes }, undefined);
+}
+
+/** Answers in place of a response that came. */
+export type Answering = (response: Response) => unknown;
+
+let answering: Answering | undefined;
+
+/** From here on responses are what `given` makes of them: a test that answers requests itself. */
+export function answerWith(given: Answering | undefined): void { answering = given; }
+
+/** What a test answers, unless the request is aborted before. */
+function unlessAborted(answer: unknown, signal: AbortSignal | undefined): Promise<unknown> {
+  return new SavedPromise((resolve, reject) => {
+    if (signal !== undefined) addAlgorithm(signal, () => reject(abortReason(signal)));
+    void promiseThen(promiseResolve(answer), resolve, reject);
+  });
 }
 
 type Fail = (outcome: ErrorOutcome, stack: string) => unknown;
@@ -63,7 +79,8 @@ function send(input: unknown, init: unknown, fail: Fail): Promise<Response> {
       convert: (outcome: Outcome) => {
         done();
         if (outcome.kind !== 'response') return unexpected(outcome);
-        return responseFromHost(outcome, outcome.stream === undefined ? undefined : hostSource(outcome.stream, signal, fail));
+        const response = responseFromHost(outcome, outcome.stream === undefined ? undefined : hostSource(outcome.stream, signal, fail));
+        return answering === undefined ? response : unlessAborted(answering(response), signal);
       },
       fail: (outcome: ErrorOutcome, at: string) => {
         done();

@@ -21,7 +21,7 @@ const FOLDERS_MAX: usize = 10_000;
 const NOT_SOURCES: [&str; 4] = ["node_modules", ".git", ".belljar", "target"];
 
 /// Watches.
-pub(super) struct Watch {
+pub(crate) struct Watch {
     root: PathBuf,
     watcher: RecommendedWatcher,
     events: Receiver<notify::Result<Event>>,
@@ -33,7 +33,7 @@ impl Watch {
     ///
     /// # Errors
     /// When it is none, or cannot be watched.
-    pub(super) fn start(folder: &Path) -> Result<Self, Failure> {
+    pub(crate) fn start(folder: &Path) -> Result<Self, Failure> {
         let failed = |error: &dyn std::fmt::Display| Failure::new("watch", format!("{} cannot be watched: {error}", folder.display()));
         let root = folder.canonicalize().map_err(|error| failed(&error))?;
         let (sender, events) = channel();
@@ -50,7 +50,7 @@ impl Watch {
     }
 
     /// Watches the folders that there are now, and those of `inputs`.
-    pub(super) fn folders(&mut self, inputs: &[PathBuf]) {
+    pub(crate) fn folders(&mut self, inputs: &[PathBuf]) {
         let mut waiting = vec![self.root.clone()];
         while let Some(folder) = waiting.pop() {
             self.add(&folder);
@@ -79,7 +79,7 @@ impl Watch {
     }
 
     /// Waits until something has changed. Answers when the change began; `None` when nothing can come any more.
-    pub(super) fn changed(&mut self) -> Option<Instant> {
+    pub(crate) fn changed(&mut self) -> Option<Instant> {
         loop {
             let event = self.events.recv().ok()?;
             if !self.matters(&event) {

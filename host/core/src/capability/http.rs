@@ -23,6 +23,7 @@ mod proxy;
 mod resolve;
 mod secrets;
 mod session;
+mod transport;
 mod zone;
 
 #[cfg(test)]
@@ -36,6 +37,7 @@ pub use policy::HttpRules;
 #[cfg(test)]
 pub(crate) use resolve::{Resolver, Resolving};
 pub use session::HttpSession;
+pub use transport::{CarriedRequest, CarriedResponse, Carrying, HttpTransport};
 pub use zone::InvalidTestHost;
 
 /// One header. Each character of `value` is a byte, U+0000 to U+00FF.

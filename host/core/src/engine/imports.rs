@@ -154,12 +154,20 @@ impl State {
 
     pub(super) fn begin_slice(&mut self, fuel_left: u64, due_us: u64) {
         let host_us = self.source.now_us();
+        if self.source.virtual_time().is_some() {
+            // It may have been set, to whatever time.
+            (self.slice_us, self.slice_fuel, self.fuel_now) = (host_us, fuel_left, fuel_left);
+            return;
+        }
         self.slice_us = (host_us - host_us % HOST_STEP_US).max(due_us).max(self.slice_end_us(fuel_left));
         (self.slice_fuel, self.fuel_now) = (fuel_left, fuel_left);
     }
 
     /// Where fuel has carried the clock by the end of the slice before.
     fn slice_end_us(&self, fuel_left: u64) -> u64 {
+        if self.source.virtual_time().is_some() {
+            return self.slice_us;
+        }
         self.slice_us + self.slice_fuel.saturating_sub(fuel_left) / FUEL_PER_US
     }
 

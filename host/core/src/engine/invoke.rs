@@ -302,7 +302,13 @@ async fn wait_for(state: &mut State, wait: types::Wait) -> Result<(Vec<Completio
             return Err(Stop::Fault(Fault::new(FaultCode::Unsettled, message)));
         }
         None => state.tasks.join_next().await,
+        // Virtual time stands while anything is under way.
+        Some(_) if state.source.virtual_time().is_some() && !state.tasks.is_empty() => state.tasks.join_next().await,
         Some(at) => {
+            if let Some(time) = state.source.virtual_time() {
+                time.reach(at);
+                return Ok((Vec::new(), at));
+            }
             // By the guest's own clock it is never longer: a host clock that was set back does not hold timers up.
             let now_us = state.source.now_us().max(state.guest_now_us());
             let delay = std::time::Duration::from_micros(at.saturating_sub(now_us));

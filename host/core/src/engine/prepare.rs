@@ -52,6 +52,11 @@ impl Prepared {
         &self.log
     }
 
+    /// Reads the text of a stack that the applet has told: its frames in the author's files, innermost first.
+    pub fn frames(&self, stack: &str) -> Vec<Frame> {
+        self.positions.frames(stack)
+    }
+
     /// Size of the image's file in the cache directory, bytes; 0 without one.
     pub fn image_bytes(&self) -> u64 {
         self.image_bytes

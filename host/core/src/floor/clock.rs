@@ -1,5 +1,6 @@
 //! Time and randomness: the one place they come from, so that both can be replaced.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Source of time and randomness for a host. Implement it to replay a run or to test.
@@ -8,6 +9,10 @@ pub trait Source: Send + Sync + 'static {
     fn now_us(&self) -> u64;
     /// Fills `bytes` with random bytes.
     fn random(&self, bytes: &mut [u8]);
+    /// Time that passes only where it is waited for, if it does so here. By default it passes by itself.
+    fn virtual_time(&self) -> Option<&Virtual> {
+        None
+    }
 }
 
 /// The machine's clock and the operating system's random generator.
@@ -29,7 +34,7 @@ impl Source for System {
 pub struct Seeded {
     now_us: u64,
     seed: [u8; 32],
-    used: std::sync::Arc<std::sync::atomic::AtomicU64>,
+    used: std::sync::Arc<AtomicU64>,
 }
 
 impl Seeded {
@@ -45,9 +50,85 @@ impl Source for Seeded {
     }
 
     fn random(&self, bytes: &mut [u8]) {
-        let at = self.used.fetch_add(bytes.len() as u64, std::sync::atomic::Ordering::Relaxed);
+        let at = self.used.fetch_add(bytes.len() as u64, Ordering::Relaxed);
         let mut reader = blake3::Hasher::new_keyed(&self.seed).finalize_xof();
         reader.set_position(at);
         reader.fill(bytes);
+    }
+}
+
+/// Time that passes only where it is waited for, and random bytes from a seed: for tests and simulations of one invocation at a time.
+///
+/// While the invocation computes, time stands: computing does not carry it on, as it does with every other source. When it waits for operations,
+/// no timer is due. When it waits for nothing but timers, it is the time of the next one at once. So a wait of a year takes no time, and two runs
+/// see the same.
+///
+/// ```
+/// use belljar::{Source, Virtual};
+///
+/// let time = Virtual::new(1_767_225_600_000_000, 7);
+/// time.set(1_767_225_600_000_001);
+/// assert_eq!(time.now_us(), 1_767_225_600_000_001);
+/// ```
+#[derive(Debug)]
+pub struct Virtual {
+    now_us: AtomicU64,
+    random: Seeded,
+}
+
+impl Virtual {
+    /// Time begins at `now_us` (Unix microseconds); random bytes follow from `seed`.
+    pub fn new(now_us: u64, seed: u64) -> Self {
+        Self { now_us: AtomicU64::new(now_us), random: Seeded::new(now_us, seed) }
+    }
+
+    /// It is `now_us` (Unix microseconds), which may be earlier than it was. An invocation sees it when it goes on after a wait.
+    pub fn set(&self, now_us: u64) {
+        self.now_us.store(now_us, Ordering::Relaxed);
+    }
+
+    /// A timer is due: it is its time, unless it is later already.
+    pub(crate) fn reach(&self, due_us: u64) {
+        self.now_us.fetch_max(due_us, Ordering::Relaxed);
+    }
+}
+
+impl Source for Virtual {
+    fn now_us(&self) -> u64 {
+        self.now_us.load(Ordering::Relaxed)
+    }
+
+    fn random(&self, bytes: &mut [u8]) {
+        self.random.random(bytes);
+    }
+
+    fn virtual_time(&self) -> Option<&Virtual> {
+        Some(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn virtual_time_passes_to_what_is_due() {
+        let time = Virtual::new(1_000, 1);
+        time.reach(5_000);
+        time.reach(2_000);
+        assert_eq!(time.now_us(), 5_000, "what was due before does not turn it back");
+        time.set(10);
+        assert_eq!(time.now_us(), 10);
+    }
+
+    #[test]
+    fn random_bytes_follow_from_the_seed() {
+        let bytes = |seed: u64| {
+            let mut bytes = [0; 16];
+            Virtual::new(0, seed).random(&mut bytes);
+            bytes
+        };
+        assert_eq!(bytes(1), bytes(1));
+        assert_ne!(bytes(1), bytes(2));
     }
 }

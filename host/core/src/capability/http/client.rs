@@ -20,6 +20,7 @@ use super::policy::HttpRules;
 use super::proxy::Proxy;
 use super::resolve::{Resolver, SystemResolver};
 use super::session::HttpSession;
+use super::transport::HttpTransport;
 use super::zone::{InvalidTestHost, TestHosts};
 use crate::floor::deadline::Deadline;
 use crate::floor::limits::HttpLimits;
@@ -101,6 +102,7 @@ pub enum HttpConfigError {
 #[derive(Clone)]
 pub struct HttpClient {
     shared: Arc<Shared>,
+    transport: Option<Arc<dyn HttpTransport>>,
 }
 
 pub(super) struct Shared {
@@ -142,7 +144,13 @@ impl HttpClient {
             connections_max,
             proxy: config.proxy.as_ref().map(Proxy::parse).transpose()?,
         };
-        Ok(Self { shared: Arc::new(Shared { dialler: Arc::new(dialler), pools: Mutex::default() }) })
+        Ok(Self { shared: Arc::new(Shared { dialler: Arc::new(dialler), pools: Mutex::default() }), transport: None })
+    }
+
+    /// Hands requests to `transport` instead of sending them.
+    #[must_use]
+    pub fn with_transport(self, transport: Arc<dyn HttpTransport>) -> Self {
+        Self { transport: Some(transport), ..self }
     }
 
     /// Opens http for one invocation: what was granted, its limits, and the moment at which everything ends.
@@ -150,7 +158,7 @@ impl HttpClient {
     /// `rules` is an `Arc<HttpRules>` read once, or the granted `Vec<HttpRule>`. The session may hold as many bytes for the
     /// guest as [`Limits`](crate::Limits) allow by default; see [`HttpSession::with_host_bytes`].
     pub fn session(&self, rules: impl IntoRules, limits: HttpLimits, deadline: impl Into<Deadline>) -> HttpSession {
-        HttpSession::new(self.shared.clone(), rules.into_rules(), limits, deadline.into())
+        HttpSession::new(self.shared.clone(), self.transport.clone(), rules.into_rules(), limits, deadline.into())
     }
 }
 

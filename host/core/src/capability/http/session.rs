@@ -9,7 +9,7 @@ use bytes::{Bytes, BytesMut};
 use http::header::{self, HeaderMap, HeaderValue};
 use http::{Method, Uri, Version};
 use http_body_util::BodyExt;
-use hyper::body::{Body, Incoming};
+use hyper::body::Body;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant as Moment;
 
@@ -20,6 +20,7 @@ use super::error::HttpError;
 use super::headers::{self, isomorphic};
 use super::held::{Held, HostBytes};
 use super::policy::{HttpRules, Target};
+use super::transport::{Arrived, HttpTransport, carry};
 use super::{HttpOptions, HttpRequest, HttpResponse, secrets};
 use crate::capability::bodies::{BodyError, Pieces};
 use crate::capability::secrets::in_use::InUse;
@@ -39,6 +40,8 @@ pub struct HttpSession {
 
 struct Invocation {
     client: Arc<Shared>,
+    /// In place of the network.
+    transport: Option<Arc<dyn HttpTransport>>,
     rules: Arc<HttpRules>,
     limits: HttpLimits,
     deadline: Deadline,
@@ -49,9 +52,16 @@ struct Invocation {
 }
 
 impl HttpSession {
-    pub(super) fn new(client: Arc<Shared>, rules: Arc<HttpRules>, limits: HttpLimits, deadline: Deadline) -> Self {
+    pub(super) fn new(
+        client: Arc<Shared>,
+        transport: Option<Arc<dyn HttpTransport>>,
+        rules: Arc<HttpRules>,
+        limits: HttpLimits,
+        deadline: Deadline,
+    ) -> Self {
         let invocation = Invocation {
             client,
+            transport,
             rules,
             deadline,
             concurrent: Arc::new(Semaphore::new(limits.concurrent_max.max(1) as usize)),
@@ -244,7 +254,7 @@ impl Invocation {
         self: &Arc<Self>,
         mut hop: Hop,
         options: HttpOptions,
-    ) -> Result<(Target, bool, http::Response<Incoming>), HttpError> {
+    ) -> Result<(Target, bool, http::Response<Arrived>), HttpError> {
         let pool = self.client.pool(&self.limits);
         let mut redirects = 0;
         loop {
@@ -269,7 +279,7 @@ impl Invocation {
     }
 
     /// Sends one hop and waits for the head of its answer.
-    async fn ask(self: &Arc<Self>, pool: &Pool, hop: &mut Hop) -> Result<http::Response<Incoming>, HttpError> {
+    async fn ask(self: &Arc<Self>, pool: &Pool, hop: &mut Hop) -> Result<http::Response<Arrived>, HttpError> {
         let mut headers = hop.headers.clone();
         if let Some(secrets) = &hop.secrets {
             let zone = self.client.test_hosts().zone(&hop.target.host, hop.target.port);
@@ -301,7 +311,10 @@ impl Invocation {
         if self.client.is_crowded() {
             request.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
-        let response = pool.request(request).await.map_err(|error| self.failed(&error))?;
+        let response = match &self.transport {
+            Some(transport) => carry(&**transport, request, |error| self.failed(error)).await?,
+            None => pool.request(request).await.map_err(|error| self.failed(&error))?.map(Arrived::Network),
+        };
         if response.status().is_informational() {
             return Err(HttpError::Protocol(format!("an answer with status {} is none", response.status().as_u16())));
         }
@@ -356,7 +369,7 @@ impl Invocation {
 
 /// A body on its way in: counted, and bounded.
 struct Receiving {
-    incoming: Incoming,
+    incoming: Arrived,
     used: u64,
     invocation: Arc<Invocation>,
 }

@@ -1,0 +1,9 @@
+// `@belljar/sdk/test`. Types for authors are in guest-js/sdk/test.d.ts.
+
+export { call, deliver } from './call.ts';
+export { clock } from './clock.ts';
+export { expect } from './expect.ts';
+export { fn, spyOn } from './mock.ts';
+export { mock } from './http.ts';
+export { config, events, jobs, secrets } from './sinks.ts';
+export { afterAll, afterEach, beforeAll, beforeEach, describe, it, it as test } from './suite.ts';

@@ -1,0 +1,34 @@
+// What authors write, for the types alone: tsc checks it, nothing runs it.
+
+import { call, clock, config, deliver, describe, events, expect, fn, it, jobs, mock, secrets, spyOn, test } from '@belljar/sdk/test';
+
+describe('types', () => {
+  it('plain', () => undefined);
+  it('with a budget', { fuelMax: 1_000 }, async () => undefined);
+  it('with a timeout', () => undefined, 100);
+  it.todo('later');
+  it.skipIf(true)('never', () => undefined);
+  test.each([[1, 'a'], [2, 'b']])('%i %s', (number, text) => { expect(number.toFixed() + text.toUpperCase()).toBe(''); });
+  it.each([{ a: 1 }])('$a', ({ a }) => { expect(a.toFixed()).toBe('1'); });
+  it('all', async () => {
+    const add = fn((a: number, b: number) => a + b);
+    add.mockReturnValueOnce(3);
+    expect(add).not.toHaveBeenCalledWith(expect.any(Number), expect.not.stringContaining('x'));
+    const spy = spyOn({ now: () => 1 }, 'now');
+    const calls: [][] = spy.mock.calls;
+    await expect(Promise.reject(new Error('x'))).rejects.toThrow(/x/);
+    const response: Response = await call('hook', new Request('https://x/'));
+    const value = await call<{ a: number }>('main', { a: 1 }, { user: 'u', permissions: ['p'] });
+    const { retry } = await deliver('worker', [1, 2]);
+    const api = mock.http('GET https://api.example.com/*', 500, { ok: true }, async (request) => new Response(request.body));
+    await clock.set('2026-02-01');
+    await clock.advance(1_000);
+    await secrets.set('KEY', 'x');
+    config.set({ a: 1 });
+    expect([calls, response.status, value.a, retry[0]?.id, api.requests[0]?.json(), clock.now(), await events.published('a'), (await jobs.enqueued())[0]?.payload]).toHaveLength(8);
+    // @ts-expect-error there is no such matcher
+    expect(1).toBeThere();
+    // @ts-expect-error a mock has an answer
+    mock.http('GET https://api.example.com/');
+  });
+});
