@@ -27,7 +27,7 @@ const SHARED: Files = files!("../templates/shared/", "": "package.json" "tsconfi
 /// Kept under another name, so that git does not obey it in this repository.
 const GITIGNORE: &str = include_str!("../templates/shared/gitignore");
 const TYPES: Files = files!("../../../guest-js/sdk/", "types/belljar-sdk/":
-    "index.d.ts" "globals.d.ts" "globals/console.d.ts" "globals/crypto.d.ts" "globals/encoding.d.ts" "globals/errors.d.ts" "globals/events.d.ts"
+    "index.d.ts" "test.d.ts" "globals.d.ts" "globals/console.d.ts" "globals/crypto.d.ts" "globals/encoding.d.ts" "globals/errors.d.ts" "globals/events.d.ts"
     "globals/fetch.d.ts" "globals/files.d.ts" "globals/messages.d.ts" "globals/runtime.d.ts" "globals/streams.d.ts" "globals/url.d.ts");
 const WEBHOOK: Files = files!("../templates/webhook/", "":
     "README.md" "manifest.yaml" "samples/forged.http" "samples/recent.json" "samples/signed.http" "src/deliveries.ts" "src/index.ts"

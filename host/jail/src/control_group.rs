@@ -91,7 +91,7 @@ fn hand_on(path: &Path, controllers: &[String]) -> io::Result<()> {
     for process in fs::read_to_string(path.join("cgroup.procs"))?.lines() {
         // One that has ended meanwhile need not move.
         match fs::write(host.join("cgroup.procs"), process) {
-            Err(error) if error.raw_os_error() != Some(libc::ESRCH) => return Err(error),
+            Err(error) if error.raw_os_error() != Some(rustix::io::Errno::SRCH.raw_os_error()) => return Err(error),
             _ => {}
         }
     }
@@ -186,7 +186,7 @@ impl Drop for ControlGroup {
         let until = std::time::Instant::now() + std::time::Duration::from_millis(EMPTY_MS_MAX);
         // It can be removed when the last process has been waited for.
         while let Err(error) = fs::remove_dir(&self.path) {
-            if error.raw_os_error() != Some(libc::EBUSY) || std::time::Instant::now() >= until {
+            if error.raw_os_error() != Some(rustix::io::Errno::BUSY.raw_os_error()) || std::time::Instant::now() >= until {
                 break;
             }
             std::thread::sleep(std::time::Duration::from_millis(2));

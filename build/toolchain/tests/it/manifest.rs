@@ -339,7 +339,7 @@ fn only_processes_can_be_servers() {
         ("wasm", "true", Some("only process engines run applets that are servers")),
         ("bun", "yes please", Some("runtime.server")),
     ] {
-        let read = belljar_build::Manifest::parse("manifest.yaml", manifest(engine, server));
+        let read = Manifest::parse("manifest.yaml", manifest(engine, server));
         match (read, told) {
             (Ok((manifest, _)), None) => assert_eq!(manifest.descriptor().runtime.is_server, server == "true"),
             (Err(error), Some(told)) => assert!(error.problems().iter().any(|problem| problem.message.contains(told)), "{error:?}"),

@@ -1,7 +1,6 @@
 //! What the tests share: runtimes, applets, a supervisor in a private directory, capabilities that write down what they are asked.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
