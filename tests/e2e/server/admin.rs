@@ -270,7 +270,16 @@ fn triggers(api: &mut Checked) {
     assert_eq!(listed["items"].as_array().unwrap().len(), 1, "{listed}");
     api.ask("GET", "/v1/deliveries/counts", "/v1/deliveries/counts?tenant=acme", None, 200);
     let id = taken["id"].as_str().unwrap_or_else(|| panic!("{taken}"));
-    api.ask("GET", &format!("{tenant}/messages/{{name}}"), &format!("{acme}/messages/{id}"), None, 200);
+    // While it waits, and with its result, which is any JSON.
+    let begun = std::time::Instant::now();
+    loop {
+        let message = api.ask("GET", &format!("{tenant}/messages/{{name}}"), &format!("{acme}/messages/{id}"), None, 200).json();
+        if message["deliveries"][0]["state"] == "done" {
+            break assert_eq!(message["deliveries"][0]["result"], 1, "{message}");
+        }
+        assert!(begun.elapsed() < belljar_tests::PATIENCE, "{message}");
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
     api.miss("GET", &format!("{tenant}/messages/{{name}}"), &format!("{acme}/messages/nothing"));
     api.miss("POST", &format!("{tenant}/messages/{{name}}/cancel"), &format!("{acme}/messages/nothing/cancel"));
     for what in ["retry", "drop", "replay"] {

@@ -38,7 +38,6 @@ pub(super) struct PublishRequest {
     name: String,
     /// JSON; `null` when it is left out.
     #[serde(default)]
-    #[schema(value_type = Option<Object>)]
     payload: Value,
     /// A second event of the same name and key within 24 hours is the same event.
     key: Option<String>,
@@ -69,7 +68,6 @@ pub(super) struct LaterRequest {
     /// The handler's name in the manifest.
     handler: String,
     /// What it is called with; `{}` when it is left out.
-    #[schema(value_type = Option<Object>)]
     payload: Option<Value>,
     /// How long it waits, milliseconds.
     #[serde(default)]

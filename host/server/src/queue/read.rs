@@ -104,11 +104,9 @@ pub struct DeliveryView {
     pub error: Option<String>,
     /// What the handler answered: JSON. Not kept of events.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<Object>)]
     pub result: Option<serde_json::Value>,
     /// What a job last told of its progress: JSON.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<Object>)]
     pub progress: Option<serde_json::Value>,
 }
 
@@ -124,7 +122,6 @@ pub struct MessageView {
     /// Name of the event; of anything else, of the handler.
     pub name: String,
     /// JSON.
-    #[schema(value_type = Object)]
     pub payload: serde_json::Value,
     /// Who published it.
     pub source: String,
