@@ -7,15 +7,21 @@ use serde_json::{Value, json};
 
 use crate::harness::{APPLET, Applet, in_each};
 
-/// When the resident memory of a process is first seen above a limit.
+/// When the resident memory of a process is first seen above a limit. If it is killed between two looks, the earlier one: it crossed after that.
 async fn crossing(pid: u32, bytes: u64) -> Instant {
+    let mut last_below = Instant::now();
     loop {
+        let now = Instant::now();
         let text = std::fs::read_to_string(format!("/proc/{pid}/statm")).unwrap_or_default();
-        let pages: u64 =
-            text.split(' ').nth(1).and_then(|pages| pages.parse().ok()).expect("it lives until it crosses the limit");
-        if pages * rustix::param::page_size() as u64 > bytes {
-            return Instant::now();
+        let pages: u64 = text.split(' ').nth(1).and_then(|pages| pages.parse().ok()).unwrap_or(0);
+        // A process that has ended has none.
+        if pages == 0 {
+            return last_below;
         }
+        if pages * rustix::param::page_size() as u64 > bytes {
+            return now;
+        }
+        last_below = now;
         tokio::time::sleep(Duration::from_millis(2)).await;
     }
 }
