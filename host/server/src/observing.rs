@@ -9,7 +9,7 @@ use crate::history::{History, HistoryConfig, HistoryError};
 use crate::logs::Logs;
 use crate::metrics::{Metrics, MetricsRecorder};
 use crate::record::{InvocationRecord, Recorder};
-use crate::settings::{Settings, SettingsError};
+use crate::settings::Settings;
 use crate::traces::{ExportError, Traces, TracesConfig};
 
 /// It cannot be set up.
@@ -21,9 +21,6 @@ pub enum ObservingError {
     /// The traces.
     #[error(transparent)]
     Traces(#[from] ExportError),
-    /// A file that a setting names.
-    #[error(transparent)]
-    Settings(#[from] SettingsError),
 }
 
 /// Everything that hears what happens. Clones are the same.
@@ -41,11 +38,12 @@ pub struct Observing {
 }
 
 impl Observing {
-    /// Opens the history in the data directory, which exists, and starts the rest. `logs` is the server's own log.
+    /// Opens the history in the data directory, which exists, and starts the rest. `extra_roots_pem` are trusted in a collector's certificate
+    /// beside the usual ones; `logs` is the server's own log.
     ///
     /// # Errors
     /// [`ObservingError`].
-    pub fn start(settings: &Settings, logs: &Logs) -> Result<Self, ObservingError> {
+    pub fn start(settings: &Settings, extra_roots_pem: &[u8], logs: &Logs) -> Result<Self, ObservingError> {
         let config = HistoryConfig {
             days: settings.history_days,
             bytes_max: settings.history_bytes_max,
@@ -62,7 +60,7 @@ impl Observing {
                     endpoint: endpoint.clone(),
                     headers: settings.otlp_headers.iter().filter_map(|header| pair(header.reveal())).collect(),
                     sample_ratio: settings.otlp_sample_ratio,
-                    extra_roots_pem: settings.outgoing()?.extra_roots_pem,
+                    extra_roots_pem: extra_roots_pem.to_vec(),
                 })?)
             }
         };

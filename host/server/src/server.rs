@@ -136,7 +136,8 @@ impl Server {
         let http = listen("listen", settings.listen).await?;
         let admin_listener = listen("admin_listen", settings.admin_listen).await?;
 
-        let observing = Observing::start(settings, &logs)?;
+        let outgoing = settings.outgoing()?;
+        let observing = Observing::start(settings, &outgoing.extra_roots_pem, &logs)?;
         let limits = settings.limits();
         let open = |what| move |source| StartError::Open { what, source };
         let databases = Databases::open(dir.path(), DatabasesConfig::default()).map_err(open("the folder of databases"))?;
@@ -169,7 +170,7 @@ impl Server {
             .limits(limits)
             .instances_max(settings.instances_max)
             .images_max(settings.images_max as usize)
-            .http(settings.outgoing()?)
+            .http(outgoing)
             .opened_databases(databases)
             .kv(kv.clone())
             .secrets(Arc::new(catalog.clone()))
