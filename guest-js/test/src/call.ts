@@ -1,22 +1,9 @@
 // Calls of the applet's handlers by their names, as a server would make them, in the sandbox of the test.
 
+import type { CallOptions } from '@belljar/sdk/test';
 import type { Applet, CallOfTest, RequestParts } from './driver.ts';
 import { testing } from './host.ts';
 import { config } from './sinks.ts';
-
-export interface CallOptions {
-  tenant?: string;
-  user?: string;
-  organisation?: string;
-  permissions?: readonly string[];
-  locale?: string;
-  config?: Record<string, unknown>;
-  params?: Record<string, string>;
-  attempt?: number;
-  trigger?: string;
-  eventId?: string;
-  jobId?: string;
-}
 
 const TRIGGERS: Readonly<Record<string, string>> = { schedule: 'schedule', event: 'event' };
 const OPTIONS = ['tenant', 'user', 'organisation', 'permissions', 'locale', 'config', 'params', 'attempt', 'trigger', 'eventId', 'jobId'];
