@@ -12,14 +12,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use belljar::package::{Descriptor, Package};
-use belljar::{AppletId, Limits, Release, TenantId};
-use belljar_server::directory::{Active, Directory, HostMapping, Identity, Quotas, Tenant, Unavailable};
+use belljar::{Limits, Release, TenantId};
 use belljar_server::queue::clock::{Clock, SystemClock};
 use belljar_server::queue::{Claimed, Filter, Kind, Queue, QueueConfig, State};
 use belljar_server::triggers::publisher::NewEvent;
-use belljar_server::triggers::registry::{Installed, InstalledApplet};
 use belljar_server::triggers::worker::{Attempt, Runner, WorkerConfig};
 use belljar_server::triggers::{Prepared, Triggers};
+use belljar_tests::one_applet::OneApplet;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
@@ -37,58 +36,30 @@ const EPOCH_US: u64 = 1_704_067_200_000_000;
 const BEGAN: &str = "began";
 
 /// One applet, with a handler for events and a schedule for each minute.
-struct Fixed(Arc<Active>);
-
-impl Fixed {
-    fn new() -> Self {
-        let descriptor: Descriptor = serde_json::from_value(json!({
-            "format": 1, "id": "app", "version": "1.0.0", "name": "app",
-            "runtime": { "engine": "wasm", "entrypoint": "a.js", "limits": {} },
-            "handlers": [
-                { "name": "on", "export": "on", "trigger": {
-                    "type": "event", "names": ["n"], "attempts": ATTEMPTS, "backoff_ms": 10, "backoff_ms_max": 50, "batch": { "max": 8, "wait_ms": 5 },
-                } },
-                { "name": "ordered", "export": "ordered", "trigger": {
-                    "type": "event", "names": ["o"], "attempts": ATTEMPTS, "backoff_ms": 10, "backoff_ms_max": 50, "order": "key",
-                } },
-                { "name": "tick", "export": "tick", "trigger": {
-                    "type": "schedule", "cron": "* * * * *", "time_zone": "UTC", "overlap": "queue", "misfire": "skip", "attempts": 100, "backoff_ms": 10,
-                } },
-            ],
-            "permissions": {
-                "db": false, "http": [], "events_publish": [], "events_subscribe": ["n", "o"], "secrets": [], "kv": false, "jobs": false,
-            },
-        }))
-        .unwrap();
-        let source_map = r#"{"version":3,"sources":[],"names":[],"mappings":""}"#.into();
-        let package = Package { descriptor, bundle: "export default () => 1;\n".into(), source_map, files: Default::default() };
-        let id = TenantId::new("acme").unwrap();
-        let release = Release::admit_all(id.clone(), &package.encode().unwrap(), &Limits::default()).unwrap();
-        let tenant = Arc::new(Tenant { id, is_enabled: true, quotas: Quotas::default() });
-        Self(Arc::new(Active { release: Arc::new(release), release_number: 1, config: Arc::from(""), is_enabled: true, tenant }))
-    }
-}
-
-impl Directory for Fixed {
-    fn active(&self, _: &TenantId, _: &AppletId) -> Result<Option<Arc<Active>>, Unavailable> {
-        Ok(Some(self.0.clone()))
-    }
-    fn host(&self, _: &str) -> Result<Option<HostMapping>, Unavailable> {
-        Ok(None)
-    }
-    fn identity(&self, _: &str) -> Result<Option<Arc<Identity>>, Unavailable> {
-        Ok(None)
-    }
-}
-
-impl Installed for Fixed {
-    fn generation(&self) -> u64 {
-        1
-    }
-    fn applets(&self) -> Result<Vec<InstalledApplet>, Unavailable> {
-        let applet = self.0.release.applet().clone();
-        Ok(vec![InstalledApplet { tenant: self.0.tenant.id.clone(), applet, release_number: 1, is_enabled: true }])
-    }
+fn applet() -> OneApplet {
+    let descriptor: Descriptor = serde_json::from_value(json!({
+        "format": 1, "id": "app", "version": "1.0.0", "name": "app",
+        "runtime": { "engine": "wasm", "entrypoint": "a.js", "limits": {} },
+        "handlers": [
+            { "name": "on", "export": "on", "trigger": {
+                "type": "event", "names": ["n"], "attempts": ATTEMPTS, "backoff_ms": 10, "backoff_ms_max": 50, "batch": { "max": 8, "wait_ms": 5 },
+            } },
+            { "name": "ordered", "export": "ordered", "trigger": {
+                "type": "event", "names": ["o"], "attempts": ATTEMPTS, "backoff_ms": 10, "backoff_ms_max": 50, "order": "key",
+            } },
+            { "name": "tick", "export": "tick", "trigger": {
+                "type": "schedule", "cron": "* * * * *", "time_zone": "UTC", "overlap": "queue", "misfire": "skip", "attempts": 100, "backoff_ms": 10,
+            } },
+        ],
+        "permissions": {
+            "db": false, "http": [], "events_publish": [], "events_subscribe": ["n", "o"], "secrets": [], "kv": false, "jobs": false,
+        },
+    }))
+    .unwrap();
+    let source_map = r#"{"version":3,"sources":[],"names":[],"mappings":""}"#.into();
+    let package = Package { descriptor, bundle: "export default () => 1;\n".into(), source_map, files: Default::default() };
+    let tenant = TenantId::new("acme").unwrap();
+    OneApplet::new(Release::admit_all(tenant, &package.encode().unwrap(), &Limits::default()).unwrap())
 }
 
 /// A wall clock that goes faster, and on where the last process left it.
@@ -164,8 +135,8 @@ fn config() -> QueueConfig {
 
 async fn triggers(data: &Path) -> Triggers {
     let queue = Queue::open(&data.join("queue.sqlite"), config(), Arc::new(Fast::of(data))).unwrap();
-    let fixed = Arc::new(Fixed::new());
-    let prepared = Prepared::new(queue, fixed.clone(), fixed).await.unwrap();
+    let one = Arc::new(applet());
+    let prepared = Prepared::new(queue, one.clone(), one).await.unwrap();
     prepared.start_with_runner(Arc::new(Telling), WorkerConfig { calls_max: 16, calls_per_applet_max: 16 })
 }
 

@@ -6,6 +6,7 @@ pub mod cli;
 pub mod front;
 pub mod host;
 pub mod npm;
+pub mod one_applet;
 pub mod runtimes;
 pub mod server;
 pub mod serving;

@@ -6,18 +6,17 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use belljar::{AppletId, Host, Limits, Release, TenantId};
+use belljar::{Host, Limits, Release, TenantId};
 use belljar_package::Package;
-use belljar_server::directory::{Active, Directory, HostMapping, Identity, Quotas, Tenant, Unavailable};
 use belljar_server::dispatch::{Budgets, Dispatcher};
 use belljar_server::queue::clock::SystemClock;
 use belljar_server::queue::{Queue, QueueConfig};
 use belljar_server::record::{Ended, InvocationRecord, Recorder};
 use belljar_server::schedule::{Scheduler, Settings};
 use belljar_server::triggers::publisher::NewEvent;
-use belljar_server::triggers::registry::{Installed, InstalledApplet};
 use belljar_server::triggers::worker::WorkerConfig;
 use belljar_server::triggers::{Prepared, Triggers};
+use belljar_tests::one_applet::OneApplet;
 use serde_json::json;
 
 use crate::sample::Sample;
@@ -28,31 +27,6 @@ const PUBLISHERS: u64 = 32;
 const OFFERED_PER_S: u64 = 3_000;
 /// A handler that reads what it gets.
 const BUNDLE: &str = "export default (context, payload) => payload.n + 1;\nexport const many = { queue(batch) { let sum = 0; for (const message of batch.messages) sum += message.body.n; return sum; } };\n";
-
-/// One applet.
-struct One(Arc<Active>);
-
-impl Directory for One {
-    fn active(&self, _: &TenantId, _: &AppletId) -> Result<Option<Arc<Active>>, Unavailable> {
-        Ok(Some(self.0.clone()))
-    }
-    fn host(&self, _: &str) -> Result<Option<HostMapping>, Unavailable> {
-        Ok(None)
-    }
-    fn identity(&self, _: &str) -> Result<Option<Arc<Identity>>, Unavailable> {
-        Ok(None)
-    }
-}
-
-impl Installed for One {
-    fn generation(&self) -> u64 {
-        1
-    }
-    fn applets(&self) -> Result<Vec<InstalledApplet>, Unavailable> {
-        let applet = self.0.release.applet().clone();
-        Ok(vec![InstalledApplet { tenant: self.0.tenant.id.clone(), applet, release_number: 1, is_enabled: true }])
-    }
-}
 
 /// Counts calls.
 #[derive(Default)]
@@ -103,16 +77,14 @@ fn measure(events: u64, batch_max: u32, offered_per_s: Option<u64>) -> Result<()
     runtime.block_on(async {
         let queue = QueueConfig { deliveries_per_tenant_max: 10_000_000, bytes_per_tenant_max: 1 << 40, ..QueueConfig::default() };
         let queue = Queue::open(&dir.path().join("queue.sqlite"), queue, Arc::new(SystemClock::default()))?;
-        let release = release(batch_max)?;
-        let tenant = Arc::new(Tenant { id: release.tenant().clone(), is_enabled: true, quotas: Quotas::default() });
-        let one = Arc::new(One(Arc::new(Active { release: Arc::new(release), release_number: 1, config: Arc::from(""), is_enabled: true, tenant })));
+        let one = Arc::new(OneApplet::new(release(batch_max)?));
         let prepared = Prepared::new(queue, one.clone(), one.clone()).await?;
         let host = Host::builder()
             .cache_dir(dir.path().join("cache"))
             .events(prepared.publisher().clone())
             .jobs(prepared.publisher().clone())
             .build()?;
-        host.prepare(&one.0.release).await.map_err(|fault| anyhow::anyhow!("{fault}"))?;
+        host.prepare(one.release()).await.map_err(|fault| anyhow::anyhow!("{fault}"))?;
         let counted = Arc::new(Counted::default());
         let dispatcher = Dispatcher::new(host, Scheduler::new(Settings::default()), counted.clone(), Arc::new(Budgets::default()), None);
         let triggers = Arc::new(prepared.start(dispatcher, WorkerConfig::default()));
