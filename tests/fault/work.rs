@@ -28,9 +28,8 @@ pub(crate) fn tenant() -> TenantId {
 pub(crate) fn open(data: &Path) -> Catalog {
     let dir = Arc::new(DataDir::open(data).unwrap());
     let databases = Databases::open(dir.path(), DatabasesConfig::default()).unwrap();
-    let key = SecretsKey::parse(&"5a".repeat(32)).unwrap();
     // Nothing is kept that need not be: collecting has something to do.
-    let options = CatalogOptions { secrets_key: Some(key), releases_kept: 1, retention_days: 0, ..CatalogOptions::default() };
+    let options = CatalogOptions { secrets_key: Some(SecretsKey::from([0x5a; 32])), releases_kept: 1, retention_days: 0, ..CatalogOptions::default() };
     Catalog::open(dir, databases, options).unwrap()
 }
 

@@ -61,7 +61,7 @@ pub use keys::{KeyInfo, NewKey};
 pub use plan::{Plan, Preparer, Unprepared};
 pub use releases::{AppletInfo, AppletState, PendingInfo, ReleaseInfo, RolledBack};
 pub use restore::restore;
-pub use seal::{InvalidSecretsKey, SecretsKey};
+pub use seal::SecretsKey;
 pub use secrets::SecretInfo;
 pub use tenants::TenantInfo;
 

@@ -4,8 +4,6 @@
 use std::fmt;
 use std::sync::Arc;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use belljar::{AppletId, Source, TenantId};
 use chacha20poly1305::aead::{Aead as _, KeyInit as _, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
@@ -20,38 +18,7 @@ pub struct SecretsKey {
     bytes: Arc<Zeroizing<[u8; KEY_BYTES]>>,
 }
 
-/// The text is no key. What it is does not say.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum InvalidSecretsKey {
-    /// It has another length or other characters.
-    #[error("the secrets key is not valid: use 32 random bytes as 64 hexadecimal digits or as base64, such as `openssl rand -hex 32` prints")]
-    Form,
-}
-
 impl SecretsKey {
-    /// From hexadecimal digits or base64; white space around it is left out.
-    ///
-    /// # Errors
-    /// [`InvalidSecretsKey::Form`].
-    pub fn parse(text: &str) -> Result<Self, InvalidSecretsKey> {
-        let text = text.trim();
-        let mut bytes = Zeroizing::new([0_u8; KEY_BYTES]);
-        if text.len() == 2 * KEY_BYTES {
-            for (byte, digits) in bytes.iter_mut().zip(text.as_bytes().chunks(2)) {
-                let digits = std::str::from_utf8(digits).ok().filter(|digits| digits.bytes().all(|b| b.is_ascii_hexdigit()));
-                *byte = digits.and_then(|digits| u8::from_str_radix(digits, 16).ok()).ok_or(InvalidSecretsKey::Form)?;
-            }
-        } else {
-            let decoded = STANDARD.decode(text).or_else(|_| STANDARD_NO_PAD.decode(text)).or_else(|_| URL_SAFE_NO_PAD.decode(text));
-            let decoded = Zeroizing::new(decoded.map_err(|_| InvalidSecretsKey::Form)?);
-            if decoded.len() != KEY_BYTES {
-                return Err(InvalidSecretsKey::Form);
-            }
-            bytes.copy_from_slice(&decoded);
-        }
-        Ok(Self { bytes: Arc::new(bytes) })
-    }
-
     /// What names the key without telling anything of it: 16 hexadecimal digits.
     pub fn id(&self) -> String {
         blake3::derive_key("belljar secrets key id, version 1", self.bytes.as_slice())[..8].iter().map(|byte| format!("{byte:02x}")).collect()
@@ -112,36 +79,32 @@ mod tests {
 
     use super::*;
 
-    const HEX: &str = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
+    const BYTES: [u8; 32] = [0x5a; 32];
 
     fn ids() -> (TenantId, AppletId) {
         (TenantId::new("acme").expect("valid"), AppletId::new("shop").expect("valid"))
     }
 
     #[test]
-    fn keys_are_read_in_every_spelling() {
-        let key = SecretsKey::parse(HEX).expect("it is a key");
-        for same in [" 000102030405060708090A0B0C0D0E0F101112131415161718191A1B1C1D1E1F\n", "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=", "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8"] {
-            assert_eq!(SecretsKey::parse(same).expect("it is a key").id(), key.id());
-        }
-        for bad in ["", "00", &HEX[..62], &format!("{HEX}00"), &HEX.replace('0', "g"), &HEX.replace("00", "+0")] {
-            assert_eq!(SecretsKey::parse(bad).expect_err("it is none"), InvalidSecretsKey::Form);
-        }
-        assert!(!format!("{key:?}").contains("0102"), "{key:?}");
+    fn a_key_shows_its_id_only() {
+        let key = SecretsKey::from(BYTES);
+        assert_eq!(format!("{key:?}"), format!("SecretsKey({})", key.id()));
+        assert!(!key.id().contains("5a5a"), "{key:?}");
+        assert_ne!(key.id(), SecretsKey::from([0x5b; 32]).id());
     }
 
     #[test]
     fn a_secret_opens_for_its_owner_and_key_only() {
         let (tenant, applet) = ids();
         let owner = Owner { tenant: &tenant, applet: &applet, name: "KEY" };
-        let key = SecretsKey::parse(HEX).expect("it is a key");
+        let key = SecretsKey::from(BYTES);
         let sealed = key.seal(&owner, "text", &System);
         assert_eq!(key.open(&owner, &sealed).expect("it opens").as_str(), "text");
         assert_ne!(sealed, key.seal(&owner, "text", &System), "another nonce each time");
         let other = TenantId::new("other").expect("valid");
         assert!(key.open(&Owner { tenant: &other, ..owner }, &sealed).is_none());
         assert!(key.open(&Owner { name: "KEY2", ..owner }, &sealed).is_none());
-        assert!(SecretsKey::parse(&HEX.replace("1f", "2f")).expect("a key").open(&owner, &sealed).is_none());
+        assert!(SecretsKey::from([0x5b; 32]).open(&owner, &sealed).is_none());
         for at in 0..sealed.len() {
             let mut damaged = sealed.clone();
             damaged[at] ^= 1;
@@ -155,7 +118,7 @@ mod tests {
         fn every_text_comes_back(text in ".{0,200}") {
             let (tenant, applet) = ids();
             let owner = Owner { tenant: &tenant, applet: &applet, name: "KEY" };
-            let key = SecretsKey::parse(HEX).expect("it is a key");
+            let key = SecretsKey::from(BYTES);
             let opened = key.open(&owner, &key.seal(&owner, &text, &System)).expect("it opens");
             prop_assert_eq!(opened.as_str(), text);
         }

@@ -13,7 +13,7 @@ use super::*;
 use crate::directory::{Directory as _, Quotas};
 
 const DAY_US: u64 = 86_400_000_000;
-const KEY: &str = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
+const KEY: [u8; 32] = [0x5a; 32];
 
 /// A clock that tests set.
 struct Clock {
@@ -39,13 +39,13 @@ struct Fixture {
     data: tempfile::TempDir,
 }
 
-fn open(path: &Path, clock: &Arc<Clock>, key: Option<&str>) -> Result<Catalog, CatalogError> {
+fn open(path: &Path, clock: &Arc<Clock>, key: Option<[u8; 32]>) -> Result<Catalog, CatalogError> {
     let dir = Arc::new(DataDir::open(path).expect("the directory is free"));
     let databases = Databases::open(dir.path(), DatabasesConfig::default()).expect("it opens");
     let kv = SqliteKv::open(dir.path()).expect("it opens");
     let options = CatalogOptions {
         kv: Some(Arc::new(kv)),
-        secrets_key: key.map(|key| SecretsKey::parse(key).expect("it is a key")),
+        secrets_key: key.map(SecretsKey::from),
         source: clock.clone(),
         releases_kept: 2,
         ..CatalogOptions::default()
@@ -63,7 +63,7 @@ fn fixture() -> Fixture {
 }
 
 impl Fixture {
-    fn reopen(self, key: Option<&str>) -> (Result<Catalog, CatalogError>, tempfile::TempDir) {
+    fn reopen(self, key: Option<[u8; 32]>) -> (Result<Catalog, CatalogError>, tempfile::TempDir) {
         drop(self.catalog);
         (open(self.data.path(), &self.clock, key), self.data)
     }
@@ -375,8 +375,8 @@ fn secrets_are_required_kept_encrypted_and_given_to_their_applet() {
         assert!(!found, "{}", path.display());
     }
 
-    let new = KEY.replace("00", "ff");
-    assert_eq!(fixture.catalog.rekey(SecretsKey::parse(&new).expect("a key"), "op").expect("it is changed"), 2);
+    let new = [0x5b; 32];
+    assert_eq!(fixture.catalog.rekey(SecretsKey::from(new), "op").expect("it is changed"), 2);
     assert_eq!(of("KEY").as_deref(), Some("hunter2-hunter2"));
     fixture.catalog.delete_secret(&fixture.tenant, &fixture.applet, "MORE", "op").expect("it was set");
     assert_eq!(of("MORE"), None);
@@ -388,7 +388,7 @@ fn secrets_are_required_kept_encrypted_and_given_to_their_applet() {
     assert!(matches!(&error, CatalogError::SecretsKey(text) if text.contains("encrypted with the key")), "{error}");
     let error = open(data.path(), &clock, None).expect_err("there is no key");
     assert!(error.to_string().contains("none is configured"), "{error}");
-    let catalog = open(data.path(), &clock, Some(&new)).expect("it opens");
+    let catalog = open(data.path(), &clock, Some(new)).expect("it opens");
     assert_eq!(catalog.secret(&tenant, &applet, "KEY").expect("it opens").expect("it is set").expose(), "hunter2-hunter2");
 }
 
