@@ -10,6 +10,7 @@ mod engine;
 #[allow(unreachable_pub, missing_docs, reason = "shared with host/core/build.rs, where it is a module of its own")]
 mod engine_inputs;
 mod npm;
+mod portability;
 mod test;
 mod tidy;
 
@@ -26,7 +27,8 @@ Usage: cargo xtask COMMAND
   setup --runtimes    install Bun and Deno (npm packages, locked) in the cache folder, where the command finds them
   demo                build everything and show the github-webhook example at work
   test [--quick]      all tests (--quick: only those of the workspace, without node, npm and doctests)
-  ci                  formatting, lints, tidy, then all tests
+  ci                  formatting, lints, tidy, portability, then all tests
+  portability         type-check library, server and command for macOS and Windows, without their compilers or linkers
   bench [FOLDER]      every figure the project quotes, measured against native QuickJS in the same run
                       (FOLDER: further applets, NAME.js with NAME.json, and further scripts that run long, NAME.js)
   conformance [SUITE...] [--test262 DIR] [--wpt DIR] [--sample N] [--only TEXT]
@@ -50,6 +52,7 @@ fn main() -> ExitCode {
         ["demo"] => &|| demo::run(&repository),
         ["test"] => &|| test::run(&repository, test::Extent::All),
         ["test", "--quick"] => &|| test::run(&repository, test::Extent::Quick),
+        ["portability"] => &|| portability::check(&repository),
         ["ci"] => &|| ci::run_all(&repository),
         ["bench"] => &|| bench::report(&repository, None),
         ["bench", folder] => &|| bench::report(&repository, Some(folder)),

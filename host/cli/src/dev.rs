@@ -21,12 +21,12 @@ use belljar_server::front::{Front, FrontConfig};
 use belljar_server::schedule::{Scheduler, Settings as ScheduleSettings};
 use belljar_server::settings::Settings;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
 
 use crate::args::operator::DevArgs;
 use crate::exit_codes;
 use crate::failure::Failure;
 use crate::local;
+use crate::signals::Signals;
 use directory::{Anybody, AtRoot};
 use lines::Lines;
 use swap::Workbench;
@@ -66,7 +66,7 @@ async fn serve(args: &DevArgs) -> Result<i32, Failure> {
     let limits = Limits::default();
     let databases = Databases::open(dir.path(), DatabasesConfig::default()).context("the folder of databases cannot be opened")?;
     let kv: Arc<dyn KvStore> = Arc::new(SqliteKv::open(dir.path()).context("kv.sqlite cannot be opened")?);
-    let processes = local::cache_dir().map(|cache| local::processes(cache.join("process")));
+    let processes = local::cache_dir().and_then(|cache| local::processes(cache.join("process")));
     let options = CatalogOptions {
         limits: limits.clone(),
         kv: Some(kv.clone()),
@@ -115,11 +115,8 @@ async fn serve(args: &DevArgs) -> Result<i32, Failure> {
     let work = std::thread::Builder::new().name("belljar-dev".to_owned()).spawn(move || workbench.run(begun, watch, &runtime));
     work.context("the thread that builds cannot be started")?;
 
-    let mut terminated = signal(SignalKind::terminate()).context("signals cannot be received")?;
-    tokio::select! {
-        interrupted = tokio::signal::ctrl_c() => interrupted.context("signals cannot be received")?,
-        _ = terminated.recv() => {}
-    }
+    // Whichever it is: without its terminal, too, it has nobody to serve.
+    Signals::listen().context("signals cannot be received")?.next().await;
     front.stop(GRACE).await;
     stopping.shutdown_processes().await;
     serving.abort();

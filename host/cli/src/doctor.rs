@@ -2,12 +2,12 @@
 
 use std::fmt::Write as _;
 use std::fs;
-use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use belljar::package::Engine;
-use belljar::process_engine::{ControlGroups, LayerReport, control_groups};
+use belljar::process_engine::{ControlGroups, LayerReport, UNSUPPORTED, control_groups};
 use belljar::{Host, Limits};
+use belljar_files::Sharing;
 use serde_json::{Map, Value, json};
 
 use crate::args::DoctorArgs;
@@ -83,6 +83,7 @@ fn findings() -> Vec<Finding> {
     let mut findings = vec![good("version", env!("CARGO_PKG_VERSION").into(), "")];
     let read =
         |path: &str| fs::read_to_string(path).map_or_else(|_| "unknown".to_owned(), |text| text.trim().to_owned());
+    findings.push(platform());
     findings.push(good("kernel", read("/proc/sys/kernel/osrelease").into(), ""));
     match local::builder(Limits::default(), &[], None).build() {
         Ok(host) => findings.extend(of_host(&host)),
@@ -93,12 +94,16 @@ fn findings() -> Vec<Finding> {
             meaning: "no applet can run".into(),
         }),
     }
-    findings.extend(runtimes());
-    findings.extend(jail());
+    match UNSUPPORTED {
+        None => {
+            findings.extend(runtimes());
+            findings.extend(jail());
+        }
+        Some(why) => findings.push(Finding { name: "processes", state: State::Poor, value: "none".into(), meaning: why.into() }),
+    }
     findings.extend(cache());
     let cpus = std::thread::available_parallelism().map_or(1, usize::from);
     findings.push(good("cpus", cpus.into(), "usable by this process"));
-    let files = rustix::process::getrlimit(rustix::process::Resource::Nofile);
     let at_least = |name, value: Option<u64>, wanted: u64, meaning: &str| Finding {
         name,
         state: if value.is_none_or(|value| value >= wanted) { State::Good } else { State::Poor },
@@ -106,12 +111,37 @@ fn findings() -> Vec<Finding> {
         meaning: meaning.into(),
     };
     let meaning = format!("open files; at least {OPEN_FILES_WANTED} for a host of many applets: `ulimit -n`");
-    findings.push(at_least("open-files", files.current, OPEN_FILES_WANTED, &meaning));
+    findings.push(at_least("open-files", open_files_max(), OPEN_FILES_WANTED, &meaning));
     if let Ok(maps) = read("/proc/sys/vm/max_map_count").parse() {
         let meaning = "memory mappings; they bound how many images stay mapped: `sysctl vm.max_map_count`";
         findings.push(at_least("map-count", Some(maps), MAPS_WANTED, meaning));
     }
     findings
+}
+
+/// The operating system, and what Belljar has on it.
+fn platform() -> Finding {
+    let (state, meaning) = match std::env::consts::OS {
+        "linux" => (State::Good, ""),
+        "windows" => (
+            State::Poor,
+            "type-checked, not tested: files are as private as the directory that they are in, and no process engines; run servers on Linux",
+        ),
+        _ => (State::Poor, "type-checked, not tested: no process engines; run servers on Linux"),
+    };
+    let value = format!("{} {}", std::env::consts::OS, std::env::consts::ARCH);
+    Finding { name: "platform", state, value: value.into(), meaning: meaning.into() }
+}
+
+/// Files that this process may have open; `None` for as many as it likes.
+#[cfg(unix)]
+fn open_files_max() -> Option<u64> {
+    rustix::process::getrlimit(rustix::process::Resource::Nofile).current
+}
+
+#[cfg(not(unix))]
+fn open_files_max() -> Option<u64> {
+    None
 }
 
 fn of_host(host: &Host) -> Vec<Finding> {
@@ -190,7 +220,7 @@ fn jail() -> Vec<Finding> {
 fn runtimes() -> Vec<Finding> {
     let config = local::processes(std::env::temp_dir());
     let engines = [("bun", Engine::Bun), ("node", Engine::Node), ("deno", Engine::Deno)];
-    let find = |engine| local::wait_for(belljar::engine_version(Some(&config), engine, None));
+    let find = |engine| local::wait_for(belljar::engine_version(config.as_ref(), engine, None));
     let finding = |(name, engine)| match find(engine) {
         Ok(Ok(version)) => {
             let meaning = format!("runs applets with `engine: {name}`, in processes");
@@ -217,10 +247,7 @@ fn cache() -> Vec<Finding> {
             meaning: "every start compiles the engine, which takes seconds: set BELLJAR_CACHE or HOME".into(),
         }];
     };
-    let private = |path: &Path| {
-        let uid = rustix::process::geteuid().as_raw();
-        fs::symlink_metadata(path).map(|metadata| metadata.uid() == uid && metadata.mode() & 0o077 == 0)
-    };
+    let private = |path: &Path| fs::symlink_metadata(path).map(|metadata| Sharing::of(&metadata).is_private());
     let finding = |name, path: &Path, what: &str| {
         let (state, meaning) = match private(path) {
             Ok(true) => (State::Good, format!("{what}; private")),

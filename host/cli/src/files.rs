@@ -2,7 +2,6 @@
 
 use std::fs::File;
 use std::io::{self, IsTerminal, Read};
-use std::os::unix::fs::FileTypeExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -53,8 +52,16 @@ pub(crate) fn stdin(bytes_max: u64) -> Result<Vec<u8>, Failure> {
 }
 
 /// Whether standard input is a pipe or a file: somebody has put something there.
+#[cfg(unix)]
 pub(crate) fn stdin_is_given() -> bool {
+    use std::os::unix::fs::FileTypeExt as _;
     std::fs::metadata("/dev/stdin").is_ok_and(|metadata| metadata.is_file() || metadata.file_type().is_fifo())
+}
+
+/// Whether standard input is a pipe or a file: somebody has put something there.
+#[cfg(windows)]
+pub(crate) fn stdin_is_given() -> bool {
+    winapi_util::file::typ(winapi_util::HandleRef::stdin()).is_ok_and(|kind| kind.is_disk() || kind.is_pipe())
 }
 
 /// Bytes as text.

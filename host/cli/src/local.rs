@@ -22,17 +22,22 @@ pub(crate) fn cache_dir() -> Option<PathBuf> {
     let base = set("BELLJAR_CACHE")
         // The XDG specification: a relative path is to be ignored.
         .or_else(|| set("XDG_CACHE_HOME").filter(|path| path.is_absolute()).map(|path| path.join("belljar")))
-        .or_else(|| set("HOME").map(|home| home.join(".cache/belljar")))?;
+        .or_else(|| set("HOME").map(|home| home.join(".cache/belljar")))
+        // Windows: below the profile of the user, whose access control list it inherits.
+        .or_else(|| set("LOCALAPPDATA").map(|data| data.join("belljar/cache")))?;
     Some(base.join("host"))
 }
 
 /// How applets with the engines `bun`, `node` and `deno` run here: runtimes of `cargo xtask setup --runtimes`, then those of `PATH`.
-/// `directory` is where processes have their files.
-pub(crate) fn processes(directory: PathBuf) -> ProcessConfig {
+/// `directory` is where processes have their files. `None` on an operating system without them.
+pub(crate) fn processes(directory: PathBuf) -> Option<ProcessConfig> {
+    if belljar::process_engine::UNSUPPORTED.is_some() {
+        return None;
+    }
     let mut config = ProcessConfig::new(directory);
     config.packages = runtime_packages();
     config.jail = jail();
-    config
+    Some(config)
 }
 
 /// What this machine has of the jail of processes, made by this command.
@@ -59,7 +64,10 @@ pub(crate) fn builder(limits: Limits, test_hosts: &[String], seed: Option<u64>) 
         .http(HttpConfig { test_hosts: test_hosts.to_vec(), ..HttpConfig::default() })
         .progress(|what| terminal::stderr(&format!("belljar: {what}\n")));
     if let Some(dir) = cache_dir() {
-        builder = builder.processes(processes(dir.join("process"))).cache_dir(dir);
+        if let Some(processes) = processes(dir.join("process")) {
+            builder = builder.processes(processes);
+        }
+        builder = builder.cache_dir(dir);
     }
     match seed {
         Some(seed) => builder.source(Seeded::new(SEEDED_NOW_US, seed)),

@@ -34,6 +34,7 @@ mod routes;
 mod run;
 mod serve;
 mod settings;
+mod signals;
 mod sources;
 mod streamed;
 mod table;

@@ -1,8 +1,7 @@
 //! `belljar status`, `backup`, `restore`, `completions`.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 use clap::CommandFactory;
@@ -98,7 +97,7 @@ pub(crate) async fn save(response: Response<Incoming>, path: &Path) -> Result<u6
         return Err(Failure::new("unwritable", format!("{} is there already", path.display())).hint("choose another name"));
     }
     let begun = path.with_extension("part");
-    let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&begun);
+    let file = belljar_files::create(&begun);
     let mut file = file.map_err(|error| failed(&error))?;
     let written = async {
         let (mut body, mut bytes) = (response.into_body(), 0);

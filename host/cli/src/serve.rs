@@ -4,11 +4,11 @@ use anyhow::Context as _;
 use belljar_server::logs::Logs;
 use belljar_server::server::{Server, StartError};
 use belljar_server::settings::{Layers, Loaded, Settings};
-use tokio::signal::unix::{SignalKind, signal};
 
 use crate::args::operator::ServeArgs;
 use crate::exit_codes;
 use crate::failure::{Failure, chain};
+use crate::signals::{Signal, Signals};
 use crate::{local, terminal};
 
 /// Serves until it is told to stop.
@@ -33,24 +33,16 @@ pub(crate) fn run(args: &ServeArgs) -> Result<i32, Failure> {
     Ok(exit_codes::OK)
 }
 
-/// Until SIGTERM or SIGINT; SIGHUP reads the certificate again. A second signal ends the process at once.
+/// Until it is told to stop; [`Signal::Reload`] reads the certificate again. A second time to be told ends the process at once.
 async fn serve(settings: &Settings, logs: Logs) -> Result<(), Failure> {
-    let listen = |kind| signal(kind).context("signals cannot be listened to");
-    let (mut terminate, mut interrupt) = (listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?);
-    let mut hang_up = listen(SignalKind::hangup())?;
+    let mut signals = Signals::listen().context("signals cannot be listened to")?;
     let server = Server::start(settings, logs).await?;
-    loop {
-        tokio::select! {
-            _ = terminate.recv() => break,
-            _ = interrupt.recv() => break,
-            _ = hang_up.recv() => server.reload(),
-        }
+    while signals.next().await == Signal::Reload {
+        server.reload();
     }
-    let stopping = server.stop();
     tokio::select! {
-        _ = stopping => Ok(()),
-        _ = terminate.recv() => Err(Failure::new("stopped", "told twice to stop: calls were broken off")),
-        _ = interrupt.recv() => Err(Failure::new("stopped", "told twice to stop: calls were broken off")),
+        _ = server.stop() => Ok(()),
+        () = signals.stop() => Err(Failure::new("stopped", "told twice to stop: calls were broken off")),
     }
 }
 

@@ -35,7 +35,8 @@ const RETIRED_IDLE: Duration = Duration::from_secs(5);
 /// Supervisors that have had nothing to do for so long are forgotten.
 const FORGOTTEN_AFTER: Duration = Duration::from_secs(600);
 
-/// How a host runs applets whose manifest says `engine: bun`, `node` or `deno`. Without it they are refused.
+/// How a host runs applets whose manifest says `engine: bun`, `node` or `deno`. Without it they are refused. It is for Linux only: elsewhere a
+/// host that has one cannot be built ([`belljar_process::UNSUPPORTED`] says why).
 ///
 /// ```no_run
 /// use belljar::{Host, ProcessConfig};
@@ -120,7 +121,10 @@ pub(crate) const NO_COMPONENTS: &str = "this host has no engine `component` yet:
 
 pub(crate) fn no_processes(engine: Engine) -> String {
     let name = format!("{engine:?}").to_lowercase();
-    format!("this host runs no applets in processes, and this one needs {name} (runtime.engine)")
+    match belljar_process::UNSUPPORTED {
+        Some(why) => format!("this one needs {name} (runtime.engine), which this operating system has not: {why}"),
+        None => format!("this host runs no applets in processes, and this one needs {name} (runtime.engine)"),
+    }
 }
 
 /// The version of the engine that runs applets with this `runtime.engine` and `runtime.version`: of `wasm`, of Belljar itself; of the others,
@@ -135,7 +139,7 @@ pub async fn engine_version(
 ) -> Result<semver::Version, Fault> {
     let refuse = |message: String| Fault::new(FaultCode::Preparation, message);
     if let Some(kind) = runtime_kind(engine) {
-        let config = processes.ok_or_else(|| refuse(no_processes(engine)))?;
+        let config = processes.filter(|_| belljar_process::UNSUPPORTED.is_none()).ok_or_else(|| refuse(no_processes(engine)))?;
         return config.search(kind, range).find().await.map(|runtime| runtime.version).map_err(|error| refuse(error.to_string()));
     }
     if engine == Engine::Component {
@@ -205,6 +209,9 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl Processes {
     pub(crate) fn new(config: ProcessConfig, log: Arc<dyn LogSink>, source: Arc<dyn Source>) -> std::io::Result<Self> {
+        if let Some(why) = belljar_process::UNSUPPORTED {
+            return Err(std::io::Error::new(std::io::ErrorKind::Unsupported, why));
+        }
         place::private(&config.directory)?;
         Ok(Self { config, log, source, runtimes: tokio::sync::Mutex::default(), running: Arc::default() })
     }

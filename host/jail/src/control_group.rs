@@ -45,13 +45,33 @@ pub fn control_groups() -> ControlGroups {
 
 fn look_at(path: PathBuf) -> ControlGroups {
     let Ok(found) = fs::read_to_string(path.join("cgroup.controllers")) else { return ControlGroups::Absent };
-    let may = |path: &Path| rustix::fs::access(path, rustix::fs::Access::WRITE_OK).is_ok();
-    if may(&path) && may(&path.join("cgroup.procs")) {
+    if may_write(&path) && may_write(&path.join("cgroup.procs")) {
         let controllers = found.split_whitespace().filter(|name| CONTROLLERS.contains(name)).map(str::to_owned);
         ControlGroups::Usable { path, controllers: controllers.collect() }
     } else {
         ControlGroups::ReadOnly { path }
     }
+}
+
+#[cfg(target_os = "linux")]
+fn may_write(path: &Path) -> bool {
+    rustix::fs::access(path, rustix::fs::Access::WRITE_OK).is_ok()
+}
+
+#[cfg(target_os = "linux")]
+fn is_of_ended_process(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(rustix::io::Errno::SRCH.raw_os_error())
+}
+
+/// Only Linux has control groups: elsewhere none is found to ask about.
+#[cfg(not(target_os = "linux"))]
+fn may_write(_: &Path) -> bool {
+    false
+}
+
+#[cfg(not(target_os = "linux"))]
+fn is_of_ended_process(_: &io::Error) -> bool {
+    false
 }
 
 /// Where version 2 is mounted, by `/proc/self/mountinfo` (proc_pid_mountinfo(5)).
@@ -91,7 +111,7 @@ fn hand_on(path: &Path, controllers: &[String]) -> io::Result<()> {
     for process in fs::read_to_string(path.join("cgroup.procs"))?.lines() {
         // One that has ended meanwhile need not move.
         match fs::write(host.join("cgroup.procs"), process) {
-            Err(error) if error.raw_os_error() != Some(rustix::io::Errno::SRCH.raw_os_error()) => return Err(error),
+            Err(error) if !is_of_ended_process(&error) => return Err(error),
             _ => {}
         }
     }
@@ -186,7 +206,7 @@ impl Drop for ControlGroup {
         let until = std::time::Instant::now() + std::time::Duration::from_millis(EMPTY_MS_MAX);
         // It can be removed when the last process has been waited for.
         while let Err(error) = fs::remove_dir(&self.path) {
-            if error.raw_os_error() != Some(rustix::io::Errno::BUSY.raw_os_error()) || std::time::Instant::now() >= until {
+            if error.kind() != io::ErrorKind::ResourceBusy || std::time::Instant::now() >= until {
                 break;
             }
             std::thread::sleep(std::time::Duration::from_millis(2));
@@ -195,6 +215,7 @@ impl Drop for ControlGroup {
 }
 
 /// Puts this process into a group; what the group limits. It is an error when that is nothing, though it is in the group then.
+#[cfg(target_os = "linux")]
 pub(crate) fn enter(group: &Path) -> io::Result<String> {
     let mut file = fs::OpenOptions::new().write(true).open(group.join("cgroup.procs"))?;
     // 0 is the one that writes (cgroups(7)).

@@ -10,11 +10,9 @@ mod policy;
 #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "the launcher says it, and there is none"))]
 mod report;
 
-#[cfg(unix)]
 mod control_group;
 #[cfg(target_os = "linux")]
 mod launcher;
-#[cfg(unix)]
 mod probe;
 #[cfg(target_os = "linux")]
 mod system;
@@ -22,12 +20,10 @@ mod system;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-#[cfg(unix)]
 pub use control_group::{ControlGroup, ControlGroups, GroupLimits, control_groups, prepare_control_groups};
 #[cfg(target_os = "linux")]
 pub use launcher::can_change_user;
 pub use policy::{Policy, PolicyError, Require};
-#[cfg(unix)]
 pub use probe::{ProbeError, probe};
 pub use report::{Layer, LayerReport, Refusal, Report, Told};
 
@@ -42,7 +38,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 }
 
 /// There is no jail on this platform: nobody changes users for one.
-#[cfg(all(unix, not(target_os = "linux")))]
+#[cfg(not(target_os = "linux"))]
 #[must_use]
 pub fn can_change_user() -> bool {
     false

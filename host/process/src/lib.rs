@@ -15,6 +15,7 @@ mod process;
 mod protocol;
 mod runtime;
 mod supervisor;
+mod system;
 
 pub use belljar_jail::{
     ControlGroups, Layer, LayerReport, Policy, ProbeError, Refusal, Report, Require, control_groups,
@@ -35,6 +36,7 @@ pub use process::jail::{Jail, Users};
 pub use process::spec::{Program, Spec};
 pub use runtime::{Runtime, RuntimeError, RuntimeKind, RuntimeSearch};
 pub use supervisor::{State, Status, Supervisor};
+pub use system::UNSUPPORTED;
 
 /// The script that runs inside the process: `context`, `sdk`, `fetch`, console and handlers.
 pub const RUNTIME_SCRIPT: &str = include_str!("../../../guest-js/process/runtime.mjs");

@@ -15,14 +15,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use belljar_jail::{Refusal, Report};
-use rustix::process::{Pid, Signal, Uid};
 use tokio::io::AsyncReadExt as _;
 use tokio::process::ChildStderr;
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, Semaphore, watch};
 use tokio::time::Instant;
 
-use self::directory::{Directory, Peer};
+use self::directory::Directory;
 use self::jail::{Cell, Jail};
 use self::spec::{Program, Spec};
 use crate::error::{CrashReport, EndReason, StartError};
@@ -31,12 +30,14 @@ use crate::logs::{Logs, Stream, Tail};
 use crate::protocol::client::Client;
 use crate::protocol::server::HostServer;
 use crate::protocol::token::Tokens;
+use crate::system::{self, Exit, Peer, Signal};
 
 /// A process that was started.
 pub(crate) struct Process {
     pub(crate) id: u32,
     pub(crate) spec: Arc<Spec>,
-    group: Pid,
+    /// The number of its group, which is that of its first process.
+    group: u32,
     client: Client,
     tokens: Arc<Tokens>,
     /// Calls that may be in it at the same time.
@@ -75,32 +76,30 @@ impl Process {
     }
 
     fn start(spec: Arc<Spec>) -> Result<Arc<Self>, StartError> {
-        let system = |what| move |source| StartError::System { what, source };
+        let failed = |what| move |source| StartError::System { what, source };
         let user = spec.jail.as_ref().and_then(Jail::draw_user);
         let directory = Directory::make(&spec.sockets, user)?;
         if let Program::Bundle { .. } = spec.program {
             let written = directory.write_script(crate::RUNTIME_SCRIPT);
-            written.map_err(system("the script of the process could not be written"))?;
+            written.map_err(failed("the script of the process could not be written"))?;
         }
-        let listener = directory.listen().map_err(system("the host's socket could not be made"))?;
+        let listener = directory.listen().map_err(failed("the host's socket could not be made"))?;
         let cell = spec.jail.as_ref().map(|jail| Cell::make(jail, &spec, &directory, user)).transpose()?;
         let mut child = spec
             .command(&directory, cell.as_ref())
             .spawn()
             .map_err(|source| StartError::Spawn { program: spec.program_name(), source })?;
-        let id = child.id().unwrap_or_default();
-        let group = i32::try_from(id).ok().and_then(Pid::from_raw);
-        let group =
-            group.ok_or_else(|| system("the process has ended already")(std::io::ErrorKind::NotFound.into()))?;
-        let exit = monitor::exit_of(group).map_err(system("the process cannot be watched"))?;
+        let id = child.id();
+        let id = id.ok_or_else(|| failed("the process has ended already")(std::io::ErrorKind::NotFound.into()))?;
+        let exit = Exit::of(id).map_err(failed("the process cannot be watched"))?;
         let logs = Logs::new(&spec.label, id, Arc::clone(&spec.logs), &spec.limits);
         let tokens = Arc::new(Tokens::default());
-        let peer = Peer { group, user: user.map_or_else(rustix::process::geteuid, Uid::from_raw) };
+        let peer = Peer { group: id, user: user.unwrap_or_else(system::own_user) };
         let capability_bytes_max = spec.limits.capability_bytes_max;
         let server = HostServer { tokens: Arc::clone(&tokens), peer, capability_bytes_max };
         let process = Arc::new(Self {
             id,
-            group,
+            group: id,
             client: Client::new(directory.theirs(), peer),
             tokens,
             places: Arc::new(Semaphore::new(spec.limits.concurrency_max.max(1) as usize)),
@@ -260,7 +259,7 @@ impl Process {
             self.kill();
             return;
         }
-        self.signal(Signal::TERM);
+        self.signal(Signal::End);
         let process = Arc::clone(self);
         let grace = Duration::from_millis(self.spec.supervision.kill_grace_ms);
         self.runtime.spawn(async move {
@@ -274,16 +273,16 @@ impl Process {
     /// Kills its group, and what has left the group and is still its child.
     pub(crate) fn kill(&self) {
         let strays = usage::descendants(self.group);
-        self.signal(Signal::KILL);
+        self.signal(Signal::Kill);
         for stray in strays {
             // Gone already, most of them: they were in the group.
-            let _ = rustix::process::kill_process(stray, Signal::KILL);
+            let _ = system::kill(stray);
         }
     }
 
     fn signal(&self, signal: Signal) {
         let may = locked(&self.signalled);
-        if *may && let Err(error) = rustix::process::kill_process_group(self.group, signal) {
+        if *may && let Err(error) = system::signal_group(self.group, signal) {
             tracing::debug!(process = self.id, %error, "a process group could not be signalled");
         }
     }

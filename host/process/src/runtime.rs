@@ -172,7 +172,7 @@ impl RuntimeSearch {
 }
 
 fn is_program(path: &Path) -> bool {
-    path.is_file() && rustix::fs::access(path, rustix::fs::Access::EXEC_OK).is_ok()
+    path.is_file() && crate::system::is_executable(path)
 }
 
 async fn version_of(program: &Path) -> Result<Version, String> {

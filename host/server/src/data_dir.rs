@@ -9,10 +9,11 @@
 //! tmp/              what is being written; emptied at the start
 //! ```
 
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{self, File, TryLockError};
 use std::io::{self, Read as _, Seek as _, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
+
+use belljar_files::Sharing;
 
 /// The file that is locked.
 pub const LOCK_FILE: &str = "LOCK";
@@ -68,28 +69,20 @@ pub struct DataDir {
 }
 
 impl DataDir {
-    /// Makes the directory (0700) if it is missing, and takes it for this process.
+    /// Makes the directory (0700) if it is missing, and takes it for this process. On Windows it is as private as the directory it is in.
     ///
     /// # Errors
     /// [`DataDirError`]; nothing in the directory was changed then.
     pub fn open(path: &Path) -> Result<Self, DataDirError> {
         let failed = |what| move |source| DataDirError::Io { path: path.to_owned(), what, source };
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(failed("making it"))?;
+        belljar_files::make_directory(path).map_err(failed("making it"))?;
         let path = &path.canonicalize().map_err(failed("finding it"))?;
         let failed = |what| move |source| DataDirError::Io { path: path.clone(), what, source };
-        let metadata = fs::metadata(path).map_err(failed("looking at it"))?;
-        if metadata.uid() != rustix::process::geteuid().as_raw() {
-            return Err(DataDirError::Foreign { path: path.clone(), owner: metadata.uid() });
+        let sharing = Sharing::of(&fs::metadata(path).map_err(failed("looking at it"))?);
+        if let Some(owner) = sharing.owner {
+            return Err(DataDirError::Foreign { path: path.clone(), owner });
         }
-        let mut lock = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600)
-            .custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed())
-            .open(path.join(LOCK_FILE))
-            .map_err(failed("opening its LOCK"))?;
+        let mut lock = belljar_files::open_or_create(&path.join(LOCK_FILE)).map_err(failed("opening its LOCK"))?;
         match lock.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
@@ -101,8 +94,8 @@ impl DataDir {
         }
         let written = lock.set_len(0).and_then(|()| lock.rewind()).and_then(|()| writeln!(lock, "{}", std::process::id()));
         written.and_then(|()| lock.sync_all()).map_err(failed("writing its LOCK"))?;
-        if metadata.mode() & 0o077 != 0 {
-            fs::set_permissions(path, fs::Permissions::from_mode(0o700)).map_err(failed("making it private"))?;
+        if sharing.mode.is_some() {
+            belljar_files::close_to_others(path).map_err(failed("making it private"))?;
         }
         let dir = Self { path: path.clone(), _lock: lock };
         // What a process that was killed has left.
@@ -111,7 +104,7 @@ impl DataDir {
             _ => {}
         }
         for sub in [dir.tmp(), dir.packages()] {
-            fs::DirBuilder::new().recursive(true).mode(0o700).create(sub).map_err(failed("making a directory in it"))?;
+            belljar_files::make_directory(&sub).map_err(failed("making a directory in it"))?;
         }
         Ok(dir)
     }
@@ -137,11 +130,6 @@ impl DataDir {
     }
 }
 
-/// Makes names in a directory last.
-pub(crate) fn sync_directory(path: &Path) -> io::Result<()> {
-    File::open(path)?.sync_all()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -151,7 +139,7 @@ mod tests {
         let parent = tempfile::tempdir().expect("a directory");
         let path = parent.path().join("data");
         let dir = DataDir::open(&path).expect("it opens");
-        assert_eq!(fs::metadata(&path).expect("it is there").mode() & 0o777, 0o700);
+        assert!(Sharing::of(&fs::metadata(&path).expect("it is there")).is_private());
         let error = DataDir::open(&path).expect_err("it is in use");
         assert!(error.to_string().contains(&format!("process {}", std::process::id())), "{error}");
         fs::write(dir.tmp().join("left"), "x").expect("it can be written");

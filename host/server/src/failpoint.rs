@@ -58,8 +58,16 @@ pub fn hit(name: &'static str) {
     debug_assert!(NAMES.contains(&name), "{name} is not listed");
     let Some(armed) = ARMED.get() else { return };
     if armed.name == name && armed.left.fetch_sub(1, Ordering::Relaxed) == 1 {
-        let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
-        // The signal is delivered before this returns; if it could not be sent, nothing may go on either.
+        kill_this_process();
+        // The signal is delivered before that returns; if it could not be sent, or there is none, nothing may go on either.
         std::process::abort();
     }
 }
+
+#[cfg(unix)]
+fn kill_this_process() {
+    let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
+}
+
+#[cfg(not(unix))]
+fn kill_this_process() {}

@@ -3,9 +3,7 @@
 //! Whoever logs never waits: lines go through a bounded queue to a thread; what does not fit is counted, and the next line that is written
 //! says how many were lost. Files are opened to append, so that they can be cut by whatever rotates them (`copytruncate`).
 
-use std::fs::OpenOptions;
 use std::io::{self, IsTerminal, Write};
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -72,7 +70,7 @@ impl Logs {
             None => (Box::new(io::stderr()), io::stderr().is_terminal()),
             Some(path) => {
                 let failed = |source| LogsError::File { path: path.clone(), source };
-                let file = OpenOptions::new().create(true).append(true).mode(0o640).open(path).map_err(failed)?;
+                let file = belljar_files::append(path).map_err(failed)?;
                 (Box::new(file), false)
             }
         };

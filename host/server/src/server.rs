@@ -144,7 +144,12 @@ impl Server {
         let kv: Arc<dyn KvStore> = Arc::new(SqliteKv::open(dir.path()).map_err(open("kv.sqlite"))?);
         let processes = match settings.processes() {
             Some(config) => Some(jailed(config, settings).await?),
-            None => None,
+            None => {
+                if let Some(why) = process_engine::UNSUPPORTED.filter(|_| settings.process_engines) {
+                    tracing::warn!("{why}");
+                }
+                None
+            }
         };
         let options = CatalogOptions {
             processes: processes.clone(),

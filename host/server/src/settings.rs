@@ -422,9 +422,9 @@ impl Settings {
         limits
     }
 
-    /// Applets in processes.
+    /// Applets in processes; `None` where they are not wanted, or the operating system has none.
     pub fn processes(&self) -> Option<belljar::ProcessConfig> {
-        if !self.process_engines {
+        if !self.process_engines || belljar::process_engine::UNSUPPORTED.is_some() {
             return None;
         }
         let mut config = belljar::ProcessConfig::new(self.process_dir.clone().unwrap_or_else(|| self.data_dir.join("process")));

@@ -1,12 +1,14 @@
 //! Caches on disk: the engine's machine code and applets' images. Machine code is trusted input to Wasmtime, so a file is only
 //! used when its keyed checksum (BLAKE3 with a key that never leaves this directory) is right; anything else is discarded and
-//! made anew. The directory is private (0700) and belongs to this user, the key (`key`, 0600) lies in it.
+//! made anew. The directory is private (0700) and belongs to this user, the key (`key`, 0600) lies in it. On Windows it is as private as the
+//! directory that it is in.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, Read, Seek, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
+
+use belljar_files::Sharing;
 
 const KEY_BYTES: usize = 32;
 const CHECKSUM_BYTES: usize = 32;
@@ -58,9 +60,9 @@ impl Cache {
     /// [`CacheError`] when it cannot be used, or is open to others.
     pub(crate) fn open(dir: &Path) -> Result<Self, CacheError> {
         let failed = |what| move |source| CacheError::Io { path: dir.to_owned(), what, source };
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(failed("cannot be made"))?;
+        belljar_files::make_directory(dir).map_err(failed("cannot be made"))?;
         let metadata = fs::metadata(dir).map_err(failed("cannot be read"))?;
-        if metadata.uid() != rustix::process::geteuid().as_raw() || metadata.mode() & 0o077 != 0 {
+        if !Sharing::of(&metadata).is_private() {
             return Err(CacheError::NotPrivate { path: dir.to_owned() });
         }
         let key = key(dir).map_err(failed("its key cannot be read or written"))?;
@@ -70,7 +72,7 @@ impl Cache {
     /// Opens the file called `name` and checks all of it.
     pub(crate) fn get(&self, name: &str) -> Found {
         let path = self.dir.join(name);
-        let Ok(mut file) = OpenOptions::new().read(true).custom_flags(NOFOLLOW).open(&path) else { return Found::Missing };
+        let Ok(mut file) = belljar_files::open(&path) else { return Found::Missing };
         match self.check(name, &mut file) {
             Ok(true) => Found::Intact(file),
             _ => {
@@ -110,7 +112,7 @@ impl Cache {
         static COUNT: AtomicU64 = AtomicU64::new(0);
         let unique = format!("{name}.{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
         let path = self.dir.join(unique);
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
+        let mut file = belljar_files::create_new(&path)?;
         let written = file.write_all(bytes).and_then(|()| fs::rename(&path, self.dir.join(name)));
         if written.is_err() {
             let _ = fs::remove_file(&path);
@@ -130,9 +132,6 @@ impl Cache {
     }
 }
 
-/// `O_NOFOLLOW`: a planted link is not followed.
-const NOFOLLOW: i32 = rustix::fs::OFlags::NOFOLLOW.bits().cast_signed();
-
 fn checksum_name(name: &str) -> String {
     format!("{name}.check")
 }
@@ -141,10 +140,10 @@ fn checksum_name(name: &str) -> String {
 fn key(dir: &Path) -> io::Result<[u8; KEY_BYTES]> {
     let path = dir.join("key");
     for _ in 0..2 {
-        match OpenOptions::new().read(true).custom_flags(NOFOLLOW).open(&path) {
+        match belljar_files::open(&path) {
             Ok(mut file) => {
                 let mut key = [0; KEY_BYTES];
-                if file.metadata()?.mode() & 0o077 == 0 && file.read_exact(&mut key).is_ok() {
+                if Sharing::of(&file.metadata()?).mode.is_none() && file.read_exact(&mut key).is_ok() {
                     return Ok(key);
                 }
                 // Short or readable by others: of no use. What it protected is made anew.
@@ -156,7 +155,7 @@ fn key(dir: &Path) -> io::Result<[u8; KEY_BYTES]> {
         let mut key = [0; KEY_BYTES];
         getrandom::fill(&mut key).map_err(io::Error::other)?;
         let fresh = dir.join(format!("key.{}", std::process::id()));
-        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&fresh)?;
+        let mut file = belljar_files::create(&fresh)?;
         file.write_all(&key)?;
         // A hard link fails when the other process was first; its key is then read.
         let linked = fs::hard_link(&fresh, &path);

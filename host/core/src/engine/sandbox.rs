@@ -257,6 +257,7 @@ fn memory_file(_: &[u8]) -> io::Result<File> {
 
 /// Of a module that is an image, only the pages that a call has written to are read, when they are restored. Without this the kernel
 /// maps their neighbours too, and soon all of it.
+#[cfg(unix)]
 #[expect(unsafe_code, reason = "advice on a mapping that the module keeps alive; it changes no content")]
 fn advise_sparse_reads(module: &Module) {
     let range = module.image_range();
@@ -268,6 +269,10 @@ fn advise_sparse_reads(module: &Module) {
         tracing::debug!(%error, "madvise failed: images take more resident memory");
     }
 }
+
+/// Windows has no such advice.
+#[cfg(not(unix))]
+fn advise_sparse_reads(_: &Module) {}
 
 #[expect(unsafe_code, reason = "machine code that this process made, or whose keyed checksum was just found right")]
 fn deserialize_module(engine: &Engine, file: File) -> wasmtime::Result<Module> {

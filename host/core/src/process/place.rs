@@ -1,9 +1,8 @@
 //! Where the files of processes are: each package unpacked once, under its digest, and a directory for sockets. The folder is private to
 //! the host's user.
 
-use std::fs::{self, DirBuilder};
+use std::fs;
 use std::io;
-use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 use belljar_package::Package;
@@ -16,10 +15,8 @@ const MODULES: &str = "node_modules/";
 
 /// Makes a directory that nobody else may enter.
 pub(super) fn private(directory: &Path) -> io::Result<()> {
-    let mut private = DirBuilder::new();
-    private.recursive(true).mode(0o700);
-    private.create(directory)?;
-    private.create(sockets(directory))
+    belljar_files::make_directory(directory)?;
+    belljar_files::make_directory(&sockets(directory))
 }
 
 /// Where the directories of sockets are made.
@@ -35,14 +32,12 @@ pub(super) fn unpack(directory: &Path, package: &Package, digest: Digest) -> io:
     if bundle.is_file() {
         return Ok(bundle);
     }
-    let mut private = DirBuilder::new();
-    private.recursive(true).mode(0o700);
     // Written beside, and renamed when it is whole: what is there is always complete.
     let mut random = [0; 8];
     getrandom::fill(&mut random).map_err(io::Error::other)?;
     let beside = directory.join("bundles").join(format!(".{:016x}", u64::from_le_bytes(random)));
-    private.create(&beside)?;
-    let written = write(&private, &beside, package).and_then(|()| match fs::rename(&beside, &folder) {
+    belljar_files::make_directory(&beside)?;
+    let written = write(&beside, package).and_then(|()| match fs::rename(&beside, &folder) {
         // Another caller was faster.
         Err(_) if bundle.is_file() => fs::remove_dir_all(&beside),
         renamed => renamed,
@@ -54,13 +49,13 @@ pub(super) fn unpack(directory: &Path, package: &Package, digest: Digest) -> io:
     written.map(|()| bundle)
 }
 
-fn write(private: &DirBuilder, folder: &Path, package: &Package) -> io::Result<()> {
+fn write(folder: &Path, package: &Package) -> io::Result<()> {
     fs::write(folder.join(BUNDLE), &package.bundle)?;
     // Paths were checked when the package was read: they are relative, and do not lead out.
     for (path, bytes) in package.files.iter().filter(|(path, _)| path.starts_with(MODULES)) {
         let file = folder.join(path);
         if let Some(parent) = file.parent() {
-            private.create(parent)?;
+            belljar_files::make_directory(parent)?;
         }
         fs::write(file, bytes)?;
     }

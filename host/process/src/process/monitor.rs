@@ -1,13 +1,10 @@
 //! Attends a process from its start to its end: the watchdog of its limits, its exit, what is left of its group, its report.
 
-use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use belljar_jail::ControlGroup;
-use rustix::process::Pid;
-use tokio::io::unix::AsyncFd;
 use tokio::process::Child;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior};
@@ -17,6 +14,7 @@ use super::usage::Watch;
 use super::{Process, locked};
 use crate::error::{CrashReport, EndReason};
 use crate::limits::{Bound, WATCH_MS};
+use crate::system::{Exit, Signal};
 
 /// How long the last lines are waited for when the process has ended: something that left the group may hold the pipe, milliseconds.
 const LAST_LINES_MS: u64 = 100;
@@ -48,33 +46,17 @@ struct KillOnDrop(Arc<Process>);
 
 impl Drop for KillOnDrop {
     fn drop(&mut self) {
-        self.0.signal(rustix::process::Signal::KILL);
+        self.0.signal(Signal::Kill);
     }
 }
 
-/// Becomes readable when the process has exited.
-#[cfg(not(target_os = "linux"))]
-pub(super) fn exit_of(_: Pid) -> std::io::Result<AsyncFd<OwnedFd>> {
-    Err(std::io::Error::new(std::io::ErrorKind::Unsupported, "applets in processes run on Linux only"))
-}
-
-/// Becomes readable when the process has exited.
-#[cfg(target_os = "linux")]
-#[expect(
-    deprecated,
-    reason = "what replaces it is unsafe for types that change their descriptor under it; an OwnedFd does not"
-)]
-pub(super) fn exit_of(leader: Pid) -> std::io::Result<AsyncFd<OwnedFd>> {
-    AsyncFd::new(rustix::process::pidfd_open(leader, rustix::process::PidfdFlags::NONBLOCK)?)
-}
-
 /// Returns when the process has ended and nothing of it is left.
-pub(super) async fn attend(process: Arc<Process>, mut child: Child, exit: AsyncFd<OwnedFd>, tasks: Tasks, left: Left) {
+pub(super) async fn attend(process: Arc<Process>, mut child: Child, exit: Exit, tasks: Tasks, left: Left) {
     let guard = KillOnDrop(Arc::clone(&process));
     let watching = watch(Arc::clone(&process), left.directory.path().to_owned());
     tokio::select! {
         // Its exit is seen before it is reaped: until then its number cannot be given to another group.
-        _ = exit.readable() => {}
+        () = exit.seen() => {}
         () = watching => {}
     }
     let calls = process.seats();

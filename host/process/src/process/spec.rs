@@ -130,7 +130,8 @@ impl Spec {
         command.current_dir(self.directory.as_deref().unwrap_or(directory.path()));
         // The other end of stdin is the host's: it is closed when the host is gone, however it went.
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        command.process_group(0).kill_on_drop(true);
+        crate::system::lead_group(&mut command);
+        command.kill_on_drop(true);
         command
     }
 

@@ -3,14 +3,12 @@
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::fs;
-use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rustix::process::Pid;
-
 use crate::error::EndReason;
 use crate::limits::{Bound, DIRECTORY_BYTES_MAX, ProcessLimits};
+use crate::system;
 
 /// A look at everything in /proc is dear: one in so many looks.
 const FULL_EVERY: u32 = 10;
@@ -43,12 +41,11 @@ pub(crate) struct Usage {
 }
 
 impl Watch {
-    pub(crate) fn new(leader: Pid, directory: PathBuf, limits: &ProcessLimits) -> Self {
-        let ticks = rustix::param::clock_ticks_per_second().max(1);
+    pub(crate) fn new(leader: u32, directory: PathBuf, limits: &ProcessLimits) -> Self {
         Self {
-            leader: leader.as_raw_nonzero().get().unsigned_abs(),
-            page_bytes: rustix::param::page_size() as u64,
-            tick_ms: (1_000 / ticks).max(1),
+            leader,
+            page_bytes: system::page_bytes(),
+            tick_ms: (1_000 / system::ticks_per_second()).max(1),
             looks: 0,
             strays: Vec::new(),
             cpu: CpuWindow::new(limits.cpu_window_ms),
@@ -130,7 +127,7 @@ fn disk_bytes(directory: &Path) -> u64 {
         for entry in entries.flatten() {
             let Ok(data) = entry.metadata() else { continue };
             // Names take place too.
-            used += (data.blocks() * 512).max(ENTRY_BYTES_MIN);
+            used += system::disk_bytes(&data).max(ENTRY_BYTES_MIN);
             if data.is_dir() {
                 open.push(entry.path());
             }
@@ -202,11 +199,11 @@ fn descend(open: &mut Vec<u32>, all: &mut BTreeSet<u32>) {
 }
 
 /// The children of a process, and theirs: those that may have left its group.
-pub(crate) fn descendants(leader: Pid) -> Vec<Pid> {
+pub(crate) fn descendants(leader: u32) -> Vec<u32> {
     let mut all = BTreeSet::new();
-    let mut open = vec![leader.as_raw_nonzero().get().unsigned_abs()];
+    let mut open = vec![leader];
     descend(&mut open, &mut all);
-    all.into_iter().filter_map(|id| i32::try_from(id).ok().and_then(Pid::from_raw)).collect()
+    all.into_iter().collect()
 }
 
 #[cfg(test)]
@@ -252,7 +249,7 @@ mod tests {
             .process_group(0)
             .spawn()
             .expect("a shell");
-        let leader = Pid::from_child(&child);
+        let leader = child.id();
         let folder = tempfile::tempdir().expect("a directory");
         let mut watch = Watch::new(leader, folder.path().to_owned(), &ProcessLimits::default());
         let seen = (0..200).find_map(|_| {
@@ -264,7 +261,7 @@ mod tests {
         let limits = ProcessLimits { processes_max: Bound::At(2), ..ProcessLimits::default() };
         let verdict = watch.look(Duration::ZERO, &limits);
         for id in left.iter().copied().chain([leader]) {
-            rustix::process::kill_process(id, rustix::process::Signal::KILL).expect("killed");
+            system::kill(id).expect("killed");
         }
         child.wait().expect("reaped");
         assert!(seen.is_some_and(|usage| usage.memory_bytes > 0), "{seen:?}");

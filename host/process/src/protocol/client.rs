@@ -8,12 +8,11 @@ use hyper::body::Incoming;
 use hyper::client::conn::http1::{Builder, SendRequest};
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
-use tokio::net::UnixStream;
 
 use super::{WireError, told};
 use crate::body::Body;
 use crate::limits::{HEADER_BYTES_MAX, HEADERS_MAX, IDLE_CONNECTIONS_MAX};
-use crate::process::directory::{Peer, check_peer};
+use crate::system::{self, Peer, check_peer};
 
 /// One connection.
 pub(crate) type Connection = SendRequest<Body>;
@@ -32,7 +31,7 @@ impl Client {
 
     /// A new connection.
     pub(crate) async fn connect(&self) -> Result<Connection, WireError> {
-        let socket = UnixStream::connect(&self.path).await.map_err(|error| WireError::Lost(error.to_string()))?;
+        let socket = system::connect(&self.path).await.map_err(|error| WireError::Lost(error.to_string()))?;
         check_peer(&socket, self.peer).map_err(WireError::Broken)?;
         let (connection, driver) = Builder::new()
             .max_headers(HEADERS_MAX)

@@ -15,7 +15,6 @@ use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
-use tokio::net::UnixListener;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tokio_util::sync::WaitForCancellationFutureOwned;
@@ -25,7 +24,7 @@ use super::{HEAD_BYTES, told};
 use crate::body::{Body, BodyError, HeadThen, whole};
 use crate::capability::{CapabilityFailure, CapabilityReply, CapabilityRequest};
 use crate::limits::{HEAD_BYTES_MAX, HEADER_BYTES_MAX, HEADERS_MAX, HOST_CONNECTIONS_MAX};
-use crate::process::directory::{Peer, check_peer};
+use crate::system::{Listener, Peer, check_peer};
 
 /// Letters of the name of a capability or an operation.
 const NAME_CHARS_MAX: usize = 64;
@@ -39,7 +38,7 @@ pub(crate) struct HostServer {
 
 impl HostServer {
     /// Takes connections for as long as it is polled.
-    pub(crate) async fn serve(self: Arc<Self>, listener: UnixListener) {
+    pub(crate) async fn serve(self: Arc<Self>, listener: Listener) {
         let places = Arc::new(Semaphore::new(HOST_CONNECTIONS_MAX));
         let mut connections = tokio::task::JoinSet::new();
         loop {

@@ -140,11 +140,10 @@ pub(super) struct Staged {
 
 impl Staged {
     pub(super) fn new(inner: &Inner) -> Result<Self, CatalogError> {
-        use std::os::unix::fs::DirBuilderExt as _;
         let mut suffix = [0; 8];
         inner.options.source.random(&mut suffix);
         let path = inner.dir.tmp().join(format!("archive.{:016x}", u64::from_be_bytes(suffix)));
-        let made = std::fs::DirBuilder::new().mode(0o700).create(&path);
+        let made = belljar_files::make_new_directory(&path);
         made.map_err(|error| CatalogError::io("files cannot be staged", &error))?;
         Ok(Self { path })
     }

@@ -15,7 +15,6 @@ use super::audit::{signed, unsigned};
 use super::install::change;
 use super::lookup::key_of;
 use super::{Catalog, CatalogError};
-use crate::data_dir::sync_directory;
 use crate::failpoint;
 
 const DAY_US: u64 = 86_400_000_000;
@@ -183,6 +182,6 @@ impl Catalog {
                 std::fs::remove_file(entry.path()).map_err(failed)?;
             }
         }
-        sync_directory(&packages).map_err(failed)
+        belljar_files::sync_directory(&packages).map_err(failed)
     }
 }

@@ -1,9 +1,8 @@
 //! Package files: `packages/DIGEST.belljar`, written whole before the catalog has a row for them. Files rather than blobs: the catalog stays
 //! small, so that its log and its backup do, and a package is read without SQLite.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError};
 
@@ -13,7 +12,6 @@ use rusqlite::Connection;
 
 use super::audit::signed;
 use super::{Catalog, CatalogError, Inner};
-use crate::data_dir::sync_directory;
 use crate::failpoint;
 
 /// A package that was read, with what names it.
@@ -61,13 +59,13 @@ impl Inner {
         self.options.source.random(&mut suffix);
         let temporary = self.dir.tmp().join(format!("{digest}.{:016x}", u64::from_be_bytes(suffix)));
         let written = (|| {
-            let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary)?;
+            let mut file = belljar_files::create_new(&temporary)?;
             file.write_all(encoded)?;
             file.sync_all()?;
             failpoint::hit("package.written");
             std::fs::rename(&temporary, &path)?;
             failpoint::hit("package.renamed");
-            sync_directory(&self.dir.packages())
+            belljar_files::sync_directory(&self.dir.packages())
         })();
         if written.is_err() {
             // It may not be there any more, or not yet.

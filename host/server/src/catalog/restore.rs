@@ -1,16 +1,15 @@
 //! Restoring a backup: into a directory that is empty or not there, all of it or nothing. The archive is input: names lead nowhere else, and
 //! every byte is checked before the directory gets its name.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs;
 use std::io::{self, Read};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use belljar::{AppletId, TenantId};
 
 use super::backup::{BackupEntry, BackupReport, FORMAT, Hashing, INDEX};
 use super::{CatalogError, packages};
-use crate::data_dir::{CATALOG_FILE, sync_directory};
+use crate::data_dir::CATALOG_FILE;
 use crate::failpoint;
 
 /// Bytes of the list of entries.
@@ -45,9 +44,12 @@ pub fn restore(archive: &mut dyn Read, into: &Path) -> Result<BackupReport, Cata
         failpoint::hit("restore.extracted");
         sync_tree(&beside).map_err(failed)?;
         failpoint::hit("restore.verified");
-        // An empty directory gives way.
+        // An empty directory gives way; on Windows it does so with some file systems only.
+        if cfg!(windows) {
+            let _ = fs::remove_dir(into);
+        }
         fs::rename(&beside, into).map_err(failed)?;
-        sync_directory(&parent).map_err(failed)?;
+        belljar_files::sync_directory(&parent).map_err(failed)?;
         Ok(report)
     });
     if restored.is_err() {
@@ -59,7 +61,7 @@ pub fn restore(archive: &mut dyn Read, into: &Path) -> Result<BackupReport, Cata
 fn extract(archive: &mut dyn Read, into: &Path) -> Result<BackupReport, CatalogError> {
     let failed = |error: io::Error| CatalogError::io("the backup cannot be restored", &error);
     let unreadable = |error: io::Error| CatalogError::Invalid(format!("the backup is not whole, or no backup: {error}"));
-    directory(into).map_err(failed)?;
+    belljar_files::make_directory(into).map_err(failed)?;
     let mut found: Vec<BackupEntry> = Vec::new();
     let mut report = None;
     let mut tar = tar::Archive::new(archive);
@@ -80,8 +82,8 @@ fn extract(archive: &mut dyn Read, into: &Path) -> Result<BackupReport, CatalogE
             return Err(CatalogError::Invalid(format!("the backup has an entry {name:?} where none belongs")));
         }
         let path = into.join(&name);
-        path.parent().map_or(Ok(()), directory).map_err(failed)?;
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path).map_err(failed)?;
+        path.parent().map_or(Ok(()), belljar_files::make_directory).map_err(failed)?;
+        let mut file = belljar_files::create_new(&path).map_err(failed)?;
         let mut hashing = Hashing { from: &mut entry, hasher: blake3::Hasher::new() };
         let bytes = io::copy(&mut hashing, &mut file).map_err(failed)?;
         file.sync_all().map_err(failed)?;
@@ -112,10 +114,6 @@ fn belongs(path: &str) -> bool {
     }
 }
 
-fn directory(path: &Path) -> io::Result<()> {
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
-}
-
 fn sync_tree(path: &Path) -> io::Result<()> {
     for entry in fs::read_dir(path)? {
         let entry = entry?;
@@ -123,7 +121,7 @@ fn sync_tree(path: &Path) -> io::Result<()> {
             sync_tree(&entry.path())?;
         }
     }
-    File::open(path)?.sync_all()
+    belljar_files::sync_directory(path)
 }
 
 #[cfg(test)]

@@ -52,6 +52,15 @@ fn cpu_seconds() -> Option<f64> {
     // The name, in parentheses, may hold anything; what is wanted are the 14th and 15th fields.
     let after = &text[text.rfind(')')? + 1..];
     let ticks = |nth: usize| after.split_whitespace().nth(nth)?.parse::<f64>().ok();
-    let per_second = rustix::param::clock_ticks_per_second() as f64;
-    Some((ticks(11)? + ticks(12)?) / per_second)
+    Some((ticks(11)? + ticks(12)?) / ticks_per_second()?)
+}
+
+#[cfg(unix)]
+fn ticks_per_second() -> Option<f64> {
+    Some(rustix::param::clock_ticks_per_second() as f64)
+}
+
+#[cfg(not(unix))]
+fn ticks_per_second() -> Option<f64> {
+    None
 }

@@ -1,11 +1,11 @@
 //! Secrets of the operator: texts that are never shown, and the files in which they lie.
 
 use std::fmt;
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
+use belljar_files::Sharing;
 use zeroize::Zeroizing;
 
 /// Name of the token's file in the data directory.
@@ -124,7 +124,7 @@ fn found(
     let secret = match read(&path) {
         Err(SecretFileError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
             let failed = |source| SecretFileError::Io { path: path.clone(), done: "made", source };
-            std::fs::DirBuilder::new().recursive(true).mode(0o700).create(data_dir).map_err(failed)?;
+            belljar_files::make_directory(data_dir).map_err(failed)?;
             create(&path, &make()).map_err(failed)?;
             read(&path)?
         }
@@ -136,8 +136,7 @@ fn found(
 fn read(path: &Path) -> Result<Secret, SecretFileError> {
     let failed = |source| SecretFileError::Io { path: path.to_owned(), done: "read", source };
     let file = File::open(path).map_err(failed)?;
-    let mode = file.metadata().map_err(failed)?.permissions().mode() & 0o777;
-    if mode & 0o077 != 0 {
+    if let Some(mode) = Sharing::of(&file.metadata().map_err(failed)?).mode {
         return Err(SecretFileError::Open { path: path.to_owned(), mode });
     }
     let mut text = Zeroizing::new(String::new());
@@ -148,7 +147,7 @@ fn read(path: &Path) -> Result<Secret, SecretFileError> {
 /// Makes the file as a whole: whoever comes first wins, and a crash leaves no half of it.
 fn create(path: &Path, text: &str) -> io::Result<()> {
     let begun = path.with_extension(format!("{}.tmp", std::process::id()));
-    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&begun)?;
+    let mut file = belljar_files::create(&begun)?;
     file.write_all(format!("{text}\n").as_bytes())?;
     file.sync_all()?;
     let linked = std::fs::hard_link(&begun, path);
@@ -157,7 +156,7 @@ fn create(path: &Path, text: &str) -> io::Result<()> {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
         _ => {}
     }
-    path.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())
+    path.parent().map_or(Ok(()), belljar_files::sync_directory)
 }
 
 fn random_hex() -> String {
@@ -168,6 +167,8 @@ fn random_hex() -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
     use super::*;
 
     #[test]

@@ -47,8 +47,7 @@ pub(super) fn copy(pool: &Arc<Pool>, key: &Key, to: &Path) -> Result<Option<u64>
 
 /// Copies what a connection sees into a new file.
 fn copy_connection(from: &rusqlite::Connection, to: &Path) -> Result<u64, DatabaseFileError> {
-    use std::os::unix::fs::OpenOptionsExt as _;
-    let file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(to)?;
+    let file = belljar_files::create_new(to)?;
     let mut target = rusqlite::Connection::open(to)?;
     {
         let backup = Backup::new(from, &mut target)?;
@@ -81,12 +80,9 @@ pub(super) fn delete(pool: &Arc<Pool>, key: &Key) -> Result<bool, DatabaseFileEr
         Place::File { directory, name, .. } => {
             // The file comes last: a log without its database would be taken for the next one's.
             for suffix in ["-wal", "-shm", "-journal", ""] {
-                match rustix::fs::unlinkat(directory, format!("{name}{suffix}"), rustix::fs::AtFlags::empty()) {
-                    Ok(()) | Err(rustix::io::Errno::NOENT) => {}
-                    Err(error) => return Err(io::Error::from(error).into()),
-                }
+                directory.remove(&format!("{name}{suffix}"))?;
             }
-            rustix::fs::fsync(directory).map_err(io::Error::from)?;
+            directory.sync()?;
             Ok(exists)
         }
     }

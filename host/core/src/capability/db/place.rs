@@ -5,7 +5,8 @@
 //! included; without the flag SQLite resolves that link itself and is back at the path. So the path is made safe instead:
 //!
 //! 1. the data directory is resolved once, when it is opened, and kept as a directory handle; below it each directory is
-//!    made (0700) and opened from its parent's handle without following links, and must belong to us;
+//!    made (0700) and opened from its parent's handle without following links, and must belong to us (on Windows the handle keeps
+//!    the directory where it is: `belljar_files`);
 //! 2. the file is made by us (0600, exclusively) or must be a regular file with one name, as must its `-wal`, `-shm` and
 //!    `-journal`: looked at through the handle, without opening, because closing a descriptor of a file drops the process's
 //!    POSIX locks on it, SQLite's among them;
@@ -14,13 +15,11 @@
 //!    inode) with what the handle shows. A directory swapped in between is noticed, and nothing was run in the file yet.
 
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use rusqlite::{Connection, FileControl, OpenFlags};
-use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat};
-use rustix::io::Errno;
+use belljar_files::{FileId, Found};
+use rusqlite::{Connection, OpenFlags};
 
 use super::error::DbError;
 use crate::floor::ids::{AppletId, TenantId};
@@ -37,24 +36,22 @@ pub(super) enum Store {
 #[derive(Debug)]
 pub(super) struct Directory {
     path: PathBuf,
-    handle: OwnedFd,
+    handle: belljar_files::Directory,
 }
 
 /// Where one database is.
 #[derive(Debug)]
 pub(super) enum Place {
-    File { directory: OwnedFd, path: PathBuf, name: String },
+    File { directory: belljar_files::Directory, path: PathBuf, name: String },
     Memory { uri: String },
 }
 
 impl Store {
     /// Opens `data` and makes it (0700) if it is missing.
     pub(super) fn directory(data: &Path) -> io::Result<Self> {
-        use std::os::unix::fs::DirBuilderExt as _;
-        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(data)?;
+        belljar_files::make_directory(data)?;
         let path = data.canonicalize()?;
-        let root = rustix::fs::open(&path, DIRECTORY, Mode::empty())?;
-        let handle = subdirectory(root.as_fd(), "db")?;
+        let handle = belljar_files::Directory::open(&path)?.make("db")?;
         Ok(Self::Directory(Directory { path: path.join("db"), handle }))
     }
 
@@ -72,7 +69,7 @@ impl Store {
                 Ok(Place::Memory { uri: format!("file:/belljar-{host}/{tenant}/{applet}?vfs=memdb") })
             }
             Self::Directory(db) => {
-                let directory = subdirectory(db.handle.as_fd(), tenant.as_str())?;
+                let directory = db.handle.make(tenant.as_str())?;
                 let name = format!("{applet}.sqlite");
                 let path = db.path.join(tenant.as_str()).join(&name);
                 Ok(Place::File { directory, path, name })
@@ -83,11 +80,14 @@ impl Store {
     /// The size of a database with its log, bytes; `None` when there is none. In memory none has a size.
     pub(super) fn existing(&self, tenant: &TenantId, applet: &AppletId) -> io::Result<Option<u64>> {
         let Self::Directory(db) = self else { return Ok(None) };
-        let Some(directory) = existing_subdirectory(db.handle.as_fd(), tenant.as_str())? else { return Ok(None) };
-        let size = |suffix: &str| match rustix::fs::statat(&directory, format!("{applet}.sqlite{suffix}"), AtFlags::SYMLINK_NOFOLLOW) {
-            Ok(stat) => Ok(Some(u64::try_from(stat.st_size).unwrap_or(0))),
-            Err(Errno::NOENT) => Ok(None),
-            Err(error) => Err(io::Error::from(error)),
+        let Some(directory) = db.handle.enter(tenant.as_str())? else { return Ok(None) };
+        let size = |suffix: &str| {
+            Ok::<_, io::Error>(match directory.look(&format!("{applet}.sqlite{suffix}"))? {
+                Found::Nothing => None,
+                Found::File { bytes, .. } => Some(bytes),
+                // Something is there that is no database; whoever opens it is told so.
+                Found::Other => Some(0),
+            })
         };
         Ok(size("")?.map(|bytes| bytes.saturating_add(size("-wal").ok().flatten().unwrap_or(0))))
     }
@@ -96,8 +96,8 @@ impl Store {
     pub(super) fn list(&self) -> io::Result<Vec<(TenantId, AppletId)>> {
         let Self::Directory(db) = self else { return Ok(Vec::new()) };
         let mut found = Vec::new();
-        for entry in rustix::fs::Dir::read_from(&db.handle)? {
-            let Ok(Ok(tenant)) = entry?.file_name().to_str().map(TenantId::new) else { continue };
+        for name in db.handle.names()? {
+            let Some(Ok(tenant)) = name.to_str().map(TenantId::new) else { continue };
             found.extend(self.list_of(&tenant)?.into_iter().map(|applet| (tenant.clone(), applet)));
         }
         Ok(found)
@@ -106,11 +106,10 @@ impl Store {
     /// The databases of one tenant.
     pub(super) fn list_of(&self, tenant: &TenantId) -> io::Result<Vec<AppletId>> {
         let Self::Directory(db) = self else { return Ok(Vec::new()) };
-        let Some(directory) = existing_subdirectory(db.handle.as_fd(), tenant.as_str())? else { return Ok(Vec::new()) };
+        let Some(directory) = db.handle.enter(tenant.as_str())? else { return Ok(Vec::new()) };
         let mut found = Vec::new();
-        for entry in rustix::fs::Dir::read_from(&directory)? {
-            let entry = entry?;
-            let name = entry.file_name().to_str().ok().and_then(|name| name.strip_suffix(".sqlite"));
+        for name in directory.names()? {
+            let name = name.to_str().and_then(|name| name.strip_suffix(".sqlite"));
             found.extend(name.and_then(|name| AppletId::new(name).ok()));
         }
         Ok(found)
@@ -129,15 +128,12 @@ impl Place {
                     .map_err(|_| unreadable())
             }
             Self::File { directory, path, name } => {
-                let before = prepare(directory.as_fd(), name)?;
+                let before = prepare(directory, name)?;
                 let connection = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NOFOLLOW)
                     .map_err(|_| unreadable())?;
-                let mut moved = 1;
-                connection.file_control(None::<&str>, FileControl::HasMoved(&mut moved)).map_err(|_| unreadable())?;
-                let at_path = rustix::fs::lstat(path).map_err(|_| unreadable())?;
-                let at_handle = look(directory.as_fd(), name)?.ok_or_else(unreadable)?;
-                let same = |a: &Stat, b: &Stat| (a.st_dev, a.st_ino) == (b.st_dev, b.st_ino);
-                if moved != 0 || !same(&before, &at_handle) || !same(&at_path, &at_handle) {
+                let at_path = FileId::at(path).map_err(|_| unreadable())?;
+                let at_handle = look(directory, name)?.ok_or_else(unreadable)?;
+                if has_moved(&connection)? || before != at_handle || at_path != at_handle {
                     return Err(irregular());
                 }
                 Ok(connection)
@@ -149,75 +145,58 @@ impl Place {
     pub(super) fn wal_bytes(&self) -> u64 {
         match self {
             Self::Memory { .. } => 0,
-            Self::File { directory, name, .. } => {
-                rustix::fs::statat(directory, format!("{name}-wal"), AtFlags::SYMLINK_NOFOLLOW)
-                    .map_or(0, |stat| u64::try_from(stat.st_size).unwrap_or(0))
-            }
+            Self::File { directory, name, .. } => match directory.look(&format!("{name}-wal")) {
+                Ok(Found::File { bytes, .. }) => bytes,
+                _ => 0,
+            },
         }
     }
 
-    /// Whether the file system is (nearly) full: SQLite tells that by the same code as a database at its limit.
+    /// Whether the file system is (nearly) full: SQLite tells that by the same code as a database at its limit. Where it is not known how
+    /// full it is (Windows), the limit is blamed.
     pub(super) fn disk_is_full(&self) -> bool {
         const NEARLY_BYTES: u64 = 8 << 20;
         match self {
             Self::Memory { .. } => false,
-            Self::File { directory, .. } => rustix::fs::fstatvfs(directory)
-                .is_ok_and(|disk| disk.f_bavail.saturating_mul(disk.f_frsize) < NEARLY_BYTES),
+            Self::File { directory, .. } => directory.free_bytes().is_some_and(|bytes| bytes < NEARLY_BYTES),
         }
-    }
-}
-
-const DIRECTORY: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
-
-/// Makes (0700) and opens a directory, which must be ours and no link.
-fn subdirectory(parent: BorrowedFd<'_>, name: &str) -> io::Result<OwnedFd> {
-    match rustix::fs::mkdirat(parent, name, Mode::RWXU) {
-        Ok(()) | Err(Errno::EXIST) => {}
-        Err(error) => return Err(error.into()),
-    }
-    let handle = rustix::fs::openat(parent, name, DIRECTORY, Mode::empty())?;
-    let stat = rustix::fs::fstat(&handle)?;
-    if stat.st_uid != rustix::process::geteuid().as_raw() {
-        return Err(io::Error::new(io::ErrorKind::PermissionDenied, "the database directory belongs to someone else"));
-    }
-    if stat.st_mode & 0o777 != 0o700 {
-        rustix::fs::fchmod(&handle, Mode::RWXU)?;
-    }
-    Ok(handle)
-}
-
-/// Opens a directory that is there.
-fn existing_subdirectory(parent: BorrowedFd<'_>, name: &str) -> io::Result<Option<OwnedFd>> {
-    match rustix::fs::openat(parent, name, DIRECTORY, Mode::empty()) {
-        Ok(handle) => Ok(Some(handle)),
-        Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => Ok(None),
-        Err(error) => Err(error.into()),
     }
 }
 
 /// Makes the file if there is none, and checks it and those beside it.
-fn prepare(directory: BorrowedFd<'_>, name: &str) -> Result<Stat, DbError> {
+fn prepare(directory: &belljar_files::Directory, name: &str) -> Result<FileId, DbError> {
     for suffix in ["-wal", "-shm", "-journal"] {
         look(directory, &format!("{name}{suffix}"))?;
     }
-    if let Some(stat) = look(directory, name)? {
-        return Ok(stat);
+    if let Some(id) = look(directory, name)? {
+        return Ok(id);
     }
-    let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    rustix::fs::openat(directory, name, flags, Mode::RUSR | Mode::WUSR).map_err(|_| unreadable())?;
+    directory.create_new(name).map_err(|_| unreadable())?;
     look(directory, name)?.ok_or_else(unreadable)
 }
 
 /// What is there, if anything: only a regular file with a single name is accepted.
-fn look(directory: BorrowedFd<'_>, name: &str) -> Result<Option<Stat>, DbError> {
-    match rustix::fs::statat(directory, name, AtFlags::SYMLINK_NOFOLLOW) {
-        Err(Errno::NOENT) => Ok(None),
+fn look(directory: &belljar_files::Directory, name: &str) -> Result<Option<FileId>, DbError> {
+    match directory.look(name) {
+        Ok(Found::Nothing) => Ok(None),
+        Ok(Found::File { id, .. }) => Ok(Some(id)),
+        Ok(Found::Other) => Err(irregular()),
         Err(_) => Err(unreadable()),
-        Ok(stat) if FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile && stat.st_nlink == 1 => {
-            Ok(Some(stat))
-        }
-        Ok(_) => Err(irregular()),
     }
+}
+
+/// Whether the file that SQLite holds is no longer the one at its path.
+#[cfg(unix)]
+fn has_moved(connection: &Connection) -> Result<bool, DbError> {
+    let mut moved = 1;
+    connection.file_control(None::<&str>, rusqlite::FileControl::HasMoved(&mut moved)).map_err(|_| unreadable())?;
+    Ok(moved != 0)
+}
+
+/// SQLite for Windows cannot tell, and need not: it shares no deleting, so that nobody moves or replaces a file that it has open.
+#[cfg(windows)]
+fn has_moved(_: &Connection) -> Result<bool, DbError> {
+    Ok(false)
 }
 
 fn irregular() -> DbError {

@@ -3,9 +3,7 @@
 //! Keys are kept as bytes: their order is that of the bytes, and any character is part of them. `owners` has the sums of what
 //! each applet has, changed in the same transaction as its entries.
 
-use std::fs::OpenOptions;
 use std::io;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::time::Duration;
 
@@ -87,7 +85,7 @@ fn connect(at: &At) -> io::Result<Connection> {
 
 /// Makes the file (0600) if it is missing: SQLite would make it by the process's mask.
 fn make_private(path: &Path) -> io::Result<()> {
-    match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
+    match belljar_files::create_new(path) {
         Ok(_) => Ok(()),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
         Err(error) => Err(error),

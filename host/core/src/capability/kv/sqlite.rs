@@ -46,8 +46,7 @@ impl SqliteKv {
     /// # Errors
     /// When the directory cannot be made or found.
     pub fn open(data: &Path) -> io::Result<Self> {
-        use std::os::unix::fs::DirBuilderExt as _;
-        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(data)?;
+        belljar_files::make_directory(data)?;
         // Resolved once: below it no link is followed.
         Ok(Self::new(At::File(data.canonicalize()?.join(FILE))))
     }
