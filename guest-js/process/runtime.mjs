@@ -768,7 +768,49 @@ const httpFace = freeze({
   patch: /** @param {any} url @param {any} [body] @param {any} [given] */ (url, body, given) => send('PATCH', url, body, given),
 });
 
-const sdk = freeze({ db, http: httpFace, kv, secrets, config, events, jobs, log, crypto, SdkError });
+/** Looks like an object without members to whoever only asks; a name that is read and is not there is a mistake. @param {(name: string) => unknown} find @param {(name: string) => string} missing */
+function strict(find, missing) {
+  // What every object has, and what promises and JSON ask each for.
+  const isPlain = (/** @type {PropertyKey} */ name) => typeof name !== 'string' || name === 'then' || name === 'toJSON' || hasOwn(Object.prototype, name);
+  return new Proxy(freeze({}), {
+    has: (_, name) => (isPlain(name) ? name in Object.prototype : find(/** @type {string} */ (name)) !== undefined),
+    get: (_, name) => {
+      if (isPlain(name)) return /** @type {any} */ (Object.prototype)[name];
+      const found = find(/** @type {string} */ (name));
+      if (found === undefined) throw new TypeError(missing(/** @type {string} */ (name)));
+      return found;
+    },
+  });
+}
+
+/** @param {string} capability @param {string} name @param {unknown[]} given */
+async function callCustom(capability, name, given) {
+  if (given.length > 1) throw new TypeError(`sdk.${capability}.${name} takes one argument, not ${given.length}: give it an object`);
+  const argument = json(given[0] === undefined ? null : given[0], 'the argument');
+  try {
+    return parse(await operate('custom', 'call', { capability, function: name, argument }));
+  } catch (error) {
+    throw error instanceof SdkError ? new SdkError({ ...error, message: error.message, capability }) : error;
+  }
+}
+
+/** What the program that embeds the host has added, by the names that were granted to the running call. @param {string} capability */
+function customFace(capability) {
+  const functions = storage.getStore()?.head.context.custom?.[capability];
+  if (functions === undefined) return undefined;
+  const face = Object.create(strict(() => undefined, (name) => `sdk.${capability} has no function "${name}"; it has: ${functions.join(', ')}`));
+  for (const name of functions) defineProperty(face, name, { value: /** @param {unknown[]} given */ (...given) => callCustom(capability, name, given), enumerable: true });
+  return freeze(face);
+}
+
+/** @param {string} name */
+function missingCustom(name) {
+  const names = keys(storage.getStore()?.head.context.custom ?? {});
+  const has = names.length === 0 ? 'nothing of it is granted here' : `granted are: ${names.join(', ')}`;
+  return `sdk has no capability "${name}". What the host has of its own is asked for by permissions.custom of the manifest; ${has}`;
+}
+
+const sdk = freeze(Object.assign(Object.create(strict(customFace, missingCustom)), { db, http: httpFace, kv, secrets, config, events, jobs, log, crypto, SdkError }));
 const env = freeze({ sdk });
 
 // ------------------------------------------------------------------------------------------------------------ responses

@@ -162,6 +162,21 @@ export interface SdkError extends Error {
   readonly used?: number;
 }
 
+/**
+ * What `sdk` has. A host may have capabilities of its own, for which the manifest asks by `permissions: { custom: [greet] }`; who makes the host
+ * ships their types in a file that adds to this interface:
+ *
+ * ```ts
+ * import '@belljar/sdk';
+ * declare module '@belljar/sdk' {
+ *   interface Sdk {
+ *     readonly greet: { hello(who: { name: string }): Promise<{ text: string }> };
+ *   }
+ * }
+ * ```
+ *
+ * A name that is not granted, or not there, throws a TypeError that says so; `'greet' in sdk` asks.
+ */
 export interface Sdk {
   readonly db: Readonly<Database>;
   readonly http: Readonly<Http>;

@@ -9,7 +9,7 @@ async fn fuel(source: String) -> u64 {
     let tenant = TenantId::new("collection").expect("a valid name");
     let evaluation =
         Evaluation { program, grants: Grants::default(), limits: Limits::default(), modules: None, tenant };
-    let outcome = host::shared().evaluate(evaluation).await;
+    let outcome = host::shared().run(evaluation).await;
     assert!(outcome.result.is_ok(), "{:?}", outcome.result);
     outcome.usage.fuel
 }

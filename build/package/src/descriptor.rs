@@ -423,6 +423,9 @@ pub struct Permissions {
     pub kv: bool,
     /// Enqueueing jobs.
     pub jobs: bool,
+    /// Capabilities of the program that embeds the host, by name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub custom: Vec<String>,
 }
 
 /// Hosts an applet may call over http.

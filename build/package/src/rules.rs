@@ -178,6 +178,35 @@ pub fn name(value: &str) -> Rule {
     rule(ok, "use 1 to 128 letters, digits and _ - . : /")
 }
 
+/// What `sdk` has itself, or may have one day.
+const SDK_NAMES: [&str; 15] =
+    ["applets", "config", "crypto", "db", "env", "events", "files", "http", "i18n", "jobs", "kv", "log", "secrets", "test", "websocket"];
+/// Members that every object has, and what promises and JSON look for.
+const OBJECT_NAMES: [&str; 9] = [
+    "constructor", "hasOwnProperty", "isPrototypeOf", "propertyIsEnumerable", "then", "toJSON", "toLocaleString", "toString", "valueOf",
+];
+
+/// The name of a function of a capability that the embedder of a host has made.
+///
+/// # Errors
+/// The rule, unless it is 1–64 letters and digits, starting with a lower-case letter, and nothing that every object has.
+pub fn function_name(value: &str) -> Rule {
+    let ok = (1..=64).contains(&value.len())
+        && value.starts_with(|c: char| c.is_ascii_lowercase())
+        && value.bytes().all(|b| b.is_ascii_alphanumeric());
+    rule(ok, "use 1 to 64 letters and digits, starting with a lower-case letter")?;
+    rule(!OBJECT_NAMES.contains(&value), "every object of JavaScript has something of this name")
+}
+
+/// The name of such a capability: `sdk.NAME`.
+///
+/// # Errors
+/// The rule of [`function_name`], or that `sdk` has something else of this name.
+pub fn capability_name(value: &str) -> Rule {
+    function_name(value)?;
+    rule(!SDK_NAMES.contains(&value), "the name belongs to the sdk itself")
+}
+
 /// An event name, where a last `*` may stand for the rest.
 ///
 /// # Errors
@@ -294,6 +323,7 @@ impl Descriptor {
         }
         check_all("permissions.events.publish", &permissions.events_publish, name)?;
         check_all("permissions.events.subscribe", &permissions.events_subscribe, event_pattern)?;
+        check_all("permissions.custom", &permissions.custom, capability_name)?;
         check("permissions.secrets", rule(permissions.secrets.len() <= LIST_MAX, "the list is too long"))?;
         for secret in &permissions.secrets {
             check("permissions.secrets.name", name(&secret.name))?;

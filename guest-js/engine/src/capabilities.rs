@@ -1,10 +1,10 @@
-//! `kv`, `secrets`, `events` and `jobs` for the web platform: what it may call, and how outcomes become its values.
+//! `kv`, `secrets`, `events`, `jobs` and the embedder's own for the web platform: what it may call, and how outcomes become its values.
 
 use javy::quickjs::{Array, Ctx, FromJs, IntoJs, Object, Result, Value, prelude::Func};
 
 use crate::bindings::belljar::applet::completions::{JobsReply, KvReply};
-use crate::bindings::belljar::applet::types::Refusal;
-use crate::bindings::belljar::applet::{events, jobs, kv, secrets};
+use crate::bindings::belljar::applet::types::{CustomCapability, Refusal};
+use crate::bindings::belljar::applet::{custom, events, jobs, kv, secrets};
 use crate::native::open;
 use crate::values::{self, Bytes, Limit, Text};
 
@@ -31,6 +31,13 @@ pub(crate) fn set(native: &Object<'_>) -> Result<()> {
         }),
     )?;
     native.set("eventPublish", Func::from(publish))?;
+    native.set(
+        "customCall",
+        Func::from(|ctx: Ctx<'_>, capability: Text, function: Text, argument: Text| {
+            open(&ctx, &format!("sdk.{}", capability.0))?;
+            Ok::<_, javy::quickjs::Error>(custom::call(&capability.0, &function.0, &argument.0))
+        }),
+    )?;
     native.set("jobEnqueue", Func::from(enqueue))?;
     native.set(
         "jobCancel",
@@ -201,6 +208,16 @@ pub(crate) fn jobs_reply<'js>(ctx: &Ctx<'js>, reply: JobsReply) -> Result<Object
         JobsReply::Cancelled(is_cancelled) => flag_reply(ctx, is_cancelled),
         JobsReply::Told => of_kind(ctx, "ended"),
     }
+}
+
+/// What an applet was granted of the embedder's own: name, functions, name, functions, …
+pub(crate) fn granted<'js>(ctx: &Ctx<'js>, capabilities: Vec<CustomCapability>) -> Result<Array<'js>> {
+    let flat = Array::new(ctx.clone())?;
+    for (i, capability) in capabilities.into_iter().enumerate() {
+        flat.set(2 * i, capability.name)?;
+        flat.set(2 * i + 1, capability.functions)?;
+    }
+    Ok(flat)
 }
 
 pub(crate) fn refusal(capability: &str, refusal: Refusal) -> (&'static str, String, Limit) {

@@ -14,6 +14,7 @@ use crate::bindings::belljar::applet::types::{
     Task, Wait,
 };
 use crate::bindings::belljar::applet::random;
+use crate::capabilities;
 use crate::engine;
 use crate::preparation::thrown;
 use crate::values;
@@ -121,6 +122,9 @@ fn begin_call<'js>(
     if let Some(job) = call.job {
         object.set("jobId", job)?;
     }
+    if !call.custom.is_empty() {
+        object.set("custom", capabilities::granted(ctx, call.custom)?)?;
+    }
     match call.payload {
         Payload::Json(json) => object.set("json", json)?,
         Payload::Messages(messages) => {
@@ -150,7 +154,7 @@ fn begin_call<'js>(
 
 fn begin_program<'js>(ctx: &Ctx<'js>, driver: &Object<'js>, program: Program) -> JsResult<()> {
     let shell: Function = driver.get("shell")?;
-    shell.call::<_, ()>((program.grants, program.locales))?;
+    shell.call::<_, ()>((program.grants, program.locales, capabilities::granted(ctx, program.custom)?))?;
     match program.kind {
         ProgramKind::Script => {
             AWAITED.set(Some(Awaited::EventLoop));

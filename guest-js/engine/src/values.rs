@@ -6,7 +6,7 @@ use javy::quickjs::{
 
 use crate::bindings::belljar::applet::{
     bodies,
-    completions::{BodyError, BodyReply, DbError, DbReply, HttpError, HttpResponse, Outcome},
+    completions::{BodyError, BodyReply, CustomError, DbError, DbReply, HttpError, HttpResponse, Outcome},
     db, http, types,
 };
 use crate::capabilities;
@@ -234,10 +234,13 @@ pub(crate) fn outcome<'js>(ctx: &Ctx<'js>, outcome: Outcome) -> Result<Object<'j
         Outcome::Secrets(Ok(text)) => capabilities::text_reply(ctx, text),
         Outcome::Events(Ok(id)) => capabilities::text_reply(ctx, Some(id)),
         Outcome::Jobs(Ok(reply)) => capabilities::jobs_reply(ctx, reply),
+        Outcome::Custom(Ok(json)) => capabilities::text_reply(ctx, Some(json)),
         Outcome::Kv(Err(error)) => refused(ctx, "kv", error),
         Outcome::Secrets(Err(error)) => refused(ctx, "secrets", error),
         Outcome::Events(Err(error)) => refused(ctx, "events", error),
         Outcome::Jobs(Err(error)) => refused(ctx, "jobs", error),
+        Outcome::Custom(Err(CustomError::Refused(error))) => refused(ctx, "custom", error),
+        Outcome::Custom(Err(CustomError::Failed(failure))) => error_object(ctx, "custom", &failure.code, &failure.message, None),
     }
 }
 

@@ -66,6 +66,8 @@ export interface Native {
   jobEnqueue(handler: string, payload: string, delayMs: number, atMs: number | undefined, priority: number, key: string | undefined): OperationId;
   jobCancel(id: string): OperationId;
   jobProgress(progress: string): OperationId;
+  /** argument: JSON. Completes with JSON, as text. */
+  customCall(capability: string, name: string, argument: string): OperationId;
   /** A stream to write, for httpSend or respond. */
   bodyOpen(): StreamId;
   /** At most maxBytes, as soon as there are any. One read of a stream at a time. */
@@ -173,7 +175,7 @@ export type Outcome =
   | { kind: 'flag'; flag: boolean }
   | { kind: 'number'; number: number }
   | { kind: 'text'; text?: string }
-  /** code: the case of the WIT error variant (`busy`, `denied`, `limit`, …); capability: `db`, `http`, `body`, `crypto`, `kv`, `secrets`, `events` or `jobs`. */
+  /** code: the case of the WIT error variant (`busy`, `denied`, `limit`, …); capability: `db`, `http`, `body`, `crypto`, `kv`, `secrets`, `events`, `jobs` or `custom`. */
   | { kind: 'error'; capability: string; code: string; message: string; limit?: string; allowed?: number; used?: number };
 
 /** The caller record of types.wit. */
@@ -186,8 +188,10 @@ export interface Call {
   /** Exactly one of the three. */
   json: string | undefined; request: RequestParts | undefined; messages?: MessageParts[];
   /** Those that are there: name, value, name, value, …; JSON of an object; 1 when it is not there. */
-  params?: string[]; config?: string; attempt?: number; eventId?: string; jobId?: string;
+  params?: string[]; config?: string; attempt?: number; eventId?: string; jobId?: string; custom?: CustomCapabilities;
 }
+/** What was granted of the embedder's own capabilities: name, its functions, name, its functions, … */
+export type CustomCapabilities = readonly (string | readonly string[])[];
 export interface MessageParts { id: string; publishedMs: number; attempt: number; json: string }
 /** JSON text (undefined for undefined), an HTTP response, or true when it was given to `respond` and its body is closed. */
 export type Reply = string | undefined | true | { status: number; headers: string[]; body: Uint8Array | undefined };
@@ -201,8 +205,8 @@ export interface Failure { reason: number; errors: ErrorReport[] }
 export interface Driver {
   /** Calls a handler of the applet's module namespace. A promise only when the handler (or the body of its Response) made one. */
   call(namespace: Record<string, unknown>, call: Call): Reply | Promise<Reply>;
-  /** Prepares the globals of `belljar eval`: `print`, `sdk` with these parts only (no `sdk` when empty), `Intl` with these locales. */
-  shell(grants: string[], locales: string[]): void;
+  /** Prepares the globals of `belljar eval`: `print`, `sdk` with these parts only (no `sdk` when there are none), `Intl` with these locales. */
+  shell(grants: string[], locales: string[], custom: CustomCapabilities): void;
   /** Called before an applet's bundle is evaluated if it declares locales: gives it `Intl`. */
   locales(declared: string[]): void;
   /** Hands an operation's outcome over (resolves or rejects its promise). */

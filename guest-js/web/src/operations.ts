@@ -24,7 +24,7 @@ export function sdkFailure(outcome: ErrorOutcome, stack: string): SdkError { ret
 export function register(operation: OperationId, entry: Waiting): void { mapSet(waiting, operation, entry); }
 
 /** Starts an operation; what starting throws becomes a rejection, so that callers see one way of failing. */
-export function operate<T>(start: () => OperationId, convert: (outcome: Outcome) => T): Promise<T> {
+export function operate<T>(start: () => OperationId, convert: (outcome: Outcome) => T, fail: Waiting['fail'] = sdkFailure): Promise<T> {
   let operation: OperationId;
   try {
     operation = start();
@@ -33,7 +33,7 @@ export function operate<T>(start: () => OperationId, convert: (outcome: Outcome)
   }
   const stack = stackHere();
   return new SavedPromise<T>((resolve, reject) => {
-    register(operation, { resolve: resolve as (value: unknown) => void, reject, convert, fail: sdkFailure, stack });
+    register(operation, { resolve: resolve as (value: unknown) => void, reject, convert, fail, stack });
   });
 }
 

@@ -85,6 +85,7 @@ export function sandbox() {
     dbBegin: op('dbBegin'), dbCommit: op('dbCommit'), dbRollback: op('dbRollback'), httpSend: op('httpSend'),
     kvGet: op('kvGet'), kvSet: op('kvSet'), kvDelete: op('kvDelete'), kvIncrement: op('kvIncrement'), kvCompareAndSet: op('kvCompareAndSet'), kvList: op('kvList'),
     secretGet: op('secretGet'), eventPublish: op('eventPublish'), jobEnqueue: op('jobEnqueue'), jobCancel: op('jobCancel'), jobProgress: op('jobProgress'),
+    customCall: op('customCall'),
     bodyOpen: op('bodyOpen'), bodyRead: op('bodyRead'), bodyWrite: op('bodyWrite'),
     bodyClose: op('bodyClose'), bodyAbort: op('bodyAbort'), respond: op('respond'),
     cancel: (operation) => void state.cancelled.push(operation),

@@ -135,9 +135,9 @@ test('crypto helpers', () => {
 
 test('a program sees what it was granted', () => {
   const box = sandbox();
-  box.driver.shell(['db'], []);
+  box.driver.shell(['db'], [], []);
   assert.equal(box.run("[Object.keys(sdk).join(), typeof print, Object.isFrozen(sdk)].join(' ')"), 'db,crypto,SdkError function true');
-  box.driver.shell([], []);
+  box.driver.shell([], [], []);
   assert.equal(box.run('typeof sdk'), 'undefined');
   box.run("print('a', { b: 1 })");
   assert.equal(box.state.logs[0].message, 'a { b: 1 }');
@@ -200,4 +200,38 @@ test('events and jobs are handed over', async () => {
   const secret = box.run("sdk.secrets.get('KEY')");
   box.driver.complete(5, { kind: 'text' });
   assert.equal(await secret, undefined);
+});
+
+test('capabilities of the embedder are called by their names', async () => {
+  const box = sandbox();
+  box.driver.shell([], [], ['greet', ['hello', 'bye'], 'mail', ['send']]);
+  const answered = box.run("sdk.greet.hello({ name: 'Ada' })");
+  assert.deepEqual([...box.state.calls[0].args], ['greet', 'hello', '{"name":"Ada"}']);
+  box.driver.complete(1, { kind: 'text', text: '{"text":"Hello Ada"}' });
+  assert.deepEqual(plain(await answered), { text: 'Hello Ada' });
+  const bare = box.run('sdk.mail.send()');
+  assert.deepEqual([...box.state.calls[1].args], ['mail', 'send', 'null']);
+  box.driver.complete(2, { kind: 'text', text: 'null' });
+  assert.equal(await bare, null);
+  const refused = box.run("sdk.greet.bye('x')");
+  box.driver.complete(3, { kind: 'error', capability: 'custom', code: 'no-such-user', message: 'there is no x' });
+  const error = await refused.then(() => undefined, (e) => e);
+  assert.deepEqual([error.name, error.capability, error.code, error.message], ['SdkError', 'greet', 'no-such-user', 'there is no x']);
+  await assert.rejects(box.run('sdk.greet.hello(1, 2)'), /sdk\.greet\.hello takes one argument, not 2/);
+  await assert.rejects(box.run('sdk.greet.hello(() => 1)'), /the argument is a function/);
+  assert.equal(box.state.calls.length, 3);
+});
+
+test('what is not granted, or not there, is said by its name', async () => {
+  const box = sandbox();
+  box.driver.shell([], [], ['greet', ['hello', 'bye']]);
+  const thrown = (code) => box.run(`(() => { try { ${code} } catch (error) { return \`\${error}\` } })()`);
+  assert.match(thrown('sdk.gret.hello()'), /^TypeError: sdk has no capability "gret"\. .*permissions\.custom.*granted are: greet$/);
+  assert.match(thrown('sdk.greet.helo()'), /^TypeError: sdk\.greet has no function "helo"; it has: hello, bye$/);
+  assert.match(thrown("(function () { 'use strict'; sdk.greet.hello = 1 })()"), /^TypeError/);
+  assert.deepEqual(plain(box.run("['greet' in sdk, 'gret' in sdk, 'hello' in sdk.greet, 'helo' in sdk.greet, typeof sdk.then, typeof sdk.toString]")),
+    [true, false, true, false, 'undefined', 'function']);
+  assert.equal(box.run('sdk.greet === sdk.greet'), true);
+  assert.equal(await box.run('(async () => { await sdk; await sdk.greet; return JSON.stringify(sdk.greet) })()'), '{}');
+  assert.match(sandbox().run('(() => { try { sdk.greet } catch (error) { return `${error}` } })()'), /nothing of it is granted here$/);
 });

@@ -55,7 +55,7 @@ test('a program does not wait for AbortSignal.timeout, a call does', () => {
   const box = sandbox();
   box.run('AbortSignal.timeout(1000)');
   assert.notEqual(box.driver.nextTimerUs(), undefined);
-  box.driver.shell([], []);
+  box.driver.shell([], [], []);
   assert.equal(box.driver.nextTimerUs(), undefined);
   box.run("fetch('https://h/')");
   assert.notEqual(box.driver.nextTimerUs(), undefined);
@@ -125,14 +125,14 @@ test('an error in a timer or a job fails a preparation and a program, is logged 
   assert.equal(box.run('second'), true);
   assert.deepEqual(box.state.logs.map(({ message }) => message.split('\n')[0]).sort(), ['Uncaught Error: first', 'Uncaught Error: job', 'Uncaught Error: told']);
   const program = sandbox();
-  program.driver.shell([], []);
+  program.driver.shell([], [], []);
   assert.deepEqual((await withRejections(program, THREE_ERRORS)).sort(), ['first', 'job', 'told']);
   assert.deepEqual((await withRejections(sandbox(), THREE_ERRORS)).sort(), ['first', 'job', 'told']);
 });
 
 test('error events tell what nobody caught; a listener that cancels settles it', async () => {
   const box = sandbox();
-  box.driver.shell([], []);
+  box.driver.shell([], [], []);
   const left = await withRejections(box, `globalThis.seen = [];
     addEventListener('error', (e) => { seen.push([e.constructor.name, e.type, e.message, e.error.message, e.isTrusted, e.target === globalThis].join()); if (e.error.message === 'told') e.preventDefault() });
     onerror = (message, file, line, column, error) => { seen.push('on ' + error.message + ' ' + (line > 0) + ' ' + file); return error.message === 'job' };
@@ -153,7 +153,7 @@ test('an error of an error listener is not told to it again', async () => {
 
 test('rejections that nobody handles, and that somebody handles late', async () => {
   const box = sandbox();
-  box.driver.shell([], []);
+  box.driver.shell([], [], []);
   const left = await withRejections(box, `globalThis.seen = []; globalThis.kept = Promise.reject(new Error('kept')); Promise.reject(new Error('loud'));
     onunhandledrejection = (e) => { seen.push(e.type + ' ' + e.reason.message + ' ' + (e.promise === kept)); if (e.promise === kept) e.preventDefault() };
     addEventListener('rejectionhandled', (e) => seen.push(e.type + ' ' + (e.promise === kept)));
@@ -325,7 +325,7 @@ test('performance starts with the call', () => {
   const box = sandbox();
   box.run('performance.now()');
   box.state.nowUs += 5_000_000;
-  box.driver.shell([], []);
+  box.driver.shell([], [], []);
   box.state.nowUs += 1500;
   assert.equal(box.run('performance.now()'), 1.5);
 });

@@ -47,13 +47,13 @@ pub(crate) fn run(args: &EvalArgs) -> Result<i32, Failure> {
     if args.json {
         let sink = MemorySink::new(OUTPUT_LINES_MAX as usize + 1);
         let host = builder.log(Arc::new(sink.clone())).build()?;
-        let outcome = bounded(local::wait_for(host.evaluate(evaluation))?);
+        let outcome = bounded(local::wait_for(host.run(evaluation))?);
         terminal::stdout(report::of(&outcome, &sink.take(), None).as_bytes())?;
         return Ok(exit_code(&outcome));
     }
     let console = Arc::new(Console::start(paint.on).context("the output cannot be written")?);
     let host = builder.log(console.clone()).build()?;
-    let outcome = bounded(local::wait_for(host.evaluate(evaluation))?);
+    let outcome = bounded(local::wait_for(host.run(evaluation))?);
     console.finish();
     if let Err(fault) = &outcome.result {
         let no_intl =

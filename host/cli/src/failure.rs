@@ -74,7 +74,7 @@ impl From<HostError> for Failure {
             HostError::Cache(_) => Some("set BELLJAR_CACHE to a folder that only you can use (mode 0700)"),
             HostError::Data { .. } => Some("choose another folder with --data-dir"),
             HostError::Sandbox(_) => Some("`belljar doctor` tells what this machine lacks"),
-            HostError::Http(_) => None,
+            HostError::Http(_) | HostError::Capability { .. } => None,
         };
         Self { hint: hint.map(Into::into), ..Self::new("host", chain(&error)) }
     }

@@ -121,6 +121,7 @@ pub(crate) fn asked(permissions: &Permissions) -> Vec<String> {
     }
     asked.extend(permissions.events_publish.iter().map(|name| format!("events: publish {name}")));
     asked.extend(permissions.events_subscribe.iter().map(|name| format!("events: subscribe {name}")));
+    asked.extend(permissions.custom.iter().map(|name| format!("custom: {name}, of the host's own")));
     for secret in &permissions.secrets {
         let to = if secret.hosts.is_empty() {
             "may be read".to_owned()
@@ -168,11 +169,13 @@ mod tests {
         let rule = |host: &str, allow_http| HttpRule { host: host.into(), ports: vec![], methods: vec![], allow_http };
         let permissions = Permissions {
             http: vec![rule("*", false), rule("*.example.com", false), rule("a.example", true)],
+            custom: vec!["greet".into()],
             ..Permissions::default()
         };
         let found = risks(&permissions);
         assert_eq!(found.len(), 2, "{found:?}");
         assert!(found[0].contains("`*`") && found[1].contains("a.example without encryption"));
         assert_eq!(asked(&permissions)[2], "http: a.example (https and http, ports default, methods any)");
+        assert_eq!(asked(&permissions)[3], "custom: greet, of the host's own");
     }
 }

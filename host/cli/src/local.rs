@@ -4,6 +4,8 @@ use std::future::Future;
 use std::path::PathBuf;
 
 use anyhow::Context as _;
+/// Where machine code and images are cached; `None` when there is no home.
+pub(crate) use belljar::user_cache_dir as cache_dir;
 use belljar::process_engine::{Jail, Require};
 use belljar::{Host, HostBuilder, HttpConfig, Limits, ProcessConfig, Seeded, TenantId};
 
@@ -15,18 +17,6 @@ use crate::terminal;
 const INSTANCES_MAX: u32 = 2;
 /// 2026-01-01T00:00:00Z, where time stands with `--seed`.
 const SEEDED_NOW_US: u64 = 1_767_225_600_000_000;
-
-/// Where machine code and images are cached; `None` when there is no home either.
-pub(crate) fn cache_dir() -> Option<PathBuf> {
-    let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    let base = set("BELLJAR_CACHE")
-        // The XDG specification: a relative path is to be ignored.
-        .or_else(|| set("XDG_CACHE_HOME").filter(|path| path.is_absolute()).map(|path| path.join("belljar")))
-        .or_else(|| set("HOME").map(|home| home.join(".cache/belljar")))
-        // Windows: below the profile of the user, whose access control list it inherits.
-        .or_else(|| set("LOCALAPPDATA").map(|data| data.join("belljar/cache")))?;
-    Some(base.join("host"))
-}
 
 /// How applets with the engines `bun`, `node` and `deno` run here: runtimes of `cargo xtask setup --runtimes`, then those of `PATH`.
 /// `directory` is where processes have their files. `None` on an operating system without them.

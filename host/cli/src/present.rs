@@ -175,7 +175,7 @@ pub(crate) fn failure(failure: &Failure, json: bool) {
 
 /// What an invocation used, on one line.
 pub(crate) fn usage(usage: &Usage) -> String {
-    let Usage { fuel, memory_bytes_peak, wall_us, operations, host_calls, db, http, crypto, kv, events, jobs, log } = usage;
+    let Usage { fuel, memory_bytes_peak, wall_us, operations, host_calls, db, http, crypto, kv, events, jobs, custom, log } = usage;
     let mut text = format!(
         "usage: {} fuel, {:.1} MiB memory, {:.3} ms, {host_calls} host calls, {operations} operations",
         grouped(*fuel),
@@ -200,6 +200,9 @@ pub(crate) fn usage(usage: &Usage) -> String {
     }
     if events.published + jobs.enqueued > 0 {
         let _ = write!(text, "; {} events, {} jobs", events.published, jobs.enqueued);
+    }
+    for (name, used) in custom {
+        let _ = write!(text, "; {name} {} calls", used.calls);
     }
     if log.lines + log.lines_dropped > 0 {
         let _ = write!(text, "; log {} lines, {} dropped", log.lines, log.lines_dropped);

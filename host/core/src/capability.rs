@@ -3,6 +3,7 @@
 
 pub(crate) mod bodies;
 pub(crate) mod crypto;
+pub(crate) mod custom;
 pub(crate) mod db;
 pub(crate) mod events;
 pub(crate) mod http;

@@ -1,283 +1,51 @@
-//! The host: made once, shared by all callers. `invoke` is the request path, from a release to its outcome.
+//! The host: made once, shared by all callers. `invoke` is the request path, from a release to its outcome; its steps are in `host/call.rs`.
 
-use std::path::{Path, PathBuf};
+mod blocking;
+mod builder;
+mod call;
+mod program;
+mod raw;
+mod script;
+
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::time::Instant;
 
-use belljar_package::{Engine as EngineKind, Package};
+use belljar_package::Engine as EngineKind;
 
+pub use self::blocking::{BlockingError, BlockingHost};
+pub use self::builder::{HostBuilder, HostError, user_cache_dir};
+pub use self::program::Evaluation;
+pub use self::script::{EvaluateError, SCRIPT_BYTES_MAX, Script, ScriptOptions};
 use crate::capability::crypto::Crypto;
-use crate::capability::db::{Databases, DatabasesConfig, DbSession};
-use crate::capability::events::{EventSink, EventsSession};
-use crate::capability::http::{HostBytes, HttpClient, HttpConfig, HttpConfigError, HttpRules, HttpSession, HttpTransport};
-use crate::capability::jobs::{JobSink, JobsSession};
-use crate::capability::kv::{KvOwner, KvSession, KvStore, SqliteKv};
-use crate::capability::log::{LogContext, LogSession, LogSink};
-use crate::capability::opened::Capabilities;
-use crate::capability::origin::{Chain, Origin};
-use crate::capability::secrets::{SecretSource, SecretsSession};
+use crate::capability::custom::Offered;
+use crate::capability::db::Databases;
+use crate::capability::events::EventSink;
+use crate::capability::http::{HttpClient, HttpConfig, HttpTransport};
+use crate::capability::jobs::JobSink;
+use crate::capability::kv::KvStore;
+use crate::capability::log::LogSink;
+use crate::capability::secrets::SecretSource;
 use crate::catalog::{Catalog, CatalogError, Release};
-use crate::engine::cache::{Cache, CacheError};
-use crate::engine::invoke::{Run, Task};
 use crate::engine::prepare::{Prepared, Source as PrepareSource};
-use crate::engine::sandbox::{PoolSize, Sandbox, SandboxError, pagemap_scan_available};
-use crate::floor::clock::{Source, System};
-use crate::floor::deadline::Deadline;
+use crate::engine::sandbox::{Sandbox, pagemap_scan_available};
+use crate::floor::clock::Source;
 use crate::floor::fault::{Fault, FaultCode};
 use crate::floor::grants::Grants;
 use crate::floor::ids::{AppletId, Digest, InvocationId, TenantId};
 use crate::floor::limits::Limits;
-use crate::floor::usage::Usage;
-use crate::invocation::{Collected, Invocation, Modules, Outcome, Program, Response, ResponseSink};
-use crate::observe::{Observer, Watch};
-use crate::process::{NO_COMPONENTS, ProcessConfig, ProcessRun, ProcessStatus, Processes, Running, no_processes, runtime_kind};
+use crate::invocation::{Collected, Invocation, Outcome, Response, ResponseSink};
+use crate::observe::Observer;
+use crate::process::{NO_COMPONENTS, ProcessStatus, Processes, no_processes, runtime_kind};
 use crate::recent::Recent;
-
-/// Instances that can exist at the same time, unless the builder says otherwise.
-const INSTANCES_MAX: u32 = 1_000;
-/// Images kept in memory, ready to be mapped, unless the builder says otherwise.
-const IMAGES_MAX: usize = 208;
-
-/// The host cannot be set up.
-#[derive(Debug, thiserror::Error)]
-pub enum HostError {
-    /// The cache directory cannot be used.
-    #[error(transparent)]
-    Cache(#[from] CacheError),
-    /// The sandbox cannot be set up.
-    #[error(transparent)]
-    Sandbox(#[from] SandboxError),
-    /// The data directory cannot be used.
-    #[error("data directory {path} cannot be used")]
-    Data {
-        /// The directory.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: std::io::Error,
-    },
-    /// Outgoing http is configured wrongly.
-    #[error(transparent)]
-    Http(#[from] HttpConfigError),
-}
-
-/// Configures a [`Host`].
-pub struct HostBuilder {
-    cache_dir: Option<PathBuf>,
-    data_dir: Option<PathBuf>,
-    limits: Limits,
-    instances_max: u32,
-    images_max: usize,
-    http: HttpConfig,
-    http_transport: Option<Arc<dyn HttpTransport>>,
-    databases: DatabasesConfig,
-    kv: Option<Arc<dyn KvStore>>,
-    secrets: Option<Arc<dyn SecretSource>>,
-    events: Option<Arc<dyn EventSink>>,
-    jobs: Option<Arc<dyn JobSink>>,
-    opened: Option<Databases>,
-    source: Arc<dyn Source>,
-    log: Option<Arc<dyn LogSink>>,
-    observer: Option<Arc<dyn Observer>>,
-    processes: Option<ProcessConfig>,
-    progress: Box<dyn Fn(&str) + Send + Sync>,
-}
-
-impl HostBuilder {
-    /// Where machine code and images are kept: a private directory (0700). Without one, the engine is compiled anew (seconds) by
-    /// each process.
-    #[must_use]
-    pub fn cache_dir(mut self, dir: impl Into<PathBuf>) -> Self {
-        self.cache_dir = Some(dir.into());
-        self
-    }
-
-    /// Where applets' databases and their keys and values are. Without one they live in memory and end with the host.
-    #[must_use]
-    pub fn data_dir(mut self, dir: impl Into<PathBuf>) -> Self {
-        self.data_dir = Some(dir.into());
-        self
-    }
-
-    /// The most any applet gets.
-    #[must_use]
-    pub fn limits(mut self, limits: Limits) -> Self {
-        self.limits = limits;
-        self
-    }
-
-    /// Instances that can exist at the same time (1 to 20,000; 1,000 by default). Each reserves address space, not memory.
-    #[must_use]
-    pub fn instances_max(mut self, instances_max: u32) -> Self {
-        self.instances_max = instances_max.clamp(1, 20_000);
-        self
-    }
-
-    /// Applets whose images stay in memory, ready to be mapped (at least 1; 208 by default; each takes some 2 MiB). The image of
-    /// any other is made from the cache directory again when it is called, which takes some milliseconds; without a cache directory its
-    /// top-level code runs again.
-    #[must_use]
-    pub fn images_max(mut self, images_max: usize) -> Self {
-        self.images_max = images_max.max(1);
-        self
-    }
-
-    /// Outgoing http.
-    #[must_use]
-    pub fn http(mut self, http: HttpConfig) -> Self {
-        self.http = http;
-        self
-    }
-
-    /// Carries the http of applets in place of the network: for tests and simulations. What the rules of a manifest refuse does not come to it.
-    #[must_use]
-    pub fn http_transport(mut self, transport: Arc<dyn HttpTransport>) -> Self {
-        self.http_transport = Some(transport);
-        self
-    }
-
-    /// Bounds of all databases together.
-    #[must_use]
-    pub fn databases(mut self, databases: DatabasesConfig) -> Self {
-        self.databases = databases;
-        self
-    }
-
-    /// Where applets' keys and values are: by default [`SqliteKv`] in the data directory, or in memory without one.
-    #[must_use]
-    pub fn kv(mut self, store: Arc<dyn KvStore>) -> Self {
-        self.kv = Some(store);
-        self
-    }
-
-    /// Who has the secrets of tenants. Without a source `sdk.secrets` is not available.
-    #[must_use]
-    pub fn secrets(mut self, source: Arc<dyn SecretSource>) -> Self {
-        self.secrets = Some(source);
-        self
-    }
-
-    /// Takes the events that applets publish. Without a sink `sdk.events` is not available.
-    #[must_use]
-    pub fn events(mut self, sink: Arc<dyn EventSink>) -> Self {
-        self.events = Some(sink);
-        self
-    }
-
-    /// Takes the jobs that applets enqueue. Without a sink `sdk.jobs` is not available.
-    #[must_use]
-    pub fn jobs(mut self, sink: Arc<dyn JobSink>) -> Self {
-        self.jobs = Some(sink);
-        self
-    }
-
-    /// Databases that are open already, in place of those of `data_dir` and `databases`: for whoever works on them beside the host.
-    #[must_use]
-    pub fn opened_databases(mut self, databases: Databases) -> Self {
-        self.opened = Some(databases);
-        self
-    }
-
-    /// Where time and randomness come from; a seed replays a run.
-    #[must_use]
-    pub fn source(mut self, source: impl Source) -> Self {
-        self.source = Arc::new(source);
-        self
-    }
-
-    /// Where log lines of applets go. Without a sink they are counted and dropped.
-    #[must_use]
-    pub fn log(mut self, sink: Arc<dyn LogSink>) -> Self {
-        self.log = Some(sink);
-        self
-    }
-
-    /// Told of each use of a capability.
-    #[must_use]
-    pub fn observer(mut self, observer: Arc<dyn Observer>) -> Self {
-        self.observer = Some(observer);
-        self
-    }
-
-    /// Runs applets of the engines `bun`, `node` and `deno`. Without it they are refused.
-    #[must_use]
-    pub fn processes(mut self, config: ProcessConfig) -> Self {
-        self.processes = Some(config);
-        self
-    }
-
-    /// Told what is being done before anything that takes seconds.
-    #[must_use]
-    pub fn progress(mut self, progress: impl Fn(&str) + Send + Sync + 'static) -> Self {
-        self.progress = Box::new(progress);
-        self
-    }
-
-    /// Makes the host: compiles the engine, or takes it from the cache.
-    ///
-    /// # Errors
-    /// [`HostError`] when a directory or the configuration cannot be used.
-    pub fn build(self) -> Result<Host, HostError> {
-        let cache = self.cache_dir.as_deref().map(Cache::open).transpose()?;
-        let sandbox = Sandbox::new(PoolSize { instances_max: self.instances_max }, cache, &*self.progress)?;
-        let unusable = |path: &Path, source| HostError::Data { path: path.to_owned(), source };
-        let databases = match (self.opened, &self.data_dir) {
-            (Some(opened), _) => opened,
-            (None, Some(path)) => Databases::open(path, self.databases).map_err(|source| unusable(path, source))?,
-            (None, None) => Databases::in_memory(self.databases),
-        };
-        let kv: Arc<dyn KvStore> = match (self.kv, &self.data_dir) {
-            (Some(kv), _) => kv,
-            (None, Some(path)) => Arc::new(SqliteKv::open(path).map_err(|source| unusable(path, source))?),
-            (None, None) => Arc::new(SqliteKv::in_memory()),
-        };
-        let log = self.log.unwrap_or_else(|| Arc::new(Nowhere));
-        let processes = self.processes.map(|config| {
-            let path = config.directory.clone();
-            Processes::new(config, log.clone(), self.source.clone()).map_err(|source| unusable(&path, source))
-        });
-        let inner = Inner {
-            sandbox,
-            databases,
-            kv,
-            secrets: self.secrets,
-            events: self.events,
-            jobs: self.jobs,
-            crypto: Crypto::new(),
-            http_config: self.http,
-            http_transport: self.http_transport,
-            http: OnceLock::new(),
-            limits: self.limits,
-            source: self.source,
-            log,
-            observer: self.observer,
-            processes: processes.transpose()?,
-            prepared: Mutex::new(Recent::new(self.images_max)),
-            base: OnceLock::new(),
-        };
-        // What is configured wrongly is said now, not at the first request; what costs time is made when it is needed.
-        HttpClient::new(&inner.http_config).map(drop)?;
-        Ok(Host { inner: Arc::new(inner) })
-    }
-}
-
-/// A sink that keeps nothing.
-#[derive(Debug)]
-struct Nowhere;
-
-impl LogSink for Nowhere {
-    fn write(&self, _: &crate::capability::log::LogRecord) {}
-}
 
 /// Runs applets. Clones are the same host; several hosts can live in one process.
 ///
 /// ```no_run
 /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
-/// use belljar::{Host, Invocation, Payload, Release, TenantId};
+/// use belljar::{Host, Invocation, Payload, TenantId};
 ///
 /// let host = Host::builder().build()?;
 /// let package = std::fs::read("pricing.belljar")?;
-/// let release = Release::admit_all(TenantId::new("acme")?, &package, host.limits())?;
+/// let release = host.install(TenantId::new("acme")?, &package).await?;
 /// let outcome = host.invoke(&release, Invocation::new("default", Payload::Json("{}".into()))).await;
 /// println!("{:?}, {} fuel", outcome.result, outcome.usage.fuel);
 /// # Ok(())
@@ -301,6 +69,7 @@ struct Inner {
     secrets: Option<Arc<dyn SecretSource>>,
     events: Option<Arc<dyn EventSink>>,
     jobs: Option<Arc<dyn JobSink>>,
+    offered: Offered,
     crypto: Crypto,
     http_config: HttpConfig,
     http_transport: Option<Arc<dyn HttpTransport>>,
@@ -312,6 +81,19 @@ struct Inner {
     processes: Option<Processes>,
     prepared: Mutex<Recent<PreparedKey, Arc<tokio::sync::OnceCell<Arc<Prepared>>>>>,
     base: OnceLock<Arc<Prepared>>,
+    /// Scripts that were given as text lately, by their source.
+    scripts: Mutex<Recent<Digest, Arc<tokio::sync::OnceCell<Release>>>>,
+}
+
+/// A package cannot be installed.
+#[derive(Debug, thiserror::Error)]
+pub enum InstallError {
+    /// It is not admitted.
+    #[error(transparent)]
+    Catalog(#[from] CatalogError),
+    /// It is, but cannot be prepared: its top-level code fails, or it needs what this host does not have.
+    #[error(transparent)]
+    Fault(#[from] Fault),
 }
 
 /// A release that is ready to be called.
@@ -345,58 +127,10 @@ struct PreparedKey {
     memory_bytes_max: u64,
 }
 
-/// Options of [`Host::evaluate`].
-#[derive(Clone)]
-pub struct Evaluation {
-    /// The program.
-    pub program: Program,
-    /// What it may do: `sdk` has these parts only.
-    pub grants: Grants,
-    /// Its limits.
-    pub limits: Limits,
-    /// Modules it may import.
-    pub modules: Option<Arc<dyn Modules>>,
-    /// Whose database and log it gets.
-    pub tenant: TenantId,
-}
-
-/// What a call runs in.
-enum Engine {
-    Sandbox(Arc<Prepared>),
-    Process(Arc<Running>),
-}
-
-/// For whom capabilities are opened. What few invocations need is made when it is needed.
-struct Who<'a> {
-    tenant: &'a TenantId,
-    applet: &'a AppletId,
-    package: Option<&'a Arc<Package>>,
-    origin: &'a dyn Fn() -> Origin,
-}
-
 impl Host {
     /// Begins to configure a host.
     pub fn builder() -> HostBuilder {
-        HostBuilder {
-            cache_dir: None,
-            data_dir: None,
-            limits: Limits::default(),
-            instances_max: INSTANCES_MAX,
-            images_max: IMAGES_MAX,
-            http: HttpConfig::default(),
-            http_transport: None,
-            databases: DatabasesConfig::default(),
-            kv: None,
-            secrets: None,
-            events: None,
-            jobs: None,
-            opened: None,
-            source: Arc::new(System),
-            log: None,
-            observer: None,
-            processes: None,
-            progress: Box::new(|_| {}),
-        }
+        HostBuilder::new()
     }
 
     /// The most any applet gets.
@@ -435,12 +169,35 @@ impl Host {
         pagemap_scan_available()
     }
 
+    /// Installs a package for a tenant, with everything that it asks for: admits it under the limits of this host, and prepares it, so that whatever
+    /// is wrong is said now. What is installed is in the [`Release`], and nowhere else.
+    ///
+    /// # Errors
+    /// [`InstallError`].
+    pub async fn install(&self, tenant: TenantId, package: &[u8]) -> Result<Release, InstallError> {
+        self.prepared(Release::admit_all(tenant, package, self.limits())?).await
+    }
+
+    /// As [`Host::install`], but the tenant grants only this; what the package does not ask for is left out.
+    ///
+    /// # Errors
+    /// [`InstallError`].
+    pub async fn install_with(&self, tenant: TenantId, package: &[u8], granted: &Grants) -> Result<Release, InstallError> {
+        self.prepared(Release::admit(tenant, package, granted, self.limits())?).await
+    }
+
+    async fn prepared(&self, release: Release) -> Result<Release, InstallError> {
+        self.prepare(&release).await?;
+        Ok(release)
+    }
+
     /// Prepares a release, unless it is: its top-level code runs once and becomes an image, shared by all tenants of the package; of what
     /// runs in a process, one is started, unless one is there. Callers that come while it is being prepared wait for the same preparation.
     ///
     /// # Errors
     /// A [`Fault`]: `syntax`, `preparation`, `memory`, `stack`, or `internal`.
     pub async fn prepare(&self, release: &Release) -> Result<Preparation, Fault> {
+        self.check(release)?;
         match runtime_kind(release.package().descriptor.runtime.engine) {
             Some(kind) => self.processes(release)?.prepare(release, kind).await.map(|()| Preparation::Process),
             None => self.image(release).await.map(Preparation::Image),
@@ -461,6 +218,14 @@ impl Host {
     pub async fn shutdown_processes(&self) {
         if let Some(processes) = &self.inner.processes {
             processes.shutdown().await;
+        }
+    }
+
+    /// Whether the host has what the release was granted.
+    fn check(&self, release: &Release) -> Result<(), Fault> {
+        match self.inner.offered.lacks(&release.grants().custom) {
+            Some(message) => Err(Fault::new(FaultCode::Preparation, message)),
+            None => Ok(()),
         }
     }
 
@@ -537,74 +302,6 @@ impl Host {
         self.call(release, invocation, sink).await
     }
 
-    async fn call(&self, release: &Release, mut invocation: Invocation, sink: &mut dyn ResponseSink) -> Outcome {
-        let id = invocation.id.take().unwrap_or_else(|| self.new_id());
-        let source = invocation.source.take().unwrap_or_else(|| self.inner.source.clone());
-        let Some(handler) = release.package().descriptor.handlers.iter().find(|h| h.name == invocation.handler) else {
-            let names: Vec<_> = release.package().descriptor.handlers.iter().map(|h| h.name.as_str()).collect();
-            let message = format!("applet {} has no handler {:?}; it has: {}", release.applet(), invocation.handler, names.join(", "));
-            return Outcome { id, result: Err(Fault::new(FaultCode::HandlerNotFound, message)), usage: Usage::default() };
-        };
-        let ready = match runtime_kind(release.package().descriptor.runtime.engine) {
-            None => self.image(release).await.map(Engine::Sandbox),
-            Some(kind) => match self.processes(release) {
-                Ok(processes) => processes.running(release, kind).await.map(Engine::Process),
-                Err(fault) => Err(fault),
-            },
-        };
-        let ready = match ready {
-            Ok(ready) => ready,
-            Err(fault) => return Outcome { id, result: Err(fault), usage: Usage::default() },
-        };
-        let limits = release.limits();
-        let begun = Instant::now();
-        let deadline = Deadline::new(begun, limits.deadline_ms);
-        let version = release.package().descriptor.version.to_string();
-        let context = LogContext {
-            tenant: release.tenant().clone(),
-            applet: release.applet().clone(),
-            version: version.clone(),
-            handler: handler.name.clone(),
-            invocation: id.clone(),
-        };
-        let origin = || Origin {
-            tenant: release.tenant().clone(),
-            applet: release.applet().clone(),
-            handler: handler.name.clone(),
-            invocation: id.clone(),
-            chain: invocation.chain.clone(),
-            job: invocation.job.clone(),
-        };
-        let who = Who { tenant: release.tenant(), applet: release.applet(), package: Some(release.package()), origin: &origin };
-        let (capabilities, host_bytes) = self.capabilities(who, release.grants(), limits, context, &deadline, &source);
-        let prepared = match ready {
-            Engine::Sandbox(prepared) => prepared,
-            Engine::Process(running) => {
-                let run = ProcessRun { id: &id, release, handler, invocation, capabilities, host_bytes, source, sink, begun, deadline };
-                let (result, usage) = running.invoke(run).await;
-                return Outcome { id, result, usage };
-            }
-        };
-        let turns = invocation.turns.take();
-        let until = invocation.until.take();
-        let task = Task::call(&id, release, handler, version, invocation);
-        let run = Run {
-            prepared: &prepared,
-            limits,
-            source,
-            capabilities,
-            host_bytes,
-            task,
-            turns,
-            until,
-            sink,
-            begun,
-            deadline,
-        };
-        let (result, usage) = self.inner.sandbox.invoke(run).await;
-        Outcome { id, result, usage }
-    }
-
     /// Looks a release up in a catalog and calls one of its handlers.
     ///
     /// # Errors
@@ -621,59 +318,6 @@ impl Host {
         Ok(self.invoke(&release, invocation).await)
     }
 
-    /// Evaluates a program given as text in a fresh sandbox, and drains its event loop.
-    pub async fn evaluate(&self, evaluation: Evaluation) -> Outcome {
-        let id = self.new_id();
-        let base = match self.inner.base.get() {
-            Some(base) => base.clone(),
-            None => match self.inner.sandbox.prepared_base() {
-                Ok(base) => self.inner.base.get_or_init(|| Arc::new(base)).clone(),
-                Err(fault) => return Outcome { id, result: Err(fault), usage: Usage::default() },
-            },
-        };
-        let begun = Instant::now();
-        let Evaluation { program, grants, limits, modules, tenant } = evaluation;
-        let limits = limits.for_package(&belljar_package::Limits::default());
-        let deadline = Deadline::new(begun, limits.deadline_ms);
-        let applet = AppletId::new("eval").expect("a valid name");
-        let context = LogContext {
-            tenant: tenant.clone(),
-            applet: applet.clone(),
-            version: String::new(),
-            handler: String::new(),
-            invocation: id.clone(),
-        };
-        let origin = || Origin {
-            tenant: tenant.clone(),
-            applet: applet.clone(),
-            handler: String::new(),
-            invocation: id.clone(),
-            chain: Chain::default(),
-            job: None,
-        };
-        let who = Who { tenant: &tenant, applet: &applet, package: None, origin: &origin };
-        let source = self.inner.source.clone();
-        let (mut capabilities, host_bytes) = self.capabilities(who, &grants, &limits, context, &deadline, &source);
-        capabilities.modules = modules;
-        let task = Task::program(&id, &tenant, &applet, &grants, program);
-        let run = Run {
-            prepared: &base,
-            limits: &limits,
-            source,
-            capabilities,
-            host_bytes,
-            task,
-            turns: None,
-            until: None,
-            // A program answers nobody.
-            sink: &mut Collected::default(),
-            begun,
-            deadline,
-        };
-        let (result, usage) = self.inner.sandbox.invoke(run).await;
-        Outcome { id, result, usage }
-    }
-
     /// An id for an invocation, for callers who have to name it before it ends.
     pub fn new_id(&self) -> InvocationId {
         let mut bytes = [0; 16];
@@ -681,71 +325,5 @@ impl Host {
         let time_ms = self.inner.source.now_us() / 1_000;
         bytes[..6].copy_from_slice(&time_ms.to_be_bytes()[2..]);
         InvocationId::new(bytes)
-    }
-
-    /// Opens what was granted, for one invocation.
-    fn capabilities(
-        &self,
-        who: Who<'_>,
-        grants: &Grants,
-        limits: &Limits,
-        context: LogContext,
-        deadline: &Deadline,
-        source: &Arc<dyn Source>,
-    ) -> (Capabilities, HostBytes) {
-        let host_bytes = HostBytes::new(limits.host_bytes_max);
-        let inner = &self.inner;
-        let Who { tenant, applet, package, origin } = who;
-        let db = |granted: bool| -> Option<DbSession> {
-            granted.then(|| inner.databases.session(tenant.clone(), applet.clone(), limits.db.clone(), Some(deadline.clone())))
-        };
-        let secrets = (!grants.secrets.is_empty())
-            .then(|| SecretsSession::new(inner.secrets.clone(), grants.secrets.clone(), tenant.clone(), applet.clone()));
-        let in_use = secrets.as_ref().map(|secrets| secrets.in_use().clone());
-        let http = |rules: &[belljar_package::HttpRule]| -> Option<HttpSession> {
-            if rules.is_empty() {
-                return None;
-            }
-            let rules = Arc::new(HttpRules::new(rules));
-            let session = self.http_client()?.session(rules, limits.http.clone(), deadline.clone()).with_host_bytes(host_bytes.clone());
-            Some(session.with_secrets(in_use.clone()))
-        };
-        let kv = grants.kv.then(|| {
-            let owner = KvOwner { tenant: tenant.clone(), applet: applet.clone() };
-            KvSession::new(inner.kv.clone(), owner, limits.kv.clone())
-        });
-        let (db, http) = (db(grants.db), http(&grants.http));
-        let events = (!grants.events_publish.is_empty())
-            .then(|| EventsSession::new(inner.events.clone(), grants.events_publish.clone(), origin(), limits.events.clone()));
-        let jobs = grants.jobs.then(|| JobsSession::new(inner.jobs.clone(), package.cloned(), origin(), limits.jobs.clone()));
-        let watch = self.inner.observer.clone().map(|observer| Watch { observer, context: Arc::new(context.clone()) });
-        let capabilities = Capabilities {
-            db,
-            http,
-            kv,
-            secrets,
-            events,
-            jobs,
-            // Computation only: nothing to grant.
-            crypto: self.inner.crypto.session(limits.crypto.clone(), host_bytes.clone()),
-            log: LogSession::new(context, self.inner.log.clone(), source.clone(), limits),
-            modules: None,
-            watch,
-        };
-        (capabilities, host_bytes)
-    }
-
-    /// Made at the first use: reading the certificates takes longer than many an invocation.
-    fn http_client(&self) -> Option<&HttpClient> {
-        if let Some(client) = self.inner.http.get() {
-            return Some(client);
-        }
-        // The configuration was checked when the host was built.
-        let client = HttpClient::new(&self.inner.http_config).ok()?;
-        let client = match &self.inner.http_transport {
-            Some(transport) => client.with_transport(transport.clone()),
-            None => client,
-        };
-        Some(self.inner.http.get_or_init(|| client))
     }
 }

@@ -1,6 +1,26 @@
 //! Belljar hosts untrusted JavaScript and TypeScript applets: every invocation gets a fresh WebAssembly sandbox, metered exactly and
 //! bounded in memory, time and output, in tens of microseconds.
 //!
+//! # Embed in ten lines
+//!
+//! ```
+//! use belljar::Host;
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let host = Host::builder().user_cache().build()?;
+//! let order = serde_json::json!({ "total": 120, "country": "DE" });
+//! let is_large: bool = host.evaluate("context.total > 100", &order).await?;
+//! assert!(is_large);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! [`Host::install`] and [`Host::invoke`] are for applets, which have handlers and are built into packages; [`Capability`] gives them typed functions of
+//! your program; [`Host::blocking`] is for programs without an async runtime. `docs/embedding.md` in the repository tells all of it, with examples.
+//!
+//! # How it hangs together
+//!
 //! Read in the order of a request: [`Host`] takes a [`Release`] (a package with what a tenant granted), prepares it once
 //! ([`Prepared`]) and answers each [`Invocation`] with an [`Outcome`]. The modules follow the same order: `host`, `catalog`, `engine`,
 //! `capability`, and the plain data of `floor` that all of them use. What `engine` is to applets in the sandbox, `process` is to those that run
@@ -24,6 +44,7 @@ pub use belljar_package as package;
 pub use belljar_process as process_engine;
 pub use bytes::Bytes;
 pub use capability::bodies::BodyReader;
+pub use capability::custom::{Call, CallError, Capability};
 pub use capability::db::{
     DatabaseFileError, Databases, DatabasesConfig, DbError, MIGRATION_MS_MAX, MigrateError, Migrated, Migration, MigrationStep, SQL_BYTES_MAX,
 };
@@ -45,9 +66,11 @@ pub use floor::deadline::Deadline;
 pub use floor::fault::{Blame, ErrorRole, Fault, FaultCode, Frame, ThrownError};
 pub use floor::grants::Grants;
 pub use floor::ids::{AppletId, Digest, InvalidId, InvocationId, TenantId};
-pub use floor::limits::{CryptoLimits, DbLimits, EventsLimits, HttpLimits, JobsLimits, KvLimits, LimitHit, Limits, MEMORY_SLOT_BYTES};
-pub use floor::usage::{CryptoUsage, DbUsage, EventsUsage, HttpUsage, JobsUsage, KvUsage, LogUsage, Usage};
-pub use host::{Evaluation, Host, HostBuilder, HostError, Preparation};
+pub use floor::limits::{CryptoLimits, CustomLimits, DbLimits, EventsLimits, HttpLimits, JobsLimits, KvLimits, LimitHit, Limits, MEMORY_SLOT_BYTES};
+pub use floor::usage::{CryptoUsage, CustomUsage, DbUsage, EventsUsage, HttpUsage, JobsUsage, KvUsage, LogUsage, Usage};
+pub use host::{
+    BlockingError, BlockingHost, EvaluateError, Evaluation, Host, HostBuilder, HostError, InstallError, Preparation, SCRIPT_BYTES_MAX, Script, ScriptOptions, user_cache_dir,
+};
 pub use invocation::{
     Body, Collected, HttpReply, Invocation, Message, Modules, Outcome, Payload, Program, ProgramKind, Request, Response, ResponseHead,
     ResponseSink, Retry, SinkClosed, StreamedReply, Taking,

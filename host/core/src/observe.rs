@@ -8,11 +8,11 @@ use crate::capability::log::LogContext;
 /// One use of a capability: an operation that was handed to the host, and how it ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CapabilityUse {
-    /// As in the manifest's `permissions`: `db`, `http`, `kv`, `secrets`, `events`, `jobs`.
+    /// As in the manifest's `permissions`: `db`, `http`, `kv`, `secrets`, `events`, `jobs`, `custom`.
     pub capability: &'static str,
     /// For example `query`, `send`, `get`.
     pub operation: &'static str,
-    /// On what: a host, a key, a name, never a value. Empty when there is nothing to name.
+    /// On what: a host, a key, a name (`greet.hello` of `custom`), never a value. Empty when there is nothing to name.
     pub target: String,
     /// How it ended.
     pub ended: UseEnd,

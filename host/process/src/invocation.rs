@@ -63,6 +63,8 @@ pub struct CallContext {
     pub event_id: Option<String>,
     /// The job that is done.
     pub job_id: Option<String>,
+    /// Capabilities of the embedder's own that it may call, and the functions of each.
+    pub custom: Vec<(String, Vec<String>)>,
 }
 
 /// What a handler is called with.

@@ -13,6 +13,8 @@
 //! * `belljar-bench processes [PACKAGE]` measures applets in a Bun process beside a bare Bun server with the same handler; of PACKAGE the first
 //!   page, too. `belljar-bench engines [PACKAGE]` runs one applet on every engine that is here, jailed when BELLJAR_BIN is set.
 //!
+//! * `belljar-bench embed [N]` measures what an embedder's calls add to the engine's own part.
+//!
 //! * `belljar-bench events N` publishes N events and has them handled, with the queue on disk.
 //!
 //! An applet is a script that defines `handle(text) -> text` (`NAME.js` with its input `NAME.json`, in FOLDER or its folder `applets`); a
@@ -21,6 +23,7 @@
 #![allow(clippy::print_stdout, reason = "this command's output is its result")]
 
 mod crypto;
+mod embed;
 mod events;
 mod load;
 mod native;
@@ -66,6 +69,8 @@ fn main() -> Result<()> {
         ["soak", n] => server::soak(&report::own_transform(), n.parse().context("N is a number")?),
         ["load", load] => load::run(load),
         ["crypto"] => crypto::run(&ours::Bench::new()?),
+        ["embed"] => embed::run(5_000),
+        ["embed", n] => embed::run(n.parse().context("N is a number")?),
         ["events", n] => events::run(n.parse().context("N is a number")?),
         ["speed"] => speed::run(&ours::Bench::new()?, None),
         ["speed", folder] => speed::run(&ours::Bench::new()?, Some(folder)),

@@ -9,7 +9,7 @@ use super::{
 
 /// Reads the map; what has errors is reported and left out.
 pub(crate) fn read(reader: &mut Reader<'_>, node: &Node) -> Permissions {
-    let keys = ["db", "http", "events", "secrets", "kv", "jobs"];
+    let keys = ["db", "http", "events", "secrets", "kv", "jobs", "custom"];
     let Some(fields) = reader.map("permissions", node, &keys) else { return Permissions::default() };
     let mut permissions = Permissions::default();
     if let Some(node) = fields.get("db") {
@@ -33,6 +33,9 @@ pub(crate) fn read(reader: &mut Reader<'_>, node: &Node) -> Permissions {
     }
     permissions.kv = fields.get("kv").and_then(|node| reader.boolean("permissions.kv", node)).unwrap_or_default();
     permissions.jobs = fields.get("jobs").and_then(|node| reader.boolean("permissions.jobs", node)).unwrap_or_default();
+    if let Some(node) = fields.get("custom") {
+        permissions.custom = reader.texts("permissions.custom", node, rules::capability_name);
+    }
     permissions
 }
 

@@ -5,6 +5,7 @@ import type { Call } from '../bindings.ts';
 import { native } from '../native.ts';
 import { freeze, promiseResolve, promiseThen, push } from '../primordials.ts';
 import { beginConfig } from '../sdk/config.ts';
+import { beginCustom } from '../sdk/custom.ts';
 import { inspect } from '../web/inspect.ts';
 import { type Request, requestFromParts } from '../web/request.ts';
 import { AbortController } from '../web/abort.ts';
@@ -21,6 +22,7 @@ export function begin(call: Call): void {
   controller = undefined;
   parameters = undefined;
   beginConfig(call.config ?? '');
+  beginCustom(call.custom);
   if (waits.length > 0) waits = [];
 }
 

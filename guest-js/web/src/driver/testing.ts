@@ -30,7 +30,7 @@ export function testing(namespace: Record<string, unknown>, outer: Call, callOf:
     if (isCalling) throw new Error('a sandbox has one call at a time');
     isCalling = true;
     try {
-      return await callOf(namespace, { ...given, id: outer.id, deadlineMs: outer.deadlineMs, caller: { ...outer.caller, ...given.caller } });
+      return await callOf(namespace, { ...given, ...(outer.custom && { custom: outer.custom }), id: outer.id, deadlineMs: outer.deadlineMs, caller: { ...outer.caller, ...given.caller } });
     } finally {
       isCalling = false;
       begin(outer);

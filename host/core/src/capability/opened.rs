@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::crypto::CryptoSession;
+use super::custom::CustomSession;
 use super::db::DbSession;
 use super::events::EventsSession;
 use super::http::HttpSession;
@@ -22,6 +23,7 @@ pub(crate) struct Capabilities {
     pub(crate) secrets: Option<SecretsSession>,
     pub(crate) events: Option<EventsSession>,
     pub(crate) jobs: Option<JobsSession>,
+    pub(crate) custom: Option<CustomSession>,
     pub(crate) crypto: CryptoSession,
     pub(crate) log: LogSession,
     pub(crate) modules: Option<Arc<dyn Modules>>,
@@ -30,6 +32,11 @@ pub(crate) struct Capabilities {
 }
 
 impl Capabilities {
+    /// Those of the embedder's own, by name, with the names of their functions.
+    pub(crate) fn custom_names(&self) -> Vec<(String, Vec<String>)> {
+        self.custom.as_ref().map(CustomSession::names).unwrap_or_default()
+    }
+
     /// What was used of them so far; the engine's own part is left at nothing.
     pub(crate) fn usage(&self) -> Usage {
         Usage {
@@ -39,6 +46,7 @@ impl Capabilities {
             kv: self.kv.as_ref().map(|kv| kv.usage()).unwrap_or_default(),
             events: self.events.as_ref().map(|events| events.usage()).unwrap_or_default(),
             jobs: self.jobs.as_ref().map(|jobs| jobs.usage()).unwrap_or_default(),
+            custom: self.custom.as_ref().map(|custom| custom.usage()).unwrap_or_default(),
             log: self.log.usage(),
             ..Usage::default()
         }

@@ -1,4 +1,4 @@
-//! Why a capability of the newer kind (`kv`, `secrets`, `events`, `jobs`) did not do what it was asked: the cases of `refusal` in
+//! Why a capability of the newer kind (`kv`, `secrets`, `events`, `jobs`, `custom`) did not do what it was asked: the cases of `refusal` in
 //! `wit/types.wit`.
 
 use crate::floor::limits::LimitHit;

@@ -58,8 +58,8 @@ pub(crate) struct Run<'a> {
 pub(crate) struct Task(types::Invocation, Option<BodyReader>);
 
 impl Task {
-    /// One call of one handler.
-    pub(crate) fn call(id: &InvocationId, release: &Release, handler: &Handler, version: String, invocation: Invocation) -> Self {
+    /// One call of one handler, which is granted capabilities of the embedder's own.
+    pub(crate) fn call(id: &InvocationId, release: &Release, handler: &Handler, version: String, invocation: Invocation, custom: Vec<(String, Vec<String>)>) -> Self {
         let mut reader = None;
         let payload = match invocation.payload {
             Payload::Json(json) => types::Payload::Json(json),
@@ -88,6 +88,7 @@ impl Task {
             attempt: invocation.attempt,
             event: invocation.chain.event,
             job: invocation.job,
+            custom: custom_capabilities(custom),
         };
         let caller = types::Caller {
             tenant: release.tenant().to_string(),
@@ -102,7 +103,14 @@ impl Task {
     }
 
     /// A program given as text.
-    pub(crate) fn program(id: &InvocationId, tenant: &TenantId, applet: &AppletId, grants: &Grants, program: Program) -> Self {
+    pub(crate) fn program(
+        id: &InvocationId,
+        tenant: &TenantId,
+        applet: &AppletId,
+        grants: &Grants,
+        program: Program,
+        custom: Vec<(String, Vec<String>)>,
+    ) -> Self {
         let granted = [("db", grants.db), ("http", !grants.http.is_empty()), ("kv", grants.kv), ("log", grants.log)];
         let program = types::Program {
             kind: match program.kind {
@@ -112,6 +120,7 @@ impl Task {
             name: program.name,
             source: program.source,
             grants: granted.iter().filter(|(_, granted)| *granted).map(|(name, _)| (*name).to_owned()).collect(),
+            custom: custom_capabilities(custom),
             locales: program.locales,
         };
         let caller = types::Caller {
@@ -125,6 +134,10 @@ impl Task {
         };
         Self(types::Invocation { id: id.to_string(), deadline_ms: 0, caller, task: types::Task::Program(program) }, None)
     }
+}
+
+fn custom_capabilities(custom: Vec<(String, Vec<String>)>) -> Vec<types::CustomCapability> {
+    custom.into_iter().map(|(name, functions)| types::CustomCapability { name, functions }).collect()
 }
 
 fn message(message: Message) -> types::Message {

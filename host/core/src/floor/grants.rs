@@ -19,6 +19,8 @@ pub struct Grants {
     pub events_subscribe: Vec<String>,
     /// Enqueueing jobs.
     pub jobs: bool,
+    /// Names of the capabilities of the embedder's own that it may call.
+    pub custom: Vec<String>,
     /// `sdk.log` and `console`. Always granted to packages; `belljar eval` grants it on request.
     pub log: bool,
 }
@@ -34,6 +36,7 @@ impl Grants {
             events_publish: asked.events_publish.clone(),
             events_subscribe: asked.events_subscribe.clone(),
             jobs: asked.jobs,
+            custom: asked.custom.clone(),
             log: true,
         }
     }
@@ -51,6 +54,7 @@ impl Grants {
             events_publish: asked.events_publish.iter().filter(|name| self.events_publish.contains(name)).cloned().collect(),
             events_subscribe: asked.events_subscribe.iter().filter(|name| self.events_subscribe.contains(name)).cloned().collect(),
             jobs: self.jobs && asked.jobs,
+            custom: asked.custom.iter().filter(|name| self.custom.contains(name)).cloned().collect(),
             log: self.log,
         }
     }
@@ -71,6 +75,7 @@ mod tests {
             events_publish: vec!["a".into(), "b".into()],
             events_subscribe: vec!["c".into()],
             jobs: true,
+            custom: vec!["mail".into(), "greet".into()],
             log: true,
         };
         assert_eq!(everything.cut_to(&Permissions::default()), Grants { log: true, ..Grants::default() });
@@ -80,10 +85,11 @@ mod tests {
             events_publish: vec!["b".into(), "c".into()],
             events_subscribe: vec!["c".into(), "d".into()],
             jobs: true,
+            custom: vec!["greet".into(), "other".into()],
             ..Permissions::default()
         };
         let cut = everything.cut_to(&asked);
-        assert_eq!((cut.kv, cut.jobs, cut.db), (true, true, false));
+        assert_eq!((cut.kv, cut.jobs, cut.db, cut.custom), (true, true, false, vec!["greet".to_owned()]));
         assert_eq!((cut.secrets, cut.events_publish, cut.events_subscribe), (vec![secret(&["a.example"])], vec!["b".to_owned()], vec!["c".to_owned()]));
     }
 }

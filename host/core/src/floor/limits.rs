@@ -159,6 +159,19 @@ pub struct JobsLimits {
     pub calls_max: u32,
 }
 
+/// Bounds of one capability of the embedder's own ([`Capability`](crate::Capability)), for one invocation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct CustomLimits {
+    /// Calls of its functions.
+    pub calls_max: u32,
+    /// Bytes of one argument, as JSON.
+    pub argument_bytes_max: u64,
+    /// Bytes of one answer, as JSON.
+    pub reply_bytes_max: u64,
+    /// Time one call may take, milliseconds.
+    pub call_ms_max: u64,
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self {
@@ -256,6 +269,12 @@ impl Default for EventsLimits {
 impl Default for JobsLimits {
     fn default() -> Self {
         Self { enqueued_max: 1_000, payload_bytes_max: 256 << 10, delay_ms_max: YEAR_MS, calls_max: 1_000 }
+    }
+}
+
+impl Default for CustomLimits {
+    fn default() -> Self {
+        Self { calls_max: 1_000, argument_bytes_max: 256 << 10, reply_bytes_max: MIB, call_ms_max: 10_000 }
     }
 }
 

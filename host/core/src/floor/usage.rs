@@ -1,5 +1,7 @@
 //! What an invocation used. Fuel, calls, bytes and rows repeat with the same inputs; wall time does not.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 /// What one invocation used.
@@ -27,6 +29,9 @@ pub struct Usage {
     pub events: EventsUsage,
     /// Of the jobs capability.
     pub jobs: JobsUsage,
+    /// Of capabilities of the embedder's own, by name; of those that were called.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub custom: BTreeMap<String, CustomUsage>,
     /// Of the log capability.
     pub log: LogUsage,
 }
@@ -94,6 +99,17 @@ pub struct JobsUsage {
     pub enqueued: u64,
     /// Bytes of their payloads.
     pub bytes: u64,
+}
+
+/// What one capability of the embedder's own did for one invocation.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct CustomUsage {
+    /// Calls of its functions.
+    pub calls: u64,
+    /// Bytes of their arguments, as JSON.
+    pub bytes_in: u64,
+    /// Bytes of their answers, as JSON.
+    pub bytes_out: u64,
 }
 
 /// What the log capability did for one invocation.

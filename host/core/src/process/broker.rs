@@ -137,6 +137,7 @@ impl Broker {
             ("secrets", "get") => self.secret(arguments),
             ("events", "publish") => self.publish(arguments),
             ("jobs", _) => self.jobs(operation, arguments),
+            ("custom", "call") => self.custom(arguments),
             _ => Err(unknown(capability, operation)),
         }
     }
@@ -246,6 +247,20 @@ impl Broker {
         let admitted = self.admit(bytes)?;
         Ok(Box::pin(async move {
             let answer = work.await.map(Into::into).map_err(|error| values::failure("jobs", error));
+            drop(admitted);
+            ended(used, answer)
+        }))
+    }
+
+    fn custom(&self, mut arguments: Arguments) -> Result<Answering, CapabilityFailure> {
+        let (capability, function, argument) = (arguments.text("capability")?, arguments.text("function")?, arguments.text("argument")?);
+        let opened = self.opened();
+        let used = self.watched(&opened, "custom", "call", &format!("{capability}.{function}"));
+        let Some(session) = &opened.custom else { return Err(refused(used, "custom")) };
+        let admitted = self.admit(argument.len() as u64)?;
+        let work = session.call(&capability, &function, argument);
+        Ok(Box::pin(async move {
+            let answer = work.await.map(|json| Json::from(json).into()).map_err(values::custom_failure);
             drop(admitted);
             ended(used, answer)
         }))

@@ -58,6 +58,7 @@ impl Running {
         let ProcessRun { id, release, handler, mut invocation, capabilities, host_bytes, source, sink, begun, deadline } = run;
         let limits = release.limits();
         let deadline_ms = source.now_us() / 1_000 + limits.deadline_ms;
+        let custom = capabilities.custom_names();
         let broker = Arc::new(Broker::new(capabilities, host_bytes, source, self.positions.clone(), self.secrets.clone(), limits));
         let ended = CancellationToken::new();
         let lane = Lane { broker: broker.clone(), _ended: ended.clone().drop_guard() };
@@ -65,7 +66,7 @@ impl Running {
         let call = belljar_process::Invocation {
             handler: handler.name.clone(),
             export: handler.export.clone(),
-            context: context(id, release, &mut invocation, deadline_ms),
+            context: CallContext { custom, ..context(id, release, &mut invocation, deadline_ms) },
             payload: payload(invocation.payload),
             deadline: deadline.at().into(),
             capabilities: Arc::new(lane),
@@ -187,6 +188,7 @@ fn context(id: &InvocationId, release: &Release, invocation: &mut Invocation, de
         attempt: invocation.attempt,
         event_id: invocation.chain.event.clone(),
         job_id: invocation.job.take(),
+        custom: Vec::new(),
     }
 }
 

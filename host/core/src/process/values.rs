@@ -6,6 +6,7 @@ use belljar_process::{CapabilityFailure, CapabilityReply};
 use serde_json::{Map, Value as Json, json};
 
 use crate::capability::db::{Changes, DbError, DbOperation, DbReply, Parameters, Statement, Value};
+use crate::capability::custom::CustomError;
 use crate::capability::events::Publication;
 use crate::capability::http::{Header, HttpError, HttpOptions, HttpRequest, HttpResponse, Redirect, RequestBody};
 use crate::capability::jobs::Enqueueing;
@@ -363,6 +364,13 @@ pub(super) fn failure(capability: &str, error: CapabilityError) -> CapabilityFai
         CapabilityError::Limit(hit) => limited("limit", &hit),
         CapabilityError::Busy => CapabilityFailure::new("busy", "the host is busy: try again"),
         CapabilityError::Failed(text) => CapabilityFailure::new("failed", text),
+    }
+}
+
+pub(super) fn custom_failure(error: CustomError) -> CapabilityFailure {
+    match error {
+        CustomError::Refused(error) => failure("custom", error),
+        CustomError::Failed { code, message } => CapabilityFailure::new(&code, message),
     }
 }
 

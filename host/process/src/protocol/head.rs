@@ -1,5 +1,7 @@
 //! What a call says: the JSON head, and the bytes of a request after it.
 
+use std::collections::BTreeMap;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::{BufMut as _, Bytes, BytesMut};
@@ -40,6 +42,8 @@ struct ContextHead<'a> {
     event_id: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     job_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    custom: BTreeMap<&'a str, &'a [String]>,
 }
 
 #[derive(Serialize)]
@@ -182,6 +186,7 @@ impl Call<'_> {
                 attempt: context.attempt.max(1),
                 event_id: context.event_id.as_deref(),
                 job_id: context.job_id.as_deref(),
+                custom: context.custom.iter().map(|(name, functions)| (name.as_str(), functions.as_slice())).collect(),
             },
             request,
             messages,

@@ -31,6 +31,7 @@ pub(super) fn beyond(asked: &Permissions, known: &Permissions) -> Permissions {
         secrets: asked.secrets.iter().filter(|rule| !known.secrets.iter().any(|other| secret_covers(other, rule))).cloned().collect(),
         kv: asked.kv && !known.kv,
         jobs: asked.jobs && !known.jobs,
+        custom: asked.custom.iter().filter(|name| !known.custom.contains(name)).cloned().collect(),
     }
 }
 
@@ -45,6 +46,7 @@ pub(super) fn within(asked: &Permissions, granted: &Permissions) -> Permissions 
         secrets: asked.secrets.iter().filter(|rule| granted.secrets.iter().any(|other| secret_covers(other, rule))).cloned().collect(),
         kv: asked.kv && granted.kv,
         jobs: asked.jobs && granted.jobs,
+        custom: asked.custom.iter().filter(|name| granted.custom.contains(name)).cloned().collect(),
     }
 }
 
@@ -147,6 +149,7 @@ mod tests {
             http: vec![http("*.a.example", &[], &[], false)],
             events_publish: vec!["order.*".into()],
             secrets: vec![secret("KEY", &["a.example"])],
+            custom: vec!["mail".into()],
             ..Permissions::default()
         };
         let asked = Permissions {
@@ -155,11 +158,13 @@ mod tests {
             http: vec![http("x.a.example", &[], &[], false), http("*", &[], &[], false)],
             events_publish: vec!["order.paid".into(), "refund".into()],
             secrets: vec![secret("KEY", &["a.example"]), secret("OTHER", &[])],
+            custom: vec!["greet".into(), "mail".into()],
             ..Permissions::default()
         };
         let (new, kept) = (beyond(&asked, &known), within(&asked, &known));
         assert_eq!((new.db, new.kv, new.http.len(), new.events_publish, new.secrets.len()), (false, true, 1, vec!["refund".to_owned()], 1));
         assert_eq!((kept.db, kept.kv, kept.http.len(), kept.events_publish, kept.secrets.len()), (true, false, 1, vec!["order.paid".to_owned()], 1));
+        assert_eq!((new.custom, kept.custom), (vec!["greet".to_owned()], vec!["mail".to_owned()]));
         assert!(is_nothing(&beyond(&known, &known)));
         assert_eq!(risks(&asked), [Risk::AnyHost, Risk::ReadsSecret { name: "OTHER".into() }]);
     }

@@ -1,10 +1,11 @@
-//! The guest's calls of `wit/kv.wit`, `wit/secrets.wit`, `wit/events.wit` and `wit/jobs.wit`, and between their types and the
+//! The guest's calls of `wit/kv.wit`, `wit/secrets.wit`, `wit/events.wit`, `wit/jobs.wit` and `wit/custom.wit`, and between their types and the
 //! capabilities' own.
 
 use super::super::bindings::belljar::applet::completions::Outcome;
 use super::super::bindings::belljar::applet::types::{LimitHit, Refusal};
-use super::super::bindings::belljar::applet::{events, jobs, kv, secrets};
+use super::super::bindings::belljar::applet::{custom, events, jobs, kv, secrets};
 use super::State;
+use crate::capability::custom::CustomError;
 use crate::capability::events::Publication;
 use crate::capability::jobs::Enqueueing;
 use crate::capability::kv::{KvOperation, KvReply, KvValue};
@@ -128,6 +129,27 @@ impl jobs::Host for State {
             }
             None => self.submit_watched(used, 0, async { Outcome::Jobs(Err(Refusal::NotGranted)) }),
         }
+    }
+}
+
+impl custom::Host for State {
+    fn call(&mut self, capability: String, function: String, argument: String) -> wasmtime::Result<u32> {
+        let used = self.watched("custom", "call", || short(&format!("{capability}.{function}")));
+        let bytes = argument.len() as u64;
+        match &self.capabilities.custom {
+            Some(session) => {
+                let work = session.call(&capability, &function, argument);
+                self.submit_watched(used, bytes, async move { Outcome::Custom(work.await.map_err(custom_error)) })
+            }
+            None => self.submit_watched(used, 0, async { Outcome::Custom(Err(custom::Error::Refused(Refusal::NotGranted))) }),
+        }
+    }
+}
+
+fn custom_error(error: CustomError) -> custom::Error {
+    match error {
+        CustomError::Refused(error) => custom::Error::Refused(refusal(error)),
+        CustomError::Failed { code, message } => custom::Error::Failed(custom::Failure { code, message }),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::super::bindings::belljar::applet::completions::Outcome;
 use super::super::bindings::belljar::applet::types::Refusal;
-use super::super::bindings::belljar::applet::{bodies, crypto, db, http, log, types};
+use super::super::bindings::belljar::applet::{bodies, crypto, custom, db, http, log, types};
 use super::capabilities;
 use crate::capability::bodies::{BodyError, BodyReader};
 use crate::capability::db::{Changes, DbError, DbReply, Parameters, Statement, Value};
@@ -91,6 +91,7 @@ pub(super) fn outcome_bytes(outcome: &Outcome) -> u64 {
         Outcome::Body(Ok(bodies::Reply::Chunk(Some(bytes)))) | Outcome::Crypto(Ok(crypto::Reply::Bytes(bytes))) => bytes.len(),
         Outcome::Kv(Ok(reply)) => capabilities::kv_bytes(reply),
         Outcome::Secrets(Ok(text)) => text.as_ref().map_or(0, String::len),
+        Outcome::Custom(Ok(json)) => json.len(),
         _ => 0,
     };
     bytes as u64
@@ -117,6 +118,7 @@ pub(super) fn too_large(outcome: &Outcome, hit: &LimitHit) -> Outcome {
         Outcome::Secrets(_) => Outcome::Secrets(Err(Refusal::Limit(capabilities::limit(hit)))),
         Outcome::Events(_) => Outcome::Events(Err(Refusal::Limit(capabilities::limit(hit)))),
         Outcome::Jobs(_) => Outcome::Jobs(Err(Refusal::Limit(capabilities::limit(hit)))),
+        Outcome::Custom(_) => Outcome::Custom(Err(custom::Error::Refused(Refusal::Limit(capabilities::limit(hit))))),
     }
 }
 
@@ -216,7 +218,7 @@ pub(super) fn use_end(outcome: &Outcome) -> UseEnd {
     };
     match outcome {
         Outcome::Db(Ok(_)) | Outcome::Http(Ok(_)) | Outcome::Body(Ok(_)) | Outcome::Crypto(Ok(_)) => UseEnd::Done,
-        Outcome::Kv(Ok(_)) | Outcome::Secrets(Ok(_)) | Outcome::Events(Ok(_)) | Outcome::Jobs(Ok(_)) => UseEnd::Done,
+        Outcome::Kv(Ok(_)) | Outcome::Secrets(Ok(_)) | Outcome::Events(Ok(_)) | Outcome::Jobs(Ok(_)) | Outcome::Custom(Ok(_)) => UseEnd::Done,
         Outcome::Db(Err(db::Error::NotGranted | db::Error::Denied(_))) => UseEnd::Denied,
         Outcome::Http(Err(http::Error::NotGranted | http::Error::Denied(_))) => UseEnd::Denied,
         Outcome::Crypto(Err(crypto::Error::NotExtractable)) => UseEnd::Denied,
@@ -224,6 +226,8 @@ pub(super) fn use_end(outcome: &Outcome) -> UseEnd {
         Outcome::Secrets(Err(refusal)) => of_refusal(refusal),
         Outcome::Events(Err(refusal)) => of_refusal(refusal),
         Outcome::Jobs(Err(refusal)) => of_refusal(refusal),
+        Outcome::Custom(Err(custom::Error::Refused(refusal))) => of_refusal(refusal),
+        Outcome::Custom(Err(custom::Error::Failed(_))) => UseEnd::Failed,
         Outcome::Db(Err(_)) | Outcome::Http(Err(_)) | Outcome::Body(Err(_)) | Outcome::Crypto(Err(_)) => UseEnd::Failed,
     }
 }
