@@ -97,25 +97,24 @@ struct On {
     host: Host,
     release: Release,
     seen: Arc<Seen>,
-    dropped: Arc<AtomicU64>,
     _folder: tempfile::TempDir,
 }
 
 impl On {
     /// `None` when this machine lacks the engine.
-    async fn new(engine: Engine, limits: Limits) -> Option<Self> {
+    async fn new(engine: Engine, limits: Limits, bounded: Capability) -> Option<Self> {
         let folder = tempfile::tempdir().unwrap();
         let config = ProcessConfig { packages: runtimes::packages(), ..ProcessConfig::new(folder.path().join("p")) };
         if let Err(fault) = engine_version(Some(&config), engine, None).await {
             eprintln!("skipped: {}", fault.message);
             return None;
         }
-        let (seen, dropped) = (Arc::new(Seen::default()), Arc::new(AtomicU64::new(0)));
-        let builder = host::builder().processes(config).observer(seen.clone()).limits(limits).capability(greet()).capability(bounded(&dropped));
+        let seen = Arc::new(Seen::default());
+        let builder = host::builder().processes(config).observer(seen.clone()).limits(limits).capability(greet()).capability(bounded);
         let host = host::build(builder);
         let release = applet::admit(&host, TenantId::new("acme").unwrap(), &package("greet, bounded", engine));
         host.prepare(&release).await.unwrap_or_else(|fault| panic!("{engine:?}: {fault}"));
-        Some(Self { host, release, seen, dropped, _folder: folder })
+        Some(Self { host, release, seen, _folder: folder })
     }
 
     async fn call(&self, handler: &str) -> belljar::Outcome {
@@ -147,7 +146,9 @@ async fn deno_calls_them() {
 }
 
 async fn suite(engine: Engine) {
-    let Some(on) = On::new(engine, Limits { deadline_ms: 20_000, ..Limits::default() }).await else { return };
+    let dropped = Arc::new(AtomicU64::new(0));
+    let limits = Limits { deadline_ms: 20_000, ..Limits::default() };
+    let Some(on) = On::new(engine, limits, bounded(&dropped)).await else { return };
     let outcome = on.call("greet").await;
     let who = json!(["acme", "polite", "greet", "u1", ["read"], true]);
     assert_eq!(applet::value(&outcome), json!([{ "text": "Hello Ada! Hello Ada! " }, null, who, 42]), "{engine:?}");
@@ -197,7 +198,7 @@ async fn suite(engine: Engine) {
     assert_eq!((&bounds[3], names[4]), (&json!("x"), hit("custom.calls_max")), "{engine:?}: {bounds}");
     assert_eq!(bounds[4][3], "limit custom.calls_max exceeded: 3 allowed, 4 used");
     assert_eq!(outcome.usage.custom["bounded"].calls, 3);
-    assert_eq!(on.dropped.load(Ordering::SeqCst), 1, "what takes too long is dropped");
+    assert_eq!(dropped.load(Ordering::SeqCst), 1, "what takes too long is dropped");
 
     let functions = ["hello", "nothing", "who", "thread", "fails", "panics", "panicsOnThread"];
     assert_eq!(applet::value(&on.call("names").await), json!([true, true, false, true, false, functions]), "{engine:?}");
@@ -207,16 +208,31 @@ async fn suite(engine: Engine) {
 #[tokio::test]
 async fn what_is_under_way_ends_with_the_invocation() {
     for engine in [Engine::Wasm, Engine::Node] {
-        let Some(on) = On::new(engine, Limits { deadline_ms: 20, ..Limits::default() }).await else { return };
-        let outcome = on.call("waits").await;
-        assert_eq!(applet::fault(&outcome).code, FaultCode::Deadline, "{engine:?}");
-        // Its task is told to end when the instance is dropped, and ends when it is polled next.
-        let patience = tokio::time::timeout(Duration::from_secs(20), async {
-            while on.dropped.load(Ordering::SeqCst) == 0 {
+        let (begun, dropped) = (Arc::new(tokio::sync::Notify::new()), Arc::new(AtomicU64::new(0)));
+        let (telling, dropping) = (begun.clone(), dropped.clone());
+        let endless = Capability::new("bounded").function("never", move |_: Call, (): ()| {
+            let (telling, waiting) = (telling.clone(), Waiting(dropping.clone()));
+            async move {
+                let _waiting = waiting;
+                telling.notify_one();
+                std::future::pending::<()>().await;
+                Ok(())
+            }
+        });
+        let Some(on) = On::new(engine, Limits::default(), endless).await else { continue };
+        let mut invocation = Invocation::new("waits", Payload::Json("null".into()));
+        let ending = begun.clone();
+        invocation.until = Some(Box::pin(async move { ending.notified().await }));
+        let outcome = on.host.invoke(&on.release, invocation).await;
+        assert_eq!(applet::fault(&outcome).code, FaultCode::Cancelled, "{engine:?}");
+        assert_eq!(outcome.usage.custom["bounded"].calls, 1);
+        // Its task is told to end when the instance is dropped, and ends when it is polled next; the limit of the call itself is 10 s.
+        let patience = tokio::time::timeout(Duration::from_secs(5), async {
+            while dropped.load(Ordering::SeqCst) == 0 {
                 tokio::time::sleep(Duration::from_millis(1)).await;
             }
         });
-        patience.await.expect("the function's future is dropped");
+        patience.await.unwrap_or_else(|_| panic!("{engine:?}: the function's future is not dropped"));
         on.host.shutdown_processes().await;
     }
 }

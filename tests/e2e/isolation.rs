@@ -15,7 +15,7 @@ export default async () => {
   const before = {
     calls, size: seen.size, marker: (globalThis as any).marker ?? null, polluted: ({} as any).polluted ?? null,
     array: ([] as any).evil ?? null, json: JSON.stringify([1]), then: await Promise.resolve('plain'), text: new TextEncoder().encode('a').length,
-    max: Math.max(1, 2), stash: (sdk as any).stash ?? null, frozen: Object.isFrozen(Map.prototype), date: typeof Date.now(),
+    max: Math.max(1, 2), stash: 'stash' in sdk ? (sdk as any).stash : null, frozen: Object.isFrozen(Map.prototype), date: typeof Date.now(),
   };
   calls += 1;
   seen.set('x', calls);
