@@ -55,9 +55,14 @@ pub(crate) fn check(repository: &Path) -> Result<()> {
         }
         eprintln!("xtask: type-checking for {target}");
         let mut check = cargo(repository);
-        check.args(["check", "-j2", "--locked", "--target", target]).args(PACKAGES.into_iter().flat_map(|name| ["-p", name]));
+        check
+            .args(["check", "-j2", "--locked", "--target", target])
+            .args(PACKAGES.into_iter().flat_map(|name| ["-p", name]));
         let suffix = target.replace('-', "_");
-        check.env(format!("CC_{suffix}"), &compiler).env(format!("CXX_{suffix}"), &compiler).env(format!("AR_{suffix}"), &archiver);
+        check
+            .env(format!("CC_{suffix}"), &compiler)
+            .env(format!("CXX_{suffix}"), &compiler)
+            .env(format!("AR_{suffix}"), &archiver);
         // Nothing of an SDK is read; that there is one is taken for granted.
         check.env("SDKROOT", &tools);
         run(&mut check).with_context(|| format!("something does not compile for {target}"))?;
@@ -79,7 +84,8 @@ fn program(folder: &Path, name: &str, text: &str) -> Result<PathBuf> {
 }
 
 fn has_standard_library(repository: &Path, target: &str) -> Result<bool> {
-    let folder = output(Command::new("rustc").current_dir(repository).args(["--print", "target-libdir", "--target", target]))?;
+    let folder =
+        output(Command::new("rustc").current_dir(repository).args(["--print", "target-libdir", "--target", target]))?;
     let Ok(entries) = fs::read_dir(folder.trim()) else { return Ok(false) };
     Ok(entries.flatten().any(|entry| entry.file_name().to_string_lossy().starts_with("libstd-")))
 }

@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use belljar_package::{Engine, Package};
-use belljar_process::{Bound, Jail, ProcessLimits, Program, Runtime, RuntimeKind, RuntimeSearch, Spec, Status, Supervision, Supervisor};
+use belljar_process::{Bound, CodeCache, Jail, ProcessLimits, Program, Runtime, RuntimeKind, RuntimeSearch, Spec, Status, Supervision, Supervisor};
 
 pub(crate) use self::call::ProcessRun;
 use self::logs::ProcessLogs;
@@ -208,11 +208,14 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Processes {
-    pub(crate) fn new(config: ProcessConfig, log: Arc<dyn LogSink>, source: Arc<dyn Source>) -> std::io::Result<Self> {
+    pub(crate) fn new(mut config: ProcessConfig, log: Arc<dyn LogSink>, source: Arc<dyn Source>) -> std::io::Result<Self> {
         if let Some(why) = belljar_process::UNSUPPORTED {
             return Err(std::io::Error::new(std::io::ErrorKind::Unsupported, why));
         }
         place::private(&config.directory)?;
+        if let Some(jail) = &mut config.jail {
+            jail.code_cache.get_or_insert_with(|| CodeCache::new(place::code(&config.directory)));
+        }
         Ok(Self { config, log, source, runtimes: tokio::sync::Mutex::default(), running: Arc::default() })
     }
 

@@ -11,8 +11,8 @@ use std::path::Path;
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
 
-use crate::directory::{FileId, Found};
 use crate::Sharing;
+use crate::directory::{FileId, Found};
 
 const DIRECTORY: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 
@@ -153,7 +153,9 @@ mod tests {
         crate::open_or_create(&path("f")).expect("made");
         assert_eq!([mode(&path("d")), mode(&path("e")), mode(&path("f"))], [0o600; 3]);
         let again = [crate::create_new(&path("d")).map(drop), crate::make_new_directory(&path("c"))];
-        assert!(again.iter().all(|made| made.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::AlreadyExists)));
+        assert!(
+            again.iter().all(|made| made.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::AlreadyExists))
+        );
     }
 
     #[test]
@@ -180,7 +182,9 @@ mod tests {
         fs::write(&target, "x").expect("written");
         symlink(&target, &link).expect("linked");
         assert!(crate::open(&target).is_ok() && crate::open_or_create(&target).is_ok());
-        assert!(crate::open(&link).is_err() && crate::open_or_create(&link).is_err() && crate::create_new(&link).is_err());
+        assert!(
+            crate::open(&link).is_err() && crate::open_or_create(&link).is_err() && crate::create_new(&link).is_err()
+        );
         assert!(Directory::open(folder.path()).is_ok() && Directory::open(&link).is_err());
         assert_ne!(FileId::at(&link).expect("an id"), FileId::at(&target).expect("an id"));
     }

@@ -181,7 +181,12 @@ mod tests {
         fs::create_dir(path("directory")).expect("made");
         assert!(matches!(top.look("file"), Ok(Found::File { bytes: 4, .. })));
         // Looking is shared with whoever has it open, as SQLite does.
-        let open = OpenOptions::new().read(true).write(true).share_mode(FILE_SHARE_READ | FILE_SHARE_WRITE).open(path("file")).expect("opens");
+        let open = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .share_mode(FILE_SHARE_READ | FILE_SHARE_WRITE)
+            .open(path("file"))
+            .expect("opens");
         assert!(matches!(top.look("file"), Ok(Found::File { bytes: 4, .. })));
         fs::rename(path("file"), path("moved")).expect_err("it is open");
         drop(open);
@@ -200,7 +205,8 @@ mod tests {
         crate::open(&path("target/file")).expect("no link");
         crate::open_or_create(&path("new")).expect("no link");
         // Not every user may make links (ERROR_PRIVILEGE_NOT_HELD), and Wine makes none, though it says so.
-        let made = symlink_dir(path("target"), path("link")).and_then(|()| symlink_file(path("target/file"), path("file")));
+        let made =
+            symlink_dir(path("target"), path("link")).and_then(|()| symlink_file(path("target/file"), path("file")));
         if made.is_err() || !path("file").is_symlink() {
             eprintln!("not tried: links cannot be made here: {made:?}");
             return;

@@ -22,6 +22,9 @@ pub struct Policy {
     pub package: Vec<PathBuf>,
     /// The one folder of the host in which the process may make sockets, and nothing else.
     pub sockets: Option<PathBuf>,
+    /// Files that the private `/tmp` begins with: copies of the first, under the path of the second, which is relative to `/tmp`. Where
+    /// there is no private `/tmp`, the process is not started.
+    pub tmp_files: Vec<(PathBuf, PathBuf)>,
     /// A control group (version 2) that the process is put into: a folder with a `cgroup.procs`.
     pub control_group: Option<PathBuf>,
     /// Size of the private `/tmp`, bytes. It is memory.
@@ -43,6 +46,7 @@ impl Default for Policy {
             programs: Vec::new(),
             package: Vec::new(),
             sockets: None,
+            tmp_files: Vec::new(),
             control_group: None,
             tmp_bytes_max: 64 * MIB,
             file_bytes_max: 256 * MIB,
@@ -118,6 +122,7 @@ mod tests {
             programs: vec!["/usr/lib".into()],
             package: vec!["/srv/a b\"c".into()],
             sockets: Some("/run/x".into()),
+            tmp_files: vec![("/srv/c".into(), "d/c".into())],
             ..Policy::default()
         };
         let text = policy.to_argument().expect("written");

@@ -32,6 +32,7 @@ pub use invocation::{
 };
 pub use limits::{Bound, ProcessLimits, Supervision};
 pub use logs::{Level, Line, LogSink, NoLogs, Stream};
+pub use process::code_cache::CodeCache;
 pub use process::jail::{Jail, Users};
 pub use process::spec::{Program, Spec};
 pub use runtime::{Runtime, RuntimeError, RuntimeKind, RuntimeSearch};

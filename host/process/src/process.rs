@@ -2,6 +2,7 @@
 //! gives it work; who has work for it, and when another one takes its place, is the supervisor's matter.
 
 pub(crate) mod call;
+pub(crate) mod code_cache;
 pub(crate) mod directory;
 mod health;
 pub(crate) mod jail;
@@ -21,6 +22,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{Notify, Semaphore, watch};
 use tokio::time::Instant;
 
+use self::code_cache::CodeCache;
 use self::directory::Directory;
 use self::jail::{Cell, Jail};
 use self::spec::{Program, Spec};
@@ -72,6 +74,7 @@ impl Process {
         let guard = EndUnlessReady(Some(Arc::clone(&process)));
         process.wait_until_ready().await?;
         guard.defuse();
+        CodeCache::fill(&process.spec);
         Ok(process)
     }
 
@@ -156,7 +159,13 @@ impl Process {
         let said = said.wait_for(Option::is_some).await.ok().and_then(|said| said.clone());
         match said {
             Some(Err(refusal)) => Err(refusal),
-            Some(Ok(_)) | None => Ok(()),
+            Some(Ok(report)) => {
+                if let Some(jail) = &self.spec.jail {
+                    jail.told(&report);
+                }
+                Ok(())
+            }
+            None => Ok(()),
         }
     }
 

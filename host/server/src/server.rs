@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use belljar::package::LifecycleEvent;
-use belljar::process_engine::{self, ControlGroups, Layer, LayerReport};
+use belljar::process_engine::{self, CodeCache, ControlGroups, Layer, LayerReport};
 use belljar::{Databases, DatabasesConfig, Host, HostError, KvStore, ProcessConfig, Release, SqliteKv};
 use tokio::net::TcpListener;
 use tokio::runtime::Handle;
@@ -309,6 +309,8 @@ async fn jailed(mut config: ProcessConfig, settings: &Settings) -> Result<Proces
             Err(error) => tracing::info!(%error, "processes get no control groups: watchdogs keep their limits"),
         }
     }
+    // Before it is probed: what is said then is what it has to know.
+    jail.code_cache = Some(CodeCache::new(config.directory.join("code")));
     let probed = {
         let jail = jail.clone();
         tokio::task::spawn_blocking(move || jail.probe()).await.map_err(|_| StartError::Ended)?

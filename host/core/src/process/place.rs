@@ -25,6 +25,11 @@ pub(super) fn sockets(directory: &Path) -> PathBuf {
     directory.join("s")
 }
 
+/// Where compiled code of runtimes is kept.
+pub(super) fn code(directory: &Path) -> PathBuf {
+    directory.join("code")
+}
+
 /// Unpacks what a process needs of a package: its bundle, and packages that were left out of it. Answers the bundle's path.
 pub(super) fn unpack(directory: &Path, package: &Package, digest: Digest) -> io::Result<PathBuf> {
     let folder = directory.join("bundles").join(digest.to_hex());

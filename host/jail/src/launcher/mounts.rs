@@ -1,10 +1,10 @@
 //! A root of the process's own: a small tmpfs with what the policy names mounted into it under the same paths, nothing else. All that is
 //! shown is taken hold of first, by descriptor, so that nothing that is mounted can hide what is still to come.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use rustix::fs::CWD;
 use rustix::mount::{
@@ -74,6 +74,7 @@ fn build(launch: &Launch, shown_as: Option<&OwnedFd>) -> Result<Built, Failure> 
     let policy = &launch.policy;
     mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC).map_err(at("private mounts"))?;
     let trees = take(launch, shown_as)?;
+    let copied = open_copied(launch)?;
     let place = PLACES.into_iter().map(Path::new).find(|place| place.is_dir());
     let place = place.ok_or_else(|| at("a place for it")(io::Error::from(io::ErrorKind::NotFound)))?;
     let flags = MountFlags::NOSUID | MountFlags::NODEV;
@@ -92,6 +93,10 @@ fn build(launch: &Launch, shown_as: Option<&OwnedFd>) -> Result<Built, Failure> 
     let options = std::ffi::CString::new(options).unwrap_or_default();
     mount("belljar", inside(Path::new("/tmp")), "tmpfs", flags | MountFlags::NOEXEC, options.as_c_str())
         .map_err(at("/tmp"))?;
+    for (from, within) in copied {
+        let chown = |path: &Path| std::os::unix::fs::chown(path, Some(owner), Some(group));
+        copy(from, &inside(Path::new("/tmp")), &within, chown).map_err(at(within.display().to_string()))?;
+    }
     let (mut count, mut no_proc) = (1, None);
     if launch.report.has(Layer::PidNamespace) {
         make(Path::new("/proc"))?;
@@ -131,6 +136,33 @@ fn build(launch: &Launch, shown_as: Option<&OwnedFd>) -> Result<Built, Failure> 
     change_mount(&root, &done).map_err(at("a root that is read-only"))?;
     pivot(place).map_err(at("pivot_root"))?;
     Ok(Built { count, no_proc })
+}
+
+/// Opens what is to be copied into `/tmp`, while it can be seen.
+fn open_copied(launch: &Launch) -> Result<Vec<(File, PathBuf)>, Failure> {
+    let open = |(from, within): &(PathBuf, PathBuf)| {
+        let failed = || from.display().to_string();
+        if !within.components().all(|part| matches!(part, Component::Normal(_))) {
+            return Err(at(failed())(io::Error::other("a place that is not in /tmp")));
+        }
+        Ok((File::open(from).map_err(at(failed()))?, within.clone()))
+    };
+    launch.policy.tmp_files.iter().map(open).collect()
+}
+
+/// Copies a file into `tmp`; it and its folders are the process's own.
+fn copy(mut from: File, tmp: &Path, within: &Path, own: impl Fn(&Path) -> io::Result<()>) -> io::Result<()> {
+    let mut folder = tmp.to_owned();
+    for part in within.parent().iter().flat_map(|parent| parent.components()) {
+        folder.push(part);
+        match fs::create_dir(&folder) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            made => made.and_then(|()| own(&folder))?,
+        }
+    }
+    let path = tmp.join(within);
+    io::copy(&mut from, &mut File::create_new(&path)?)?;
+    own(&path)
 }
 
 /// The old root ends up over the new one, at the same place, and is taken away there (pivot_root(2), "pivot_root(".", ".")").

@@ -24,6 +24,9 @@ pub(super) fn run(
     die_with_keeper(alive)?;
     if launch.report.has(Layer::MountNamespace) {
         mounts::enter_root(&mut launch, shown_as.as_ref())?;
+    } else if !launch.policy.tmp_files.is_empty() {
+        // Others could have put theirs there.
+        return Err(Refusal::new("it is to have files in a /tmp of its own, and has no /tmp of its own"));
     }
     drop(shown_as);
     // Not before: the folders of the root are for the user that it will be.

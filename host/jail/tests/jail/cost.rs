@@ -5,10 +5,11 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use belljar_jail::Require;
-use belljar_process::{Program, Runtime, RuntimeKind, Spec, Supervisor};
+use belljar_process::{CodeCache, Program, Runtime, RuntimeKind, Spec, Supervisor};
 use serde_json::Value;
 
-use crate::harness::{Applet, command as in_jail, policy, runtimes, strict};
+use crate::code_cache::only_file;
+use crate::harness::{Applet, command as in_jail, directory, policy, runtimes, strict};
 
 const STARTS: usize = 30;
 const ROUNDS: usize = 20;
@@ -25,11 +26,13 @@ enum Way {
     /// No jail, but what the runtime does differently in one: Node's permission model, Deno without a cache from before.
     Otherwise,
     Jailed,
+    /// With what Deno has compiled of itself at an earlier start.
+    Cached,
 }
 
-fn make(runtime: &Runtime, way: Way) -> Applet {
-    let applet = Applet::new(runtime, "");
-    if way == Way::Jailed {
+fn make(runtime: &Runtime, way: Way, cache: &CodeCache) -> Applet {
+    let applet = Applet::with(runtime, "", |_, jail| jail.code_cache = (way == Way::Cached).then(|| cache.clone()));
+    if matches!(way, Way::Jailed | Way::Cached) {
         return applet;
     }
     let arguments: &[&str] = match (way, runtime.kind) {
@@ -79,17 +82,29 @@ async fn what_the_jail_costs() {
         match runtime.kind {
             RuntimeKind::Bun => {}
             RuntimeKind::Node => ways.push(("bare, with its permissions", Way::Otherwise)),
-            RuntimeKind::Deno => ways.push(("bare, with a fresh cache", Way::Otherwise)),
+            RuntimeKind::Deno => ways.extend([
+                ("bare, with a fresh cache", Way::Otherwise),
+                ("jailed, with its compiled code", Way::Cached),
+            ]),
+        }
+        let folder = directory();
+        let cache = CodeCache::new(folder.path().join("code"));
+        if runtime.kind == RuntimeKind::Deno {
+            // The first start fills it.
+            let applet = make(&runtime, Way::Cached, &cache);
+            call(&applet).await;
+            only_file(&folder.path().join(format!("code/deno-{}", runtime.version))).await;
+            applet.supervisor.shutdown().await;
         }
         let mut starts = vec![Vec::new(); ways.len()];
         for _ in 0..STARTS {
             for (&(_, way), starts) in ways.iter().zip(&mut starts) {
-                let applet = make(&runtime, way);
+                let applet = make(&runtime, way, &cache);
                 starts.push(call(&applet).await);
                 applet.supervisor.shutdown().await;
             }
         }
-        let applets: Vec<_> = ways.iter().map(|&(_, way)| make(&runtime, way)).collect();
+        let applets: Vec<_> = ways.iter().map(|&(_, way)| make(&runtime, way, &cache)).collect();
         let mut calls = vec![Vec::new(); ways.len()];
         for _ in 0..ROUNDS {
             for (applet, calls) in applets.iter().zip(&mut calls) {

@@ -5,6 +5,7 @@
 #![cfg(target_os = "linux")]
 
 mod attacks;
+mod code_cache;
 mod corpus;
 mod cost;
 mod harness;

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use belljar_jail::{ControlGroup, GroupLimits, Policy, ProbeError, Refusal, Report, Require, Told};
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 
+use super::code_cache::{Code, CodeCache};
 use super::directory::Directory;
 use super::spec::{Program, Spec};
 use crate::error::StartError;
@@ -41,6 +42,8 @@ pub struct Jail {
     pub control_groups: Option<PathBuf>,
     /// Processors in thousandths of one, where there is a control group.
     pub cpu_thousandths_max: Option<u64>,
+    /// Compiled code of the runtimes themselves, so that they start sooner; shared by all jails of a host.
+    pub code_cache: Option<CodeCache>,
 }
 
 /// Users that nobody else is.
@@ -72,7 +75,14 @@ impl Jail {
     #[must_use]
     pub fn new(launcher: Vec<OsString>, require: Require) -> Self {
         let policy = Policy { require, programs: LIBRARIES.map(PathBuf::from).to_vec(), ..Policy::default() };
-        Self { launcher, policy, users: Some(Users::default()), control_groups: None, cpu_thousandths_max: None }
+        Self {
+            launcher,
+            policy,
+            users: Some(Users::default()),
+            control_groups: None,
+            cpu_thousandths_max: None,
+            code_cache: None,
+        }
     }
 
     /// What of this jail works on this machine, by making one around nothing. It takes some milliseconds, and blocks.
@@ -80,7 +90,16 @@ impl Jail {
     /// # Errors
     /// [`ProbeError`]: the launcher did not say.
     pub fn probe(&self) -> Result<Report, ProbeError> {
-        belljar_jail::probe(&self.launcher, self.draw_user())
+        let report = belljar_jail::probe(&self.launcher, self.draw_user())?;
+        self.told(&report);
+        Ok(report)
+    }
+
+    /// Notes what a launcher of it has said.
+    pub(crate) fn told(&self, report: &Report) {
+        if let Some(cache) = &self.code_cache {
+            cache.told(report);
+        }
     }
 
     /// The user that a process of this jail will be, when it is not the host's.
@@ -95,6 +114,8 @@ pub(crate) struct Cell {
     pub(crate) words: Vec<OsString>,
     /// What the process may read beside its folder of sockets.
     pub(crate) package: Vec<PathBuf>,
+    /// Compiled code of the runtime.
+    pub(crate) code: Code,
     /// Removed with it.
     pub(crate) group: Option<ControlGroup>,
 }
@@ -103,10 +124,14 @@ impl Cell {
     /// Makes one for a process in this directory, which belongs to `user` if there is one.
     pub(crate) fn make(jail: &Jail, spec: &Spec, directory: &Directory, user: Option<u32>) -> Result<Self, StartError> {
         let mut policy = Policy { user, sockets: Some(directory.path().to_owned()), ..jail.policy.clone() };
+        let mut code = Code::Nothing;
         let program = match &spec.program {
             Program::Bundle { runtime, bundle, .. } => {
                 if !policy.package.iter().any(|path| bundle.starts_with(path)) {
                     policy.package.push(bundle.clone());
+                }
+                if let Some(cache) = &jail.code_cache {
+                    code = cache.code(runtime);
                 }
                 &runtime.program
             }
@@ -114,6 +139,9 @@ impl Cell {
         };
         policy.programs.push(program.clone());
         policy.package.extend(spec.directory.clone().filter(|path| !policy.package.contains(path)));
+        if let Code::Sealed { file, within_tmp } = &code {
+            policy.tmp_files.push((file.clone(), within_tmp.clone()));
+        }
         let group = jail.group(spec, directory.path())?;
         policy.control_group = group.as_ref().map(|group| group.path().to_owned());
         let argument = policy.to_argument().map_err(|error| {
@@ -122,7 +150,7 @@ impl Cell {
         })?;
         let mut words = jail.launcher.clone();
         words.extend(["run".into(), argument.into()]);
-        Ok(Self { words, package: policy.package, group })
+        Ok(Self { words, package: policy.package, code, group })
     }
 }
 

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use semver::Version;
 
+use super::code_cache::Code;
 use super::directory::Directory;
 use crate::runtime::{Runtime, RuntimeKind};
 
@@ -24,14 +25,20 @@ pub(super) fn free(kind: RuntimeKind) -> Vec<OsString> {
     words
 }
 
-/// Of a process in a jail, which may read `package`.
-pub(super) fn jailed(runtime: &Runtime, directory: &Directory, package: &[PathBuf]) -> Vec<OsString> {
+/// Of a process in a jail, which may read `package` and begins with this code.
+pub(super) fn jailed(runtime: &Runtime, directory: &Directory, package: &[PathBuf], code: &Code) -> Vec<OsString> {
     let mut words = plain(runtime.kind);
     match runtime.kind {
         // It has no permissions.
         RuntimeKind::Bun => {}
         RuntimeKind::Node => words.extend(node(&runtime.version, directory.path(), package)),
-        RuntimeKind::Deno => words.extend(deno(&runtime.version, directory, package)),
+        RuntimeKind::Deno => {
+            if *code == Code::Nothing {
+                // What it would keep is gone with the process, and to keep it takes longer than it saves.
+                words.push("--no-code-cache".into());
+            }
+            words.extend(deno(&runtime.version, directory, package));
+        }
     }
     words
 }
@@ -79,8 +86,7 @@ fn node(version: &Version, directory: &Path, package: &[PathBuf]) -> Vec<OsStrin
 /// there is nothing in it that the process does not need.
 fn deno(version: &Version, directory: &Directory, package: &[PathBuf]) -> Vec<OsString> {
     let tmp = Path::new("/tmp");
-    // What it would keep of the code is gone with the process's own /tmp.
-    let mut words: Vec<OsString> = vec!["--no-code-cache".into(), "--allow-env".into(), DENO_SYSTEM.into()];
+    let mut words: Vec<OsString> = vec!["--allow-env".into(), DENO_SYSTEM.into()];
     let read = package.iter().map(PathBuf::as_path).chain([directory.path(), tmp]);
     words.extend(read.map(|path| joined(&["--allow-read="], &escaped(path), "")));
     words.extend([directory.path(), tmp].map(|path| joined(&["--allow-write="], &escaped(path), "")));
@@ -111,12 +117,12 @@ fn escaped(path: &Path) -> PathBuf {
 mod tests {
     use super::*;
 
-    fn words(kind: RuntimeKind, version: &str) -> String {
+    fn words(kind: RuntimeKind, version: &str, code: &Code) -> String {
         let parent = tempfile::tempdir().expect("a directory");
         let directory = Directory::make(parent.path(), None).expect("made");
         let version = Version::parse(version).expect("a version");
         let runtime = Runtime { kind, program: "/bin/x".into(), version };
-        let words = jailed(&runtime, &directory, &["/srv/a,b.mjs".into()]);
+        let words = jailed(&runtime, &directory, &["/srv/a,b.mjs".into()], code);
         let words: Vec<_> = words.iter().map(|word| word.to_str().expect("text")).collect();
         words.join(" ").replace(directory.path().to_str().expect("text"), "DIR")
     }
@@ -124,7 +130,7 @@ mod tests {
     #[test]
     fn what_a_runtime_can_keep_by_itself_depends_on_its_version() {
         let check = |kind, version, expected: &[&str], absent: &[&str]| {
-            let words = words(kind, version);
+            let words = words(kind, version, &Code::Nothing);
             assert!(expected.iter().all(|part| words.contains(part)), "{words}");
             assert!(!absent.iter().any(|part| words.contains(part)), "{words}");
         };
@@ -137,6 +143,14 @@ mod tests {
         check(RuntimeKind::Deno, "2.1.4", &["--allow-env", files], &["--allow-all", "--allow-net", "run="]);
         check(RuntimeKind::Deno, "2.9.0", &["--allow-net=unix:DIR/host.sock"], &["--allow-all", "--allow-ffi"]);
         check(RuntimeKind::Bun, "1.2.0", &["--no-install"], &["allow"]);
+    }
+
+    #[test]
+    fn deno_keeps_code_where_it_has_some() {
+        let sealed = Code::Sealed { file: "/srv/code".into(), within_tmp: "deno/code".into() };
+        for (code, keeps) in [(Code::Nothing, false), (Code::Kept, true), (sealed, true)] {
+            assert_eq!(!words(RuntimeKind::Deno, "2.9.0", &code).contains("--no-code-cache"), keeps, "{code:?}");
+        }
     }
 
     #[test]

@@ -107,7 +107,7 @@ impl Spec {
             Program::Bundle { runtime, arguments, bundle, is_server } => {
                 words.push(runtime.program.clone().into());
                 words.extend(match cell {
-                    Some(cell) => runtime_flags::jailed(runtime, directory, &cell.package),
+                    Some(cell) => runtime_flags::jailed(runtime, directory, &cell.package, &cell.code),
                     None => runtime_flags::free(runtime.kind),
                 });
                 words.extend(arguments.iter().cloned());

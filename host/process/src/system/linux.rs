@@ -92,9 +92,9 @@ pub(crate) fn check_peer(socket: impl AsFd, allowed: Peer) -> Result<(), String>
     let id = peer.pid.as_raw_nonzero();
     match getpgid(Some(peer.pid)).map(|found| found.as_raw_nonzero().get().unsigned_abs()) {
         Ok(found) if found == group => Ok(()),
-        Ok(found) => {
-            Err(format!("process {id} of the group {found} is at the other end of the socket, not one of the group {group}"))
-        }
+        Ok(found) => Err(format!(
+            "process {id} of the group {found} is at the other end of the socket, not one of the group {group}"
+        )),
         Err(error) => Err(format!("process {id} was at the other end of the socket: {error}")),
     }
 }
