@@ -18,10 +18,12 @@ use crate::capability::origin::{Chain, Origin};
 use crate::capability::secrets::{SecretSource, SecretsSession};
 use crate::catalog::{Catalog, CatalogError, Release};
 use crate::engine::cache::{Cache, CacheError};
-use crate::engine::invoke::{Run, Task};
+use crate::engine::invoke::{Ran, Run, Task};
 use crate::engine::prepare::{Prepared, Source as PrepareSource};
+use crate::engine::replay::{Comparison, Replay, ReplayError, ReplayRun};
 use crate::engine::sandbox::{PoolSize, Sandbox, SandboxError, pagemap_scan_available};
-use crate::floor::clock::{Source, System};
+use crate::engine::tape::Taped;
+use crate::floor::clock::{Seeded, Source, System, Virtual};
 use crate::floor::deadline::Deadline;
 use crate::floor::fault::{Fault, FaultCode};
 use crate::floor::grants::Grants;
@@ -32,6 +34,8 @@ use crate::invocation::{Collected, Invocation, Modules, Outcome, Program, Respon
 use crate::observe::{Observer, Watch};
 use crate::process::{NO_COMPONENTS, ProcessConfig, ProcessRun, ProcessStatus, Processes, Running, no_processes, runtime_kind};
 use crate::recent::Recent;
+use crate::recording::events::EventWriter;
+use crate::recording::{Recorder, Recording, RecordingHeader};
 
 /// Instances that can exist at the same time, unless the builder says otherwise.
 const INSTANCES_MAX: u32 = 1_000;
@@ -80,6 +84,7 @@ pub struct HostBuilder {
     log: Option<Arc<dyn LogSink>>,
     observer: Option<Arc<dyn Observer>>,
     processes: Option<ProcessConfig>,
+    recorder: Option<Recorder>,
     progress: Box<dyn Fn(&str) + Send + Sync>,
 }
 
@@ -206,6 +211,13 @@ impl HostBuilder {
         self
     }
 
+    /// Records invocations in the sandbox. Without it only [`Host::invoke_recorded`] does.
+    #[must_use]
+    pub fn recorder(mut self, recorder: Recorder) -> Self {
+        self.recorder = Some(recorder);
+        self
+    }
+
     /// Told what is being done before anything that takes seconds.
     #[must_use]
     pub fn progress(mut self, progress: impl Fn(&str) + Send + Sync + 'static) -> Self {
@@ -252,6 +264,7 @@ impl HostBuilder {
             log,
             observer: self.observer,
             processes: processes.transpose()?,
+            recorder: self.recorder,
             prepared: Mutex::new(Recent::new(self.images_max)),
             base: OnceLock::new(),
         };
@@ -310,6 +323,7 @@ struct Inner {
     log: Arc<dyn LogSink>,
     observer: Option<Arc<dyn Observer>>,
     processes: Option<Processes>,
+    recorder: Option<Recorder>,
     prepared: Mutex<Recent<PreparedKey, Arc<tokio::sync::OnceCell<Arc<Prepared>>>>>,
     base: OnceLock<Arc<Prepared>>,
 }
@@ -395,6 +409,7 @@ impl Host {
             log: None,
             observer: None,
             processes: None,
+            recorder: None,
             progress: Box::new(|_| {}),
         }
     }
@@ -470,10 +485,14 @@ impl Host {
     }
 
     async fn image(&self, release: &Release) -> Result<Arc<Prepared>, Fault> {
+        self.image_within(release, release.limits().memory_bytes_max).await
+    }
+
+    async fn image_within(&self, release: &Release, memory_bytes_max: u64) -> Result<Arc<Prepared>, Fault> {
         if release.package().descriptor.runtime.engine == EngineKind::Component {
             return Err(Fault::new(FaultCode::Preparation, NO_COMPONENTS));
         }
-        let key = PreparedKey { package: release.digest(), memory_bytes_max: release.limits().memory_bytes_max };
+        let key = PreparedKey { package: release.digest(), memory_bytes_max };
         let cell = {
             let mut prepared = self.inner.prepared.lock().unwrap_or_else(PoisonError::into_inner);
             prepared.entry(&key).clone()
@@ -484,7 +503,7 @@ impl Host {
                 package: release.digest(),
                 bundle: &package.bundle,
                 source_map: &package.source_map,
-                memory_bytes_max: release.limits().memory_bytes_max,
+                memory_bytes_max,
                 locales: &package.descriptor.runtime.locales,
             };
             self.inner.sandbox.prepare(source).await.map(Arc::new)
@@ -497,10 +516,7 @@ impl Host {
     pub async fn invoke(&self, release: &Release, invocation: Invocation) -> Outcome {
         let mut collected = Collected::default();
         let outcome = self.call(release, invocation, &mut collected).await;
-        match (&outcome.result, collected.into_reply()) {
-            (Ok(Response::Streamed(_)), Some(whole)) => Outcome { result: Ok(Response::Http(whole)), ..outcome },
-            _ => outcome,
-        }
+        collected.complete(outcome)
     }
 
     /// As [`Host::invoke`], but a response that the handler streams goes to `sink` as it comes, head first, while the invocation goes
@@ -537,13 +553,63 @@ impl Host {
         self.call(release, invocation, sink).await
     }
 
-    async fn call(&self, release: &Release, mut invocation: Invocation, sink: &mut dyn ResponseSink) -> Outcome {
+    /// As [`Host::invoke`], recorded whatever the recorder's policy is; nothing goes to its sink. There is no recording when the handler was not
+    /// called, and of what runs in a process.
+    ///
+    /// ```no_run
+    /// # async fn example(host: &belljar::Host, release: &belljar::Release, invocation: belljar::Invocation) -> Result<(), Box<dyn std::error::Error>> {
+    /// let (outcome, recording) = host.invoke_recorded(release, invocation).await;
+    /// if let (Err(_), Some(recording)) = (outcome.result, recording) {
+    ///     std::fs::write("failure.recording", recording.encode(None)?)?;
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn invoke_recorded(&self, release: &Release, invocation: Invocation) -> (Outcome, Option<Recording>) {
+        let mut collected = Collected::default();
+        let (outcome, recording) = self.invoke_streaming_recorded(release, invocation, &mut collected).await;
+        (collected.complete(outcome), recording)
+    }
+
+    /// [`Host::invoke_streaming`], recorded as [`Host::invoke_recorded`] does.
+    pub async fn invoke_streaming_recorded(&self, release: &Release, invocation: Invocation, sink: &mut dyn ResponseSink) -> (Outcome, Option<Recording>) {
+        let (outcome, taped) = self.call_taped(release, invocation, sink, Some(EventWriter::new(u64::MAX))).await;
+        let recording = taped.and_then(|taped| {
+            let header = recording_header(self.engine_digest(), Some(release.digest()), release.grants(), release.limits());
+            taped.finish(header, outcome.result.as_ref().ok().cloned(), outcome.usage.clone())
+        });
+        (outcome, recording)
+    }
+
+    async fn call(&self, release: &Release, invocation: Invocation, sink: &mut dyn ResponseSink) -> Outcome {
+        let Some(recorder) = &self.inner.recorder else { return self.call_taped(release, invocation, sink, None).await.0 };
+        let policy = invocation.record.unwrap_or(recorder.its_policy());
+        let writer = policy.records().then(|| EventWriter::new(recorder.its_bytes_max()));
+        let (outcome, taped) = self.call_taped(release, invocation, sink, writer).await;
+        if let Some(taped) = taped.filter(|_| policy.keeps(outcome.id.as_str(), has_failed(&outcome))) {
+            let (engine, release) = (self.engine_digest(), release.clone());
+            let (answered, usage) = (outcome.result.as_ref().ok().cloned(), outcome.usage.clone());
+            recorder.finish(taped.bytes(), move || {
+                let header = recording_header(engine, Some(release.digest()), release.grants(), release.limits());
+                taped.finish(header, answered, usage)
+            });
+        }
+        outcome
+    }
+
+    async fn call_taped(
+        &self,
+        release: &Release,
+        mut invocation: Invocation,
+        sink: &mut dyn ResponseSink,
+        writer: Option<EventWriter>,
+    ) -> (Outcome, Option<Taped>) {
         let id = invocation.id.take().unwrap_or_else(|| self.new_id());
         let source = invocation.source.take().unwrap_or_else(|| self.inner.source.clone());
         let Some(handler) = release.package().descriptor.handlers.iter().find(|h| h.name == invocation.handler) else {
             let names: Vec<_> = release.package().descriptor.handlers.iter().map(|h| h.name.as_str()).collect();
             let message = format!("applet {} has no handler {:?}; it has: {}", release.applet(), invocation.handler, names.join(", "));
-            return Outcome { id, result: Err(Fault::new(FaultCode::HandlerNotFound, message)), usage: Usage::default() };
+            return (Outcome { id, result: Err(Fault::new(FaultCode::HandlerNotFound, message)), usage: Usage::default() }, None);
         };
         let ready = match runtime_kind(release.package().descriptor.runtime.engine) {
             None => self.image(release).await.map(Engine::Sandbox),
@@ -554,7 +620,7 @@ impl Host {
         };
         let ready = match ready {
             Ok(ready) => ready,
-            Err(fault) => return Outcome { id, result: Err(fault), usage: Usage::default() },
+            Err(fault) => return (Outcome { id, result: Err(fault), usage: Usage::default() }, None),
         };
         let limits = release.limits();
         let begun = Instant::now();
@@ -582,7 +648,7 @@ impl Host {
             Engine::Process(running) => {
                 let run = ProcessRun { id: &id, release, handler, invocation, capabilities, host_bytes, source, sink, begun, deadline };
                 let (result, usage) = running.invoke(run).await;
-                return Outcome { id, result, usage };
+                return (Outcome { id, result, usage }, None);
             }
         };
         let turns = invocation.turns.take();
@@ -600,9 +666,10 @@ impl Host {
             sink,
             begun,
             deadline,
+            writer,
         };
-        let (result, usage) = self.inner.sandbox.invoke(run).await;
-        Outcome { id, result, usage }
+        let Ran { result, usage, taped } = self.inner.sandbox.invoke(run).await;
+        (Outcome { id, result, usage }, taped)
     }
 
     /// Looks a release up in a catalog and calls one of its handlers.
@@ -623,13 +690,25 @@ impl Host {
 
     /// Evaluates a program given as text in a fresh sandbox, and drains its event loop.
     pub async fn evaluate(&self, evaluation: Evaluation) -> Outcome {
+        self.evaluate_taped(evaluation, None).await.0
+    }
+
+    /// As [`Host::evaluate`], recorded. There is no recording when the program was not begun.
+    pub async fn evaluate_recorded(&self, evaluation: Evaluation) -> (Outcome, Option<Recording>) {
+        let (grants, limits) = (evaluation.grants.clone(), evaluation.limits.for_package(&belljar_package::Limits::default()));
+        let (outcome, taped) = self.evaluate_taped(evaluation, Some(EventWriter::new(u64::MAX))).await;
+        let recording = taped.and_then(|taped| {
+            let header = recording_header(self.engine_digest(), None, &grants, &limits);
+            taped.finish(header, outcome.result.as_ref().ok().cloned(), outcome.usage.clone())
+        });
+        (outcome, recording)
+    }
+
+    async fn evaluate_taped(&self, evaluation: Evaluation, writer: Option<EventWriter>) -> (Outcome, Option<Taped>) {
         let id = self.new_id();
-        let base = match self.inner.base.get() {
-            Some(base) => base.clone(),
-            None => match self.inner.sandbox.prepared_base() {
-                Ok(base) => self.inner.base.get_or_init(|| Arc::new(base)).clone(),
-                Err(fault) => return Outcome { id, result: Err(fault), usage: Usage::default() },
-            },
+        let base = match self.base() {
+            Ok(base) => base,
+            Err(fault) => return (Outcome { id, result: Err(fault), usage: Usage::default() }, None),
         };
         let begun = Instant::now();
         let Evaluation { program, grants, limits, modules, tenant } = evaluation;
@@ -669,9 +748,118 @@ impl Host {
             sink: &mut Collected::default(),
             begun,
             deadline,
+            writer,
         };
-        let (result, usage) = self.inner.sandbox.invoke(run).await;
-        Outcome { id, result, usage }
+        let Ran { result, usage, taped } = self.inner.sandbox.invoke(run).await;
+        (Outcome { id, result, usage }, taped)
+    }
+
+    /// The engine with no applet in it.
+    fn base(&self) -> Result<Arc<Prepared>, Fault> {
+        match self.inner.base.get() {
+            Some(base) => Ok(base.clone()),
+            None => self.inner.sandbox.prepared_base().map(|base| self.inner.base.get_or_init(|| Arc::new(base)).clone()),
+        }
+    }
+
+    /// Runs a recorded invocation of `release` again, offline: what came in from outside comes from the recording, and all that the applet does is
+    /// compared with it. No capability, no clock and no network is used. The package has to be the one that was recorded
+    /// ([`Host::replay_program`] is for a recording without one).
+    ///
+    /// With `fuel_until` the replay stops when so much fuel is burnt, and tells the JavaScript stack.
+    ///
+    /// Fuel, and the time that follows from it, are compared under the same engine digest only.
+    ///
+    /// ```no_run
+    /// use belljar::{Host, Recording, Release, Replay, TenantId};
+    ///
+    /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+    /// let recording = Recording::decode(&std::fs::read("failure.recording")?, None)?;
+    /// let package = recording.package().ok_or("the package is not in it")?;
+    /// let host = Host::builder().build()?;
+    /// let release = Release::admit_all(TenantId::new("acme")?, package, host.limits())?;
+    /// match host.replay(&release, &recording, None).await? {
+    ///     Replay::Equal(replayed) => println!("{} calls agree", replayed.calls),
+    ///     Replay::Diverged(divergence) => println!("{divergence}"),
+    ///     Replay::Stopped { .. } => {}
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`ReplayError`].
+    pub async fn replay(&self, release: &Release, recording: &Recording, fuel_until: Option<u64>) -> Result<Replay, ReplayError> {
+        let given = release.digest().to_hex();
+        if recording.header.package.as_deref() != Some(given.as_str()) {
+            let recorded = recording.header.package.clone().unwrap_or_else(|| "a program given as text".into());
+            return Err(ReplayError::OtherPackage { recorded, given });
+        }
+        let memory_bytes_max = recording.header.limits.memory_bytes_max;
+        let prepared = self.image_within(release, memory_bytes_max).await.map_err(ReplayError::Preparation)?;
+        self.replay_on(&prepared, recording, fuel_until).await
+    }
+
+    /// As [`Host::replay`], of a program that was given as text: it is in the recording.
+    ///
+    /// # Errors
+    /// [`ReplayError`].
+    pub async fn replay_program(&self, recording: &Recording, fuel_until: Option<u64>) -> Result<Replay, ReplayError> {
+        if let Some(recorded) = recording.header.package.clone() {
+            return Err(ReplayError::OtherPackage { recorded, given: "none".into() });
+        }
+        let base = self.base().map_err(ReplayError::Preparation)?;
+        self.replay_on(&base, recording, fuel_until).await
+    }
+
+    /// Has another release do what was recorded, and tells what it does otherwise. Each of its calls is answered with what was answered to the same
+    /// call with the same arguments, whatever their order; a call that was not recorded fails. Limits are those of `release`.
+    ///
+    /// # Errors
+    /// [`ReplayError`].
+    pub async fn replay_against(&self, release: &Release, recording: &Recording) -> Result<Comparison, ReplayError> {
+        if recording.header.package.is_none() {
+            let recorded = "a program given as text".into();
+            return Err(ReplayError::OtherPackage { recorded, given: release.digest().to_hex() });
+        }
+        let prepared = self.image(release).await.map_err(ReplayError::Preparation)?;
+        self.inner.sandbox.replay_against(self.replay_run(&prepared, recording, None)?, release.limits()).await
+    }
+
+    async fn replay_on(&self, prepared: &Prepared, recording: &Recording, fuel_until: Option<u64>) -> Result<Replay, ReplayError> {
+        self.inner.sandbox.replay(self.replay_run(prepared, recording, fuel_until)?).await
+    }
+
+    fn replay_run<'a>(&self, prepared: &'a Prepared, recording: &'a Recording, fuel_until: Option<u64>) -> Result<ReplayRun<'a>, ReplayError> {
+        let header = &recording.header;
+        let unreadable = |_| ReplayError::Unreadable("its tenant or its applet has no valid name");
+        let tenant = TenantId::new(header.tenant.clone()).map_err(unreadable)?;
+        let applet = AppletId::new(header.applet.clone()).map_err(unreadable)?;
+        let invocation = InvocationId::new([0; 16]);
+        let origin = || Origin {
+            tenant: tenant.clone(),
+            applet: applet.clone(),
+            handler: String::new(),
+            invocation: invocation.clone(),
+            chain: Chain::default(),
+            job: None,
+        };
+        let who = Who { tenant: &tenant, applet: &applet, package: None, origin: &origin };
+        let source: Arc<dyn Source> = match header.is_time_virtual {
+            true => Arc::new(Virtual::new(header.begun_us, 0)),
+            false => Arc::new(Seeded::new(header.begun_us, 0)),
+        };
+        let context = LogContext {
+            tenant: tenant.clone(),
+            applet: applet.clone(),
+            version: header.version.clone(),
+            handler: header.handler.clone(),
+            invocation: invocation.clone(),
+        };
+        // Nothing is granted: whatever the applet asks for is answered from the recording.
+        let deadline = Deadline::new(Instant::now(), header.limits.deadline_ms);
+        let (capabilities, host_bytes) = self.capabilities(who, &Grants::default(), &header.limits, context, &deadline, &source);
+        Ok(ReplayRun { prepared, recording, capabilities, host_bytes, source, fuel_until })
     }
 
     /// An id for an invocation, for callers who have to name it before it ends.
@@ -747,5 +935,36 @@ impl Host {
             None => client,
         };
         Some(self.inner.http.get_or_init(|| client))
+    }
+}
+
+/// Whether an invocation is one that the policy "on failure" keeps.
+fn has_failed(outcome: &Outcome) -> bool {
+    match &outcome.result {
+        Err(_) => true,
+        Ok(Response::Http(reply)) => reply.status >= 500,
+        Ok(Response::Streamed(reply)) => reply.status >= 500,
+        Ok(Response::Value(_)) => false,
+    }
+}
+
+/// What a recording says of the host and the release; who was called is filled in from what was recorded.
+fn recording_header(engine: Digest, package: Option<Digest>, grants: &Grants, limits: &Limits) -> RecordingHeader {
+    RecordingHeader {
+        belljar: env!("CARGO_PKG_VERSION").into(),
+        engine: engine.to_hex(),
+        intl: belljar_intl::version(),
+        package: package.map(Digest::to_hex),
+        invocation: String::new(),
+        tenant: String::new(),
+        applet: String::new(),
+        version: String::new(),
+        handler: String::new(),
+        trigger: String::new(),
+        begun_us: 0,
+        is_time_virtual: false,
+        has_stand_ins: false,
+        grants: grants.names(),
+        limits: limits.clone(),
     }
 }

@@ -1,9 +1,10 @@
 //! What an invocation used. Fuel, calls, bytes and rows repeat with the same inputs; wall time does not.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// What one invocation used.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Usage {
     /// Fuel burnt in the sandbox.
     pub fuel: u64,
@@ -32,7 +33,8 @@ pub struct Usage {
 }
 
 /// What the db capability did for one invocation.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct DbUsage {
     /// Statements run.
     pub statements: u64,
@@ -45,7 +47,8 @@ pub struct DbUsage {
 }
 
 /// What the http capability did for one invocation.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct HttpUsage {
     /// Requests sent, redirect hops included.
     pub requests: u64,
@@ -57,7 +60,8 @@ pub struct HttpUsage {
 
 /// What the crypto capability did on the host for one invocation. Hashes and HMAC are charged as fuel, as are derivations, which are computed
 /// in the sandbox.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct CryptoUsage {
     /// Operations with keys: imports, exports, encryptions, signatures, …
     pub operations: u64,
@@ -66,7 +70,8 @@ pub struct CryptoUsage {
 }
 
 /// What the kv capability did for one invocation.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct KvUsage {
     /// Operations that only read.
     pub reads: u64,
@@ -79,7 +84,8 @@ pub struct KvUsage {
 }
 
 /// What the events capability did for one invocation.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct EventsUsage {
     /// Events handed over.
     pub published: u64,
@@ -88,7 +94,8 @@ pub struct EventsUsage {
 }
 
 /// What the jobs capability did for one invocation.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct JobsUsage {
     /// Jobs handed over.
     pub enqueued: u64,
@@ -97,7 +104,8 @@ pub struct JobsUsage {
 }
 
 /// What the log capability did for one invocation.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct LogUsage {
     /// Lines kept.
     pub lines: u64,
