@@ -13,6 +13,8 @@
 //! * `belljar-bench processes [PACKAGE]` measures applets in a Bun process beside a bare Bun server with the same handler; of PACKAGE the first
 //!   page, too. `belljar-bench engines [PACKAGE]` runs one applet on every engine that is here, jailed when BELLJAR_BIN is set.
 //!
+//! * `belljar-bench record` measures what recording costs an invocation.
+//!
 //! * `belljar-bench events N` publishes N events and has them handled, with the queue on disk.
 //!
 //! An applet is a script that defines `handle(text) -> text` (`NAME.js` with its input `NAME.json`, in FOLDER or its folder `applets`); a
@@ -26,6 +28,7 @@ mod load;
 mod native;
 mod ours;
 mod processes;
+mod record;
 mod report;
 mod sample;
 mod server;
@@ -65,6 +68,7 @@ fn main() -> Result<()> {
         ["many", n] => server::many(&report::own_transform(), n.parse().context("N is a number")?),
         ["soak", n] => server::soak(&report::own_transform(), n.parse().context("N is a number")?),
         ["load", load] => load::run(load),
+        ["record"] => record::run(),
         ["crypto"] => crypto::run(&ours::Bench::new()?),
         ["events", n] => events::run(n.parse().context("N is a number")?),
         ["speed"] => speed::run(&ours::Bench::new()?, None),
