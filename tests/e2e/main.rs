@@ -28,6 +28,8 @@ mod pages;
 mod pages_rules;
 mod preparation;
 mod processes;
+mod recording;
+mod replay_command;
 mod secrets;
 mod server;
 mod streaming;

@@ -5,6 +5,7 @@ mod development;
 mod examples;
 mod journey;
 mod killed;
+mod recordings;
 mod settings;
 
 /// A small applet: two routes, config, a log line.

@@ -1,6 +1,7 @@
 //! The command line. `-h` shows the first line of each comment here, `--help` all of it.
 
 pub(crate) mod operator;
+pub(crate) mod replay;
 pub(crate) mod testing;
 pub(crate) mod triggers;
 
@@ -35,6 +36,8 @@ pub(crate) enum Command {
     Build(BuildArgs),
     /// Run one handler of an applet, once
     Run(Box<RunArgs>),
+    /// Run recorded invocations again, offline, and prove them equal
+    Replay(replay::ReplayArgs),
     /// Show what is in a package file, and what it asks for
     Inspect(InspectArgs),
     /// Show what this machine offers, and what is missing
@@ -57,6 +60,9 @@ pub(crate) enum Command {
     Logs(operator::LogsArgs),
     /// Show invocations: how they ended, what they used
     Invocations(operator::InvocationsArgs),
+    /// Recorded invocations: list, get
+    #[command(subcommand)]
+    Recordings(replay::RecordingsCommand),
     /// Go back to an earlier release
     Rollback(operator::RollbackArgs),
     /// Let an applet take calls again
@@ -116,6 +122,7 @@ impl Command {
             Self::Check(args) => args.json,
             Self::Build(args) => args.json,
             Self::Run(args) => args.json,
+            Self::Replay(args) => args.json,
             Self::Inspect(args) => args.json,
             Self::Doctor(args) => args.json,
             Self::Eval(args) => args.json,
@@ -137,6 +144,7 @@ impl Command {
             Self::Call(args) => Some(&args.server),
             Self::Logs(args) => Some(&args.server),
             Self::Invocations(args) => Some(&args.server),
+            Self::Recordings(replay::RecordingsCommand::List { server } | replay::RecordingsCommand::Get { server, .. }) => Some(server),
             Self::Rollback(args) => Some(&args.server),
             Self::Enable(args) | Self::Disable(args) => Some(&args.server),
             Self::Uninstall(args) => Some(&args.server),
@@ -169,6 +177,7 @@ impl Command {
             | Self::Test(_)
             | Self::Build(_)
             | Self::Run(_)
+            | Self::Replay(_)
             | Self::Inspect(_)
             | Self::Doctor(_)
             | Self::Eval(_)
@@ -328,6 +337,9 @@ pub(crate) struct RunArgs {
     /// Where databases, keys and values of applets are kept (made when an applet has some)
     #[arg(long, value_name = "DIR", default_value = ".belljar/data")]
     pub(crate) data_dir: PathBuf,
+    /// Record it into a file that `belljar replay` runs again; the package travels along
+    #[arg(long, value_name = "FILE")]
+    pub(crate) record: Option<PathBuf>,
     /// Print everything as one JSON object: answer or fault, usage, log
     #[arg(long)]
     pub(crate) json: bool,
@@ -390,6 +402,9 @@ pub(crate) struct EvalArgs {
     /// Where databases, keys and values are kept; without it they are in memory
     #[arg(long, value_name = "DIR")]
     pub(crate) data_dir: Option<PathBuf>,
+    /// Record it into a file that `belljar replay` runs again
+    #[arg(long, value_name = "FILE")]
+    pub(crate) record: Option<PathBuf>,
     /// Print everything as one JSON object: fault, usage, log
     #[arg(long)]
     pub(crate) json: bool,

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use belljar::{Evaluation, Fault, FaultCode, Grants, Limits, MemorySink, Modules, Outcome, Program, ProgramKind};
+use belljar::{Evaluation, Fault, FaultCode, Grants, Host, Limits, MemorySink, Modules, Outcome, Program, ProgramKind};
 
 use crate::args::{EvalArgs, Grant};
 use crate::console::Console;
@@ -13,7 +13,7 @@ use crate::failure::Failure;
 use crate::files::{self, INPUT_BYTES_MAX};
 use crate::hints;
 use crate::modules::{FolderModules, NoModules};
-use crate::run::bounded;
+use crate::run::{bounded, write_recording};
 use crate::sources::Sources;
 use crate::{hosts, local, present, report, terminal};
 
@@ -47,13 +47,13 @@ pub(crate) fn run(args: &EvalArgs) -> Result<i32, Failure> {
     if args.json {
         let sink = MemorySink::new(OUTPUT_LINES_MAX as usize + 1);
         let host = builder.log(Arc::new(sink.clone())).build()?;
-        let outcome = bounded(local::wait_for(host.run(evaluation))?);
+        let outcome = bounded(local::wait_for(evaluated(&host, evaluation, args.record.as_deref()))??);
         terminal::stdout(report::of(&outcome, &sink.take(), None).as_bytes())?;
         return Ok(exit_code(&outcome));
     }
     let console = Arc::new(Console::start(paint.on).context("the output cannot be written")?);
     let host = builder.log(console.clone()).build()?;
-    let outcome = bounded(local::wait_for(host.run(evaluation))?);
+    let outcome = bounded(local::wait_for(evaluated(&host, evaluation, args.record.as_deref()))??);
     console.finish();
     if let Err(fault) = &outcome.result {
         let no_intl =
@@ -75,6 +75,14 @@ pub(crate) fn run(args: &EvalArgs) -> Result<i32, Failure> {
         terminal::stderr(&paint.dim(&present::usage(&outcome.usage)));
     }
     Ok(exit_code(&outcome))
+}
+
+/// Evaluates, and writes the recording if one is wanted.
+async fn evaluated(host: &Host, evaluation: Evaluation, file: Option<&Path>) -> Result<Outcome, Failure> {
+    let Some(file) = file else { return Ok(host.run(evaluation).await) };
+    let (outcome, recording) = host.run_recorded(evaluation).await;
+    write_recording(file, recording, None)?;
+    Ok(outcome)
 }
 
 /// A script that does not parse has thrown a `SyntaxError`, as far as a shell's user is concerned.

@@ -50,6 +50,8 @@ pub(crate) const NEEDS_APPROVAL: i32 = 50;
 pub(crate) const NOT_FOUND: i32 = 51;
 /// The server cannot do it now: it is busy, stopping, or out of disk.
 pub(crate) const UNAVAILABLE: i32 = 52;
+/// A replay differs from what was recorded.
+pub(crate) const DIVERGED: i32 = 60;
 /// A fault of ours.
 pub(crate) const INTERNAL: i32 = 70;
 
@@ -81,6 +83,7 @@ Exit codes:
   50  needs-approval: the release asks for more than was granted, and waits for `belljar approve`
   51  not-found: the server has nothing of that name
   52  unavailable: the server cannot do it now
+  60  diverged: a replay differs from what was recorded
   70  internal: a fault of Belljar's own";
 
 /// The exit code of a fault.
@@ -117,7 +120,7 @@ mod tests {
     #[test]
     fn every_code_is_its_own_and_below_those_of_signals() {
         let mut codes: Vec<i32> = FaultCode::ALL.into_iter().map(of).collect();
-        codes.extend([OK, FAILED, USAGE, CORRUPT_PACKAGE, NEEDS_APPROVAL, NOT_FOUND, UNAVAILABLE]);
+        codes.extend([OK, FAILED, USAGE, CORRUPT_PACKAGE, NEEDS_APPROVAL, NOT_FOUND, UNAVAILABLE, DIVERGED]);
         assert!(codes.iter().all(|code| (0..128).contains(code)), "{codes:?}");
         assert_eq!(codes.iter().collect::<BTreeSet<_>>().len(), codes.len(), "{codes:?}");
     }
@@ -129,7 +132,7 @@ mod tests {
             let line = line_of(of(code)).unwrap_or_else(|| panic!("{code} is missing"));
             assert!(line.contains(code.as_str()), "{line}");
         }
-        for code in [OK, FAILED, USAGE, CORRUPT_PACKAGE, NEEDS_APPROVAL, NOT_FOUND, UNAVAILABLE] {
+        for code in [OK, FAILED, USAGE, CORRUPT_PACKAGE, NEEDS_APPROVAL, NOT_FOUND, UNAVAILABLE, DIVERGED] {
             assert!(line_of(code).is_some(), "{code}");
         }
     }

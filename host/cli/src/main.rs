@@ -27,7 +27,9 @@ mod present;
 mod pretty;
 mod problems;
 mod processes;
+mod recordings;
 mod remote;
+mod replay;
 mod report;
 mod request_file;
 mod routes;
@@ -68,6 +70,7 @@ fn main() -> ExitCode {
         Command::Test(args) => testing::run(&args),
         Command::Build(args) => build::run(&args),
         Command::Run(args) => run::run(&args),
+        Command::Replay(args) => replay::run(&args),
         Command::Inspect(args) => inspect::run(&args),
         Command::Doctor(args) => doctor::run(&args),
         Command::Eval(args) => eval::run(&args),
@@ -79,6 +82,7 @@ fn main() -> ExitCode {
         Command::Call(args) => call::run(&args),
         Command::Logs(args) => past::logs(&args),
         Command::Invocations(args) => past::invocations(&args),
+        Command::Recordings(command) => recordings::run(&command),
         Command::Rollback(args) => applets::rollback(&args),
         Command::Enable(args) => applets::switch(&args, true),
         Command::Disable(args) => applets::switch(&args, false),

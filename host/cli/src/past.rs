@@ -86,7 +86,7 @@ pub(crate) fn invocations(args: &InvocationsArgs) -> Result<i32, Failure> {
         if args.server.json {
             return told(&serde_json::json!({ "items": items }), "", true);
         }
-        let mut table = Table::new(&["ended", "tenant", "applet", "handler", "trigger", "how", ">ms", ">queued", ">fuel", "id"]);
+        let mut table = Table::new(&["ended", "tenant", "applet", "handler", "trigger", "how", ">ms", ">queued", ">fuel", "recorded", "id"]);
         for row in &items {
             let how = match (row["http_status"].as_u64(), row["code"].as_str()) {
                 (_, Some(code)) => code.to_owned(),
@@ -103,6 +103,7 @@ pub(crate) fn invocations(args: &InvocationsArgs) -> Result<i32, Failure> {
                 ms(&row["total_us"]),
                 ms(&row["queued_us"]),
                 count(&row["usage"]["fuel"]),
+                if row["recorded"] == true { "yes".to_owned() } else { String::new() },
                 text(&row["id"]),
             ]);
         }

@@ -1,12 +1,13 @@
 //! `belljar run`: one call of one handler.
 
 use std::io;
+use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context as _;
 use belljar::package::{Descriptor, Handler, PACKAGE_BYTES_MAX, Trigger};
 use belljar::{
-    Digest, HttpReply, Invocation, Limits, LogFormat, MemorySink, Outcome, Payload, Release, Response, WriterSink,
+    Digest, Host, HttpReply, Invocation, Limits, LogFormat, MemorySink, Outcome, Payload, Recording, Release, Response, ResponseSink, WriterSink,
 };
 use serde_json::json;
 
@@ -50,7 +51,7 @@ pub(crate) fn run(args: &RunArgs) -> Result<i32, Failure> {
     if args.json {
         let sink = MemorySink::new(LOG_RECORDS_MAX);
         let host = builder.log(Arc::new(sink.clone())).build()?;
-        let outcome = bounded(local::wait_for(host.invoke(&release, invocation))?);
+        let outcome = bounded(local::wait_for(recorded(&host, &release, invocation, args.record.as_deref(), None))??);
         let applet = applet(descriptor, release.digest());
         terminal::stdout(report::of(&outcome, &sink.take(), Some(&applet)).as_bytes())?;
         return Ok(exit_code(&outcome));
@@ -60,7 +61,7 @@ pub(crate) fn run(args: &RunArgs) -> Result<i32, Failure> {
     let sink = Arc::new(sink);
     let host = builder.log(sink.clone()).build()?;
     let mut response = StreamedResponse::default();
-    let outcome = bounded(local::wait_for(host.invoke_streaming(&release, invocation, &mut response))?);
+    let outcome = bounded(local::wait_for(recorded(&host, &release, invocation, args.record.as_deref(), Some(&mut response)))??);
     sink.flush();
     response.finish()?;
     match &outcome.result {
@@ -76,6 +77,45 @@ pub(crate) fn run(args: &RunArgs) -> Result<i32, Failure> {
         terminal::stderr(&paint.dim(&present::usage(&outcome.usage)));
     }
     Ok(exit_code(&outcome))
+}
+
+/// Invokes, and writes the recording if one is wanted.
+async fn recorded(
+    host: &Host,
+    release: &Release,
+    invocation: Invocation,
+    file: Option<&Path>,
+    sink: Option<&mut dyn ResponseSink>,
+) -> Result<Outcome, Failure> {
+    let Some(file) = file else {
+        return Ok(match sink {
+            Some(sink) => host.invoke_streaming(release, invocation, sink).await,
+            None => host.invoke(release, invocation).await,
+        });
+    };
+    let (outcome, recording) = match sink {
+        Some(sink) => host.invoke_streaming_recorded(release, invocation, sink).await,
+        None => host.invoke_recorded(release, invocation).await,
+    };
+    let package = release.package().encode().map_err(|error| Failure::new("record", chain(&error)))?;
+    write_recording(file, recording, Some(package))?;
+    Ok(outcome)
+}
+
+/// Writes a recording, with the package that it is of.
+///
+/// # Errors
+/// When there is none, or it cannot be written.
+pub(crate) fn write_recording(file: &Path, recording: Option<Recording>, package: Option<Vec<u8>>) -> Result<(), Failure> {
+    let failed = |error: &dyn std::error::Error| Failure::new("record", chain(error));
+    let Some(mut recording) = recording else {
+        return Err(Failure::new("record", "nothing was recorded: it did not begin, or runs in a process, which is not recorded"));
+    };
+    if let Some(package) = package {
+        recording.attach(package).map_err(|error| failed(&error))?;
+    }
+    let bytes = recording.encode(None).map_err(|error| failed(&error))?;
+    std::fs::write(file, bytes).map_err(|error| Failure::new("record", format!("{} cannot be written: {error}", file.display())))
 }
 
 /// An outcome that is safe to show: what is huge is cut, what should be JSON is.

@@ -2,7 +2,8 @@
 //! only part that knows Wasmtime.
 //!
 //! In the order of use: `artifact` (what was built), `sandbox` (compiled once), `prepare` (an applet becomes an image), `invoke`
-//! (an instance starts, waits and ends), `imports` (what the guest calls), `respond` (a response that goes out while it does).
+//! (an instance starts, waits and ends), `imports` (what the guest calls), `respond` (a response that goes out while it does). `tape` stands beside
+//! the calls: it records them, or has them replayed from a recording by `replay` and `player`.
 
 pub(crate) mod artifact;
 mod bindings;
@@ -13,6 +14,10 @@ mod image;
 pub(crate) mod imports;
 pub(crate) mod invoke;
 mod limiter;
+pub(crate) mod matching;
+pub(crate) mod player;
 pub(crate) mod prepare;
+pub(crate) mod replay;
 mod respond;
 pub(crate) mod sandbox;
+pub(crate) mod tape;

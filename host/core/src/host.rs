@@ -5,6 +5,8 @@ mod builder;
 mod call;
 mod program;
 mod raw;
+mod record;
+mod replay;
 mod script;
 
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -32,10 +34,11 @@ use crate::floor::fault::{Fault, FaultCode};
 use crate::floor::grants::Grants;
 use crate::floor::ids::{AppletId, Digest, InvocationId, TenantId};
 use crate::floor::limits::Limits;
-use crate::invocation::{Collected, Invocation, Outcome, Response, ResponseSink};
+use crate::invocation::{Collected, Invocation, Outcome, ResponseSink};
 use crate::observe::Observer;
 use crate::process::{NO_COMPONENTS, ProcessStatus, Processes, no_processes, runtime_kind};
 use crate::recent::Recent;
+use crate::recording::Recorder;
 
 /// Runs applets. Clones are the same host; several hosts can live in one process.
 ///
@@ -79,6 +82,7 @@ struct Inner {
     log: Arc<dyn LogSink>,
     observer: Option<Arc<dyn Observer>>,
     processes: Option<Processes>,
+    recorder: Option<Recorder>,
     prepared: Mutex<Recent<PreparedKey, Arc<tokio::sync::OnceCell<Arc<Prepared>>>>>,
     base: OnceLock<Arc<Prepared>>,
     /// Scripts that were given as text lately, by their source.
@@ -235,10 +239,14 @@ impl Host {
     }
 
     async fn image(&self, release: &Release) -> Result<Arc<Prepared>, Fault> {
+        self.image_within(release, release.limits().memory_bytes_max).await
+    }
+
+    async fn image_within(&self, release: &Release, memory_bytes_max: u64) -> Result<Arc<Prepared>, Fault> {
         if release.package().descriptor.runtime.engine == EngineKind::Component {
             return Err(Fault::new(FaultCode::Preparation, NO_COMPONENTS));
         }
-        let key = PreparedKey { package: release.digest(), memory_bytes_max: release.limits().memory_bytes_max };
+        let key = PreparedKey { package: release.digest(), memory_bytes_max };
         let cell = {
             let mut prepared = self.inner.prepared.lock().unwrap_or_else(PoisonError::into_inner);
             prepared.entry(&key).clone()
@@ -249,7 +257,7 @@ impl Host {
                 package: release.digest(),
                 bundle: &package.bundle,
                 source_map: &package.source_map,
-                memory_bytes_max: release.limits().memory_bytes_max,
+                memory_bytes_max,
                 locales: &package.descriptor.runtime.locales,
             };
             self.inner.sandbox.prepare(source).await.map(Arc::new)
@@ -262,10 +270,7 @@ impl Host {
     pub async fn invoke(&self, release: &Release, invocation: Invocation) -> Outcome {
         let mut collected = Collected::default();
         let outcome = self.call(release, invocation, &mut collected).await;
-        match (&outcome.result, collected.into_reply()) {
-            (Ok(Response::Streamed(_)), Some(whole)) => Outcome { result: Ok(Response::Http(whole)), ..outcome },
-            _ => outcome,
-        }
+        collected.complete(outcome)
     }
 
     /// As [`Host::invoke`], but a response that the handler streams goes to `sink` as it comes, head first, while the invocation goes

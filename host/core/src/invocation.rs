@@ -15,6 +15,7 @@ use crate::floor::clock::Source;
 use crate::floor::fault::{Fault, FaultCode};
 use crate::floor::ids::InvocationId;
 use crate::floor::usage::Usage;
+use crate::recording::RecordPolicy;
 use crate::turns::Turns;
 
 /// One call of one handler.
@@ -54,6 +55,8 @@ pub struct Invocation {
     pub job: Option<String>,
     /// Where its time and randomness come from, instead of the host's.
     pub source: Option<Arc<dyn Source>>,
+    /// Whether it is recorded, instead of the recorder's policy; without a recorder it is not ([`HostBuilder::recorder`](crate::HostBuilder::recorder)).
+    pub record: Option<RecordPolicy>,
     /// When it may use a processor; `None` for whenever the executor polls it.
     pub turns: Option<Arc<dyn Turns>>,
     /// Ends the invocation when it resolves, with fault `cancelled` and all that was used. Dropping the future of
@@ -95,6 +98,7 @@ impl Invocation {
             chain: Chain::default(),
             job: None,
             source: None,
+            record: None,
             turns: None,
             until: None,
         }
@@ -375,6 +379,16 @@ impl Collected {
     /// The whole response; `None` when none was streamed.
     pub fn into_reply(self) -> Option<HttpReply> {
         self.head.map(|ResponseHead { status, headers }| HttpReply { status, headers, body: self.body.into() })
+    }
+}
+
+impl Collected {
+    /// An outcome with the response that was collected in it, if one was.
+    pub(crate) fn complete(self, outcome: Outcome) -> Outcome {
+        match (&outcome.result, self.into_reply()) {
+            (Ok(Response::Streamed(_)), Some(whole)) => Outcome { result: Ok(Response::Http(whole)), ..outcome },
+            _ => outcome,
+        }
     }
 }
 

@@ -37,6 +37,7 @@ mod observe;
 mod positions;
 mod process;
 mod recent;
+mod recording;
 mod turns;
 
 pub use belljar_intl as intl;
@@ -59,7 +60,10 @@ pub use capability::secrets::in_use::REDACTED_BYTES_MIN;
 pub use capability::secrets::{SECRET_BYTES_MAX, SecretSource, SecretText, SecretsUnavailable};
 pub use catalog::{Catalog, CatalogError, DirectoryCatalog, Release};
 pub use engine::cache::CacheError;
+pub use engine::matching::Difference;
+pub use engine::player::Divergence;
 pub use engine::prepare::Prepared;
+pub use engine::replay::{Comparison, Replay, ReplayError, Replayed};
 pub use engine::sandbox::{FUEL_YIELD_INTERVAL as TURN_FUEL, SandboxError};
 pub use floor::clock::{Seeded, Source, System, Virtual};
 pub use floor::deadline::Deadline;
@@ -77,4 +81,8 @@ pub use invocation::{
 };
 pub use observe::{CapabilityUse, Observer, UseEnd};
 pub use process::{ProcessConfig, ProcessStatus, RuntimePrograms, engine_version};
+pub use recording::{
+    InvalidRecordingKey, RecordPolicy, Recorder, Recording, RecordingError, RecordingFolder, RecordingFolderError, RecordingHeader, RecordingKey,
+    RecordingSink,
+};
 pub use turns::Turns;

@@ -15,6 +15,7 @@ mod install;
 mod keys;
 mod operations;
 mod processes;
+mod recordings;
 mod routes;
 mod tenants;
 mod triggers;
@@ -27,7 +28,7 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::StatusCode;
 use axum::middleware::from_fn_with_state;
-use belljar::{AppletId, TenantId};
+use belljar::{AppletId, RecordingFolder, RecordingKey, TenantId};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
@@ -65,6 +66,10 @@ pub struct AdminParts {
     pub triggers: Arc<Triggers>,
     /// What has happened.
     pub history: History,
+    /// What was recorded.
+    pub recordings: Arc<RecordingFolder>,
+    /// What it is encrypted with.
+    pub recordings_key: Option<RecordingKey>,
     /// Figures.
     pub metrics: Metrics,
     /// Whoever has it may do everything.

@@ -6,6 +6,7 @@
 //! packages/         DIGEST.belljar
 //! db/TENANT/        APPLET.sqlite, the applets' databases
 //! kv.sqlite         the applets' keys and values
+//! recordings/       INVOCATION.recording
 //! tmp/              what is being written; emptied at the start
 //! ```
 

@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use belljar::package::LifecycleEvent;
 use belljar::process_engine::{self, CodeCache, ControlGroups, Layer, LayerReport};
-use belljar::{Databases, DatabasesConfig, Host, HostError, KvStore, ProcessConfig, Release, SqliteKv};
+use belljar::{Databases, DatabasesConfig, Host, HostError, KvStore, ProcessConfig, Recorder, RecordingFolder, RecordingFolderError, Release, SqliteKv};
 use tokio::net::TcpListener;
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
@@ -40,6 +40,8 @@ use crate::triggers::{self, Triggers};
 
 /// The queue of events, schedules and jobs, in the data directory.
 const QUEUE_FILE: &str = "queue.sqlite";
+/// Recordings, there too.
+const RECORDINGS_FOLDER: &str = "recordings";
 /// How often what is old is looked for and deleted.
 const COLLECT_EVERY: Duration = Duration::from_secs(3_600);
 /// From the start to the first time.
@@ -82,6 +84,9 @@ pub enum StartError {
     /// The queue cannot be used.
     #[error("{QUEUE_FILE}: {0}")]
     Queue(#[from] QueueError),
+    /// Recordings cannot be kept.
+    #[error(transparent)]
+    Recordings(#[from] RecordingFolderError),
     /// The jail of processes is required, and is not whole on this machine.
     #[error("require_jail is strict, and this machine lacks {0}")]
     Jail(String),
@@ -107,6 +112,7 @@ pub struct Server {
     http_address: SocketAddr,
     admin_address: SocketAddr,
     observing: Observing,
+    recorder: Recorder,
     grace: Duration,
     is_ready: Arc<AtomicBool>,
     stopping: CancellationToken,
@@ -171,7 +177,12 @@ impl Server {
             let used = DayUse { egress_bytes: day.egress_bytes, log_bytes: day.log_bytes, log_lines_dropped: 0 };
             budgets.restore(&day.tenant, used);
         }
+        let recordings_key = settings.recordings_key()?;
+        let recordings = RecordingFolder::open(dir.path().join(RECORDINGS_FOLDER), settings.recordings_bytes_max)?;
+        let recordings = Arc::new(recordings.key(recordings_key.clone()));
+        let recorder = Recorder::new(recordings.clone()).policy(settings.record).bytes_max(settings.recording_bytes_max);
         let mut builder = Host::builder()
+            .recorder(recorder.clone())
             .limits(limits)
             .instances_max(settings.instances_max)
             .images_max(settings.images_max as usize)
@@ -210,6 +221,8 @@ impl Server {
             dispatcher,
             triggers: triggers.clone(),
             history: observing.history.clone(),
+            recordings,
+            recordings_key,
             metrics: observing.metrics.clone(),
             token,
             ready: Box::new({
@@ -245,6 +258,7 @@ impl Server {
             http_address,
             admin_address,
             observing,
+            recorder,
             grace: Duration::from_millis(settings.grace_ms),
             is_ready,
             stopping,
@@ -286,7 +300,11 @@ impl Server {
         self.tasks.close();
         self.tasks.wait().await;
         let observing = self.observing.clone();
-        let closed = tokio::task::spawn_blocking(move || observing.close());
+        let recorder = self.recorder.clone();
+        let closed = tokio::task::spawn_blocking(move || {
+            recorder.flush();
+            observing.close();
+        });
         if closed.await.is_err() {
             tracing::error!("the history could not be closed in order");
         }

@@ -20,6 +20,7 @@ pub use layers::{Layers, Loaded, Origin, SettingsError};
 pub use secret::{Secret, SecretFileError, TOKEN_FILE, secret_in_data_dir};
 
 use belljar::process_engine::{Jail, Require};
+use belljar::{RecordPolicy, RecordingKey};
 
 use crate::network::Network;
 use kind::{Given, Kind};
@@ -372,6 +373,18 @@ settings! {
         /// Keep a trail of each use of a capability: who, what, on what, how it ended
         audit: bool = true, ABOUT;
     }
+    "Recordings" {
+        /// Which invocations in the sandbox are recorded, to be replayed: `never`, `on-failure`, `always`, or `sampled:N` for N of a million and all failures
+        ///
+        /// A recording holds all that the invocation was given and answered, but for secrets: personal data too. They lie in DATA_DIR/recordings.
+        record: RecordPolicy = RecordPolicy::Never, ABOUT;
+        /// Bytes that all recordings may take; the oldest go first
+        recordings_bytes_max: u64 = 1 << 30, ABOUT.unit("bytes").range(MIB, 1 << 46);
+        /// Bytes of calls and answers of one recording, before it is compressed; a longer one is cut, and replays up to there
+        recording_bytes_max: u64 = 4 * MIB, ABOUT.unit("bytes").range(64 << 10, 64 * MIB);
+        /// File with a key under which recordings are encrypted: 32 bytes as 64 hexadecimal digits
+        recordings_key_file: Option<PathBuf> = None, ABOUT.absent("none: they are not encrypted");
+    }
     "Logs, metrics, traces" {
         /// Form of the server's own log: `json`, `terminal`, or `auto` for `terminal` where a terminal reads it
         log_format: LogFormat = LogFormat::Auto, ABOUT;
@@ -513,6 +526,14 @@ impl Settings {
     /// When the file cannot be read or made, or is no key.
     pub fn secrets_key(&self) -> Result<zeroize::Zeroizing<[u8; 32]>, SecretFileError> {
         secret::secrets_key(self.secrets_key.as_ref(), self.secrets_key_file.as_deref(), &self.data_dir)
+    }
+
+    /// The key of recordings, if they are encrypted.
+    ///
+    /// # Errors
+    /// [`SecretFileError`].
+    pub fn recordings_key(&self) -> Result<Option<RecordingKey>, SecretFileError> {
+        self.recordings_key_file.as_deref().map(secret::recordings_key).transpose()
     }
 
     /// Whether the key of the secrets lies beside what it protects.

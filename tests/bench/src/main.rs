@@ -14,6 +14,7 @@
 //!   page, too. `belljar-bench engines [PACKAGE]` runs one applet on every engine that is here, jailed when BELLJAR_BIN is set.
 //!
 //! * `belljar-bench embed [N]` measures what an embedder's calls add to the engine's own part.
+//! * `belljar-bench record` measures what recording costs an invocation.
 //!
 //! * `belljar-bench events N` publishes N events and has them handled, with the queue on disk.
 //!
@@ -29,6 +30,7 @@ mod load;
 mod native;
 mod ours;
 mod processes;
+mod record;
 mod report;
 mod sample;
 mod server;
@@ -68,6 +70,7 @@ fn main() -> Result<()> {
         ["many", n] => server::many(&report::own_transform(), n.parse().context("N is a number")?),
         ["soak", n] => server::soak(&report::own_transform(), n.parse().context("N is a number")?),
         ["load", load] => load::run(load),
+        ["record"] => record::run(),
         ["crypto"] => crypto::run(&ours::Bench::new()?),
         ["embed"] => embed::run(5_000),
         ["embed", n] => embed::run(n.parse().context("N is a number")?),

@@ -7,4 +7,6 @@ wasmtime::component::bindgen!({
     world: "applet",
     imports: { default: trappable },
     exports: { default: async },
+    // What crosses the boundary is recorded.
+    additional_derives: [serde::Serialize, serde::Deserialize],
 });

@@ -22,6 +22,7 @@ use super::bindings::Applet;
 use super::bindings::belljar::applet::completions::{Completion, Outcome};
 use super::bindings::belljar::applet::{clock, completions, db, http, log, modules, random, types};
 use super::limiter::{Abort, Limiter};
+use super::tape::{Phase, Tape};
 use crate::capability::bodies::BodyReader;
 use crate::capability::db::DbOperation;
 use crate::capability::http::{Held, HostBytes, RequestBody};
@@ -84,9 +85,14 @@ pub(crate) struct State {
     wait_until_fuel_max: Option<u64>,
     fuel: Fuel,
     /// The clock at the start of this slice, and the fuel left then.
-    slice_us: u64,
+    pub(super) slice_us: u64,
     slice_fuel: u64,
     fuel_now: u64,
+    /// Stands beside all calls.
+    pub(super) tape: Tape,
+    pub(super) phase: Phase,
+    /// Checkpoints passed.
+    pub(super) checkpoints: u64,
 }
 
 /// The fuel in the store: of the call, then of what was given to `waitUntil`.
@@ -108,7 +114,7 @@ impl Fuel {
 }
 
 impl State {
-    pub(super) fn new(limits: &Limits, source: Arc<dyn Source>, host_bytes: HostBytes, capabilities: Capabilities, positions: Arc<Positions>, deadline: Deadline) -> Self {
+    pub(super) fn new(limits: &Limits, source: Arc<dyn Source>, host_bytes: HostBytes, capabilities: Capabilities, positions: Arc<Positions>, deadline: Deadline, tape: Tape) -> Self {
         Self {
             deadline,
             wait_until_ms: limits.wait_until_ms,
@@ -133,10 +139,12 @@ impl State {
             slice_us: 0,
             slice_fuel: 0,
             fuel_now: 0,
+            tape,
+            phase: Phase::Slice,
+            checkpoints: 0,
         }
     }
 
-    /// Sets the guest's clock at the start of a slice: to the host's time in whole milliseconds, or to the timer that is due, never backwards.
     /// What the fuel in the store is.
     pub(super) fn fuel(&self) -> Fuel {
         self.fuel
@@ -152,7 +160,9 @@ impl State {
         Some(allowed)
     }
 
+    /// Sets the guest's clock at the start of a slice: to the host's time in whole milliseconds, or to the timer that is due, never backwards.
     pub(super) fn begin_slice(&mut self, fuel_left: u64, due_us: u64) {
+        self.phase = Phase::Slice;
         let host_us = self.source.now_us();
         if self.source.virtual_time().is_some() {
             // It may have been set, to whatever time.
@@ -161,6 +171,11 @@ impl State {
         }
         self.slice_us = (host_us - host_us % HOST_STEP_US).max(due_us).max(self.slice_end_us(fuel_left));
         (self.slice_fuel, self.fuel_now) = (fuel_left, fuel_left);
+    }
+
+    /// Sets the guest's clock as it was set when this was recorded.
+    pub(super) fn repeat_slice(&mut self, fuel_left: u64, base_us: u64) {
+        (self.slice_us, self.slice_fuel, self.fuel_now) = (base_us, fuel_left, fuel_left);
     }
 
     /// Where fuel has carried the clock by the end of the slice before.
@@ -198,8 +213,13 @@ impl State {
         self.numbers
     }
 
+    /// A stream that the guest knows from the start has its number; there is nothing behind it in a replay.
+    pub(super) fn skip_number(&mut self) {
+        self.numbers += 1;
+    }
+
     /// The next number; operations and streams that are written count together.
-    fn next_number(&mut self) -> wasmtime::Result<u32> {
+    pub(super) fn next_number(&mut self) -> wasmtime::Result<u32> {
         self.numbers += 1;
         self.operations += 1;
         if self.operations > self.operations_max {
@@ -300,7 +320,9 @@ pub(super) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
         let state = store.data_mut();
         state.host_calls += 1;
         state.fuel_now = fuel_left;
-        Ok((state.guest_now_us(),))
+        let now_us = state.guest_now_us();
+        state.told_time(now_us);
+        Ok((now_us,))
     })?;
     hashes::link(linker)?;
     intl::link(linker)?;
@@ -314,6 +336,10 @@ impl clock::Host for State {
     }
 
     fn checkpoint(&mut self) -> wasmtime::Result<()> {
+        self.checkpoints += 1;
+        if let Tape::Replaying(player) = &mut self.tape {
+            return player.checkpoint();
+        }
         if !self.deadline.has_passed() {
             return Ok(());
         }
@@ -324,24 +350,34 @@ impl clock::Host for State {
 impl random::Host for State {
     fn bytes(&mut self, length: u32) -> wasmtime::Result<Vec<u8>> {
         self.host_calls += 1;
+        if let Some(bytes) = self.replayed_answer("random.bytes", &(length,))? {
+            return Ok(bytes);
+        }
         if length > RANDOM_BYTES_MAX {
             return Err(over("random_bytes_max", RANDOM_BYTES_MAX.into(), length.into()));
         }
         let mut bytes = vec![0; length as usize];
         self.source.random(&mut bytes);
+        self.answered(&bytes);
         Ok(bytes)
     }
 
     fn seed(&mut self) -> wasmtime::Result<u64> {
+        if let Some(seed) = self.replayed_answer("random.seed", &())? {
+            return Ok(seed);
+        }
         let mut bytes = [0; 8];
         self.source.random(&mut bytes);
-        Ok(u64::from_le_bytes(bytes))
+        let seed = u64::from_le_bytes(bytes);
+        self.answered(&seed);
+        Ok(seed)
     }
 }
 
 impl log::Host for State {
     fn write(&mut self, origin: log::Origin, level: log::Level, message: String, fields: Vec<log::Field>) -> wasmtime::Result<()> {
         self.host_calls += 1;
+        self.asked("log.write", &(origin, level, &message, &fields))?;
         let mut fields: Vec<_> = fields.into_iter().map(|f| (f.name, self.positions.in_json(f.value))).collect();
         let mut message = self.positions.in_text(message);
         if let Some(secrets) = &self.capabilities.secrets {
@@ -356,40 +392,67 @@ impl log::Host for State {
 
 impl db::Host for State {
     fn query(&mut self, statement: db::Statement, transaction: Option<u32>) -> wasmtime::Result<u32> {
+        if let Some(number) = self.replayed("db.query", &(&statement, transaction))? {
+            return Ok(number);
+        }
         let statement = convert::statement(statement);
         self.db(statement.size_bytes(), DbOperation::Query { statement, transaction })
     }
 
     fn query_one(&mut self, statement: db::Statement, transaction: Option<u32>) -> wasmtime::Result<u32> {
+        if let Some(number) = self.replayed("db.query-one", &(&statement, transaction))? {
+            return Ok(number);
+        }
         let statement = convert::statement(statement);
         self.db(statement.size_bytes(), DbOperation::QueryOne { statement, transaction })
     }
 
     fn execute(&mut self, statement: db::Statement, transaction: Option<u32>) -> wasmtime::Result<u32> {
+        if let Some(number) = self.replayed("db.execute", &(&statement, transaction))? {
+            return Ok(number);
+        }
         let statement = convert::statement(statement);
         self.db(statement.size_bytes(), DbOperation::Execute { statement, transaction })
     }
 
     fn batch(&mut self, statements: Vec<db::Statement>) -> wasmtime::Result<u32> {
+        if let Some(number) = self.replayed("db.batch", &(&statements,))? {
+            return Ok(number);
+        }
         let statements: Vec<_> = statements.into_iter().map(convert::statement).collect();
         self.db(statements.iter().map(|s| s.size_bytes()).sum(), DbOperation::Batch { statements })
     }
 
     fn begin(&mut self) -> wasmtime::Result<u32> {
+        if let Some(number) = self.replayed("db.begin", &())? {
+            return Ok(number);
+        }
         self.db(0, DbOperation::Begin)
     }
 
     fn commit(&mut self, transaction: u32) -> wasmtime::Result<u32> {
+        if let Some(number) = self.replayed("db.commit", &(transaction,))? {
+            return Ok(number);
+        }
         self.db(0, DbOperation::Commit { transaction })
     }
 
     fn rollback(&mut self, transaction: u32) -> wasmtime::Result<u32> {
+        if let Some(number) = self.replayed("db.rollback", &(transaction,))? {
+            return Ok(number);
+        }
         self.db(0, DbOperation::Rollback { transaction })
     }
 }
 
 impl http::Host for State {
     fn send(&mut self, mut request: types::Request, options: http::Options) -> wasmtime::Result<u32> {
+        if let types::Body::Stream(number) = &mut request.body {
+            *number = self.recorded_number(*number);
+        }
+        if let Some(number) = self.replayed("http.send", &(&request, options))? {
+            return Ok(number);
+        }
         let used = self.watched("http", "send", || convert::origin_of(&request.url));
         let Some(session) = &self.capabilities.http else {
             return self.submit_watched(used, 0, async { Outcome::Http(Err(http::Error::NotGranted)) });
@@ -420,6 +483,10 @@ impl http::Host for State {
 impl completions::Host for State {
     fn cancel(&mut self, operation: u32) -> wasmtime::Result<()> {
         self.host_calls += 1;
+        if self.asked("completions.cancel", &(self.recorded_number(operation),))? {
+            self.cancelled(operation);
+            return Ok(());
+        }
         if let Some(task) = self.aborts.remove(&operation) {
             task.abort();
         }
@@ -430,9 +497,14 @@ impl completions::Host for State {
 impl modules::Host for State {
     fn load(&mut self, specifier: String, referrer: String) -> wasmtime::Result<Result<modules::Module, String>> {
         self.host_calls += 1;
-        let Some(modules) = self.capabilities.modules.clone() else {
-            return Ok(Err(format!("there is no module {specifier:?}: a package is one bundle, and imports nothing at run time")));
+        if let Some(loaded) = self.replayed_answer("modules.load", &(&specifier, &referrer))? {
+            return Ok(loaded);
+        }
+        let loaded = match self.capabilities.modules.clone() {
+            Some(modules) => modules.load(&specifier, &referrer).map(|(name, source)| modules::Module { name, source }),
+            None => Err(format!("there is no module {specifier:?}: a package is one bundle, and imports nothing at run time")),
         };
-        Ok(modules.load(&specifier, &referrer).map(|(name, source)| modules::Module { name, source }))
+        self.answered(&loaded);
+        Ok(loaded)
     }
 }

@@ -18,6 +18,7 @@ use super::limiter::Abort;
 use super::prepare::Prepared;
 use super::respond::Forwarding;
 use super::sandbox::{FUEL_YIELD_INTERVAL, Sandbox};
+use super::tape::{Phase, Tape, Taped};
 use crate::capability::bodies::BodyReader;
 use crate::capability::http::HostBytes;
 use crate::capability::opened::Capabilities;
@@ -30,6 +31,8 @@ use crate::floor::ids::{AppletId, InvocationId, TenantId};
 use crate::floor::limits::{LimitHit, Limits};
 use crate::floor::usage::Usage;
 use crate::positions::Positions;
+use crate::recording::Ending;
+use crate::recording::events::EventWriter;
 use crate::turns::{Turns, in_turns};
 use crate::invocation::{Body, HttpReply, Invocation, Message, Payload, Program, ProgramKind, Response, ResponseHead, ResponseSink, StreamedReply};
 
@@ -52,6 +55,16 @@ pub(crate) struct Run<'a> {
     pub(crate) sink: &'a mut dyn ResponseSink,
     pub(crate) begun: Instant,
     pub(crate) deadline: Deadline,
+    /// Records it.
+    pub(crate) writer: Option<EventWriter>,
+}
+
+/// What came of a run.
+pub(crate) struct Ran {
+    pub(crate) result: Result<Response, Fault>,
+    pub(crate) usage: Usage,
+    /// What was recorded, if anything was.
+    pub(crate) taped: Option<Taped>,
 }
 
 /// What the instance is started with, and the body of its request if that is read in pieces.
@@ -147,10 +160,11 @@ fn message(message: Message) -> types::Message {
 
 impl Sandbox {
     /// Runs one invocation to its end.
-    pub(crate) async fn invoke(&self, run: Run<'_>) -> (Result<Response, Fault>, Usage) {
-        let Run { prepared, limits, source, capabilities, host_bytes, task: Task(mut invocation, body), turns, until, sink, begun, deadline } = run;
+    pub(crate) async fn invoke(&self, run: Run<'_>) -> Ran {
+        let Run { prepared, limits, source, capabilities, host_bytes, task: Task(mut invocation, body), turns, until, sink, begun, deadline, writer } = run;
+        let tape = writer.map_or(Tape::Off, |writer| Tape::Recording(Box::new(writer)));
         invocation.deadline_ms = source.now_us() / 1_000 + limits.deadline_ms;
-        let mut store = Store::new(&self.engine, State::new(limits, source, host_bytes, capabilities, prepared.positions.clone(), deadline.clone()));
+        let mut store = Store::new(&self.engine, State::new(limits, source, host_bytes, capabilities, prepared.positions.clone(), deadline.clone(), tape));
         store.limiter(|state| &mut state.limiter);
         if let (Some(reader), types::Task::Call(call)) = (body, &mut invocation.task)
             && let types::Payload::Request(request) = &mut call.payload
@@ -172,6 +186,7 @@ impl Sandbox {
         let wall_us = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
         let filled = store.data().fuel();
         let fuel = filled.burnt(store.get_fuel().unwrap_or(0));
+        let ending = store.data().ending(&ended);
         let result = match ended {
             Ok(Ended::Step(step)) => finished(step, limits, &prepared.positions),
             // Its head was checked when it was given, its bytes when they were written.
@@ -184,7 +199,8 @@ impl Sandbox {
             }
             Err(Stop::Deadline) => Err(Fault::limit(FaultCode::Deadline, deadline.hit())),
         };
-        let state = store.data();
+        let state = store.data_mut();
+        let taped = Taped::of(state, invocation, ending, &result);
         let capabilities = &state.capabilities;
         let result = match &capabilities.secrets {
             Some(secrets) => result.map_err(|fault| secrets.in_use().redact_fault(fault)),
@@ -198,31 +214,31 @@ impl Sandbox {
             host_calls: state.host_calls,
             ..capabilities.usage()
         };
-        (result, usage)
+        Ran { result, usage, taped }
     }
 
     /// The author's stack at the moment the instance was ended.
-    fn frames(&self, store: &mut Store<State>, error: &wasmtime::Error, positions: &Positions) -> Vec<Frame> {
+    pub(super) fn frames(&self, store: &mut Store<State>, error: &wasmtime::Error, positions: &Positions) -> Vec<Frame> {
         let memories = error.downcast_ref::<WasmCoreDump>().map(WasmCoreDump::memories).unwrap_or_default();
         let stacks = memories.iter().map(|memory| frames::stack(memory.data(&*store), self.artifact.record.frames_at));
         stacks.map(|stack| positions.frames(&stack)).find(|frames| !frames.is_empty()).unwrap_or_default()
     }
 }
 
-fn fuel(store: &mut Store<State>, fuel_max: u64) -> wasmtime::Result<()> {
+pub(super) fn fuel(store: &mut Store<State>, fuel_max: u64) -> wasmtime::Result<()> {
     store.set_fuel(fuel_max)?;
     store.fuel_async_yield_interval(Some(FUEL_YIELD_INTERVAL))
 }
 
 /// How an invocation came to its end.
-enum Ended {
+pub(super) enum Ended {
     Step(types::Step),
     /// The response went out in pieces.
     Responded(StreamedReply),
 }
 
 /// Why an invocation ended without a last step.
-enum Stop {
+pub(super) enum Stop {
     Deadline,
     Cancelled,
     Fault(Fault),
@@ -256,6 +272,7 @@ async fn drive(
     mut forwarding: Forwarding<'_>,
 ) -> Result<Ended, Stop> {
     begin_slice(store, 0);
+    store.data_mut().entering(0, false, &[]);
     let slice = async {
         let begun = store.get_fuel().unwrap_or(0);
         let applet: Applet = prepared.linked.instantiate_async(&mut *store).await?;
@@ -270,16 +287,20 @@ async fn drive(
             forwarding.begin(responding, state.deadline.clone(), state.wait_until_ms);
         }
         let types::Step::Pending(wait) = step else { break };
+        store.data_mut().phase = Phase::Waiting;
         let (completions, due_us) = forwarding.alongside(wait_for(store.data_mut(), wait)).await?;
         // Capabilities end what they do at the same moment: the applet must not be asked what it makes of that.
         if store.data().deadline.has_passed() {
             return Err(Stop::Deadline);
         }
         let left = store.get_fuel().unwrap_or(0);
-        if let Some(fuel) = store.data_mut().refill(left) {
+        let burnt_before = store.data().fuel().burnt(left);
+        let refill = store.data_mut().refill(left);
+        if let Some(fuel) = refill {
             store.set_fuel(fuel)?;
         }
         begin_slice(store, due_us);
+        store.data_mut().entering(burnt_before, refill.is_some(), &completions);
         let slice = async {
             let begun = store.get_fuel().unwrap_or(0);
             let step = applet.call_resume(&mut *store, &completions).await?;
@@ -288,12 +309,37 @@ async fn drive(
         let fuel_of = |slice: &wasmtime::Result<_>| slice.as_ref().ok().map(|(_, fuel)| *fuel);
         (step, _) = forwarding.alongside(in_turns(turns, FUEL_YIELD_INTERVAL, slice, fuel_of)).await?;
     }
+    store.data_mut().phase = Phase::Done;
     match (step, store.data().has_responded()) {
         (types::Step::Done(types::Reply::Responded), true) => Ok(Ended::Responded(forwarding.finish().await.map_err(Stop::Fault)?)),
         (types::Step::Done(_), true) | (types::Step::Done(types::Reply::Responded), false) => {
             Err(Stop::Fault(Fault::new(FaultCode::InvalidResult, "the last step does not agree with the response that was given")))
         }
         (step, _) => Ok(Ended::Step(step)),
+    }
+}
+
+impl State {
+    /// How a run has ended, for its recording.
+    fn ending(&self, ended: &Result<Ended, Stop>) -> Ending {
+        match ended {
+            Ok(_) => Ending::Finished,
+            Err(Stop::Wasmtime(error)) => match error.downcast_ref() {
+                Some(Abort(fault)) => match fault.code {
+                    FaultCode::Deadline => Ending::Checkpoint(self.checkpoints),
+                    FaultCode::Memory | FaultCode::Trap => Ending::Finished,
+                    _ => Ending::Call,
+                },
+                None if error.is::<Trap>() => Ending::Finished,
+                // The host's own failure: it is over where it was.
+                None => Ending::Killed,
+            },
+            Err(Stop::Deadline | Stop::Cancelled | Stop::Fault(_)) => match self.phase {
+                Phase::Slice => Ending::Killed,
+                Phase::Waiting => Ending::Waiting,
+                Phase::Done => Ending::AfterLastStep,
+            },
+        }
     }
 }
 
@@ -352,7 +398,8 @@ async fn wait_for(state: &mut State, wait: types::Wait) -> Result<(Vec<Completio
     Ok((completions, 0))
 }
 
-fn finished(step: types::Step, limits: &Limits, positions: &Positions) -> Result<Response, Fault> {
+/// What the guest's last step says.
+pub(super) fn finished(step: types::Step, limits: &Limits, positions: &Positions) -> Result<Response, Fault> {
     let bounded = |bytes: usize| {
         let (allowed, used) = (limits.response_bytes_max, bytes as u64);
         let hit = LimitHit { name: "response_bytes_max", allowed, used };
@@ -418,7 +465,7 @@ fn failed(failure: types::Failure, positions: &Positions) -> Fault {
 }
 
 /// A call into the guest ended with an error: ours, carried by a trap, or a trap of WebAssembly's.
-fn trapped(error: &wasmtime::Error, filled: Fuel, fuel: u64) -> Fault {
+pub(super) fn trapped(error: &wasmtime::Error, filled: Fuel, fuel: u64) -> Fault {
     if let Some(Abort(fault)) = error.downcast_ref() {
         return fault.clone();
     }

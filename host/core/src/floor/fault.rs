@@ -1,7 +1,7 @@
 //! Why an invocation gave no answer. A fault is the applet's doing, a policy's, or ours; `code` is stable and documented in
 //! `docs/limits.md`.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::limits::LimitHit;
 
@@ -232,7 +232,7 @@ pub(crate) fn parent(given: u32, index: usize) -> usize {
 }
 
 /// One frame of a JavaScript stack, at its position in the author's file.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Frame {
     /// The function's name, empty when it has none.
     pub function: String,

@@ -41,6 +41,22 @@ impl Grants {
         }
     }
 
+    /// Names of the capabilities of which something is granted, as in the manifest's `permissions`.
+    pub(crate) fn names(&self) -> Vec<String> {
+        let events = !self.events_publish.is_empty() || !self.events_subscribe.is_empty();
+        let all = [
+            ("db", self.db),
+            ("http", !self.http.is_empty()),
+            ("kv", self.kv),
+            ("secrets", !self.secrets.is_empty()),
+            ("events", events),
+            ("jobs", self.jobs),
+            ("custom", !self.custom.is_empty()),
+            ("log", self.log),
+        ];
+        all.iter().filter(|(_, granted)| *granted).map(|(name, _)| (*name).to_owned()).collect()
+    }
+
     /// What is both granted here and asked for. A rule counts as granted when it is granted as it is asked for: a secret for other
     /// hosts is another one.
     #[must_use]

@@ -80,6 +80,18 @@ impl Digest {
         &self.0
     }
 
+    /// From 64 hexadecimal digits; `None` for anything else.
+    ///
+    /// ```
+    /// use belljar::Digest;
+    ///
+    /// let digest = Digest::of(b"text");
+    /// assert_eq!(Digest::from_hex(&digest.to_hex()), Some(digest));
+    /// ```
+    pub fn from_hex(text: &str) -> Option<Self> {
+        blake3::Hash::from_hex(text).ok().map(|hash| Self(*hash.as_bytes()))
+    }
+
     /// As 64 hexadecimal digits.
     pub fn to_hex(self) -> String {
         blake3::Hash::from_bytes(self.0).to_hex().to_string()

@@ -1,6 +1,6 @@
 //! Every bound of an invocation, with its unit in its name. `docs/limits.md` tells the same to users; a test compares them.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 const MIB: u64 = 1 << 20;
 
@@ -8,7 +8,8 @@ const MIB: u64 = 1 << 20;
 pub const MEMORY_SLOT_BYTES: u64 = 512 * MIB;
 
 /// The effective limits of one invocation: what the manifest asks for, cut to what the operator allows.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Limits {
     /// Linear memory and tables of the sandbox, bytes. Growing past it ends the invocation.
     pub memory_bytes_max: u64,
@@ -52,7 +53,8 @@ pub struct Limits {
 }
 
 /// Bounds of the db capability, for one invocation.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct DbLimits {
     /// Rows one query may return.
     pub rows_max: u64,
@@ -75,7 +77,8 @@ pub struct DbLimits {
 }
 
 /// Bounds of the http capability, for one invocation.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct HttpLimits {
     /// Requests in all, redirect hops included.
     pub subrequests_max: u32,
@@ -100,7 +103,8 @@ pub struct HttpLimits {
 }
 
 /// Bounds of the crypto capability (`wit/crypto.wit`), for one invocation.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct CryptoLimits {
     /// Operations in all.
     pub operations_max: u32,
@@ -117,7 +121,8 @@ pub struct CryptoLimits {
 }
 
 /// Bounds of the kv capability.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct KvLimits {
     /// Bytes of one key.
     pub key_bytes_max: u64,
@@ -136,7 +141,8 @@ pub struct KvLimits {
 }
 
 /// Bounds of the events capability, for one invocation.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct EventsLimits {
     /// Events published.
     pub published_max: u32,
@@ -147,7 +153,8 @@ pub struct EventsLimits {
 }
 
 /// Bounds of the jobs capability, for one invocation.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct JobsLimits {
     /// Jobs enqueued.
     pub enqueued_max: u32,

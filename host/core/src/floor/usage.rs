@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// What one invocation used.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Usage {
     /// Fuel burnt in the sandbox.
     pub fuel: u64,
@@ -37,7 +38,8 @@ pub struct Usage {
 }
 
 /// What the db capability did for one invocation.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct DbUsage {
     /// Statements run.
     pub statements: u64,
@@ -50,7 +52,8 @@ pub struct DbUsage {
 }
 
 /// What the http capability did for one invocation.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct HttpUsage {
     /// Requests sent, redirect hops included.
     pub requests: u64,
@@ -62,7 +65,8 @@ pub struct HttpUsage {
 
 /// What the crypto capability did on the host for one invocation. Hashes and HMAC are charged as fuel, as are derivations, which are computed
 /// in the sandbox.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct CryptoUsage {
     /// Operations with keys: imports, exports, encryptions, signatures, …
     pub operations: u64,
@@ -71,7 +75,8 @@ pub struct CryptoUsage {
 }
 
 /// What the kv capability did for one invocation.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct KvUsage {
     /// Operations that only read.
     pub reads: u64,
@@ -84,7 +89,8 @@ pub struct KvUsage {
 }
 
 /// What the events capability did for one invocation.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct EventsUsage {
     /// Events handed over.
     pub published: u64,
@@ -93,7 +99,8 @@ pub struct EventsUsage {
 }
 
 /// What the jobs capability did for one invocation.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct JobsUsage {
     /// Jobs handed over.
     pub enqueued: u64,
@@ -102,7 +109,8 @@ pub struct JobsUsage {
 }
 
 /// What one capability of the embedder's own did for one invocation.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct CustomUsage {
     /// Calls of its functions.
     pub calls: u64,
@@ -113,7 +121,8 @@ pub struct CustomUsage {
 }
 
 /// What the log capability did for one invocation.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct LogUsage {
     /// Lines kept.
     pub lines: u64,

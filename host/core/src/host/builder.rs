@@ -20,6 +20,7 @@ use crate::floor::limits::Limits;
 use crate::observe::Observer;
 use crate::process::{ProcessConfig, Processes};
 use crate::recent::Recent;
+use crate::recording::Recorder;
 
 /// Instances that can exist at the same time, unless the builder says otherwise.
 const INSTANCES_MAX: u32 = 1_000;
@@ -90,6 +91,7 @@ pub struct HostBuilder {
     log: Option<Arc<dyn LogSink>>,
     observer: Option<Arc<dyn Observer>>,
     processes: Option<ProcessConfig>,
+    recorder: Option<Recorder>,
     progress: Box<dyn Fn(&str) + Send + Sync>,
 }
 
@@ -114,6 +116,7 @@ impl HostBuilder {
             log: None,
             observer: None,
             processes: None,
+            recorder: None,
             progress: Box::new(|_| {}),
         }
     }
@@ -254,6 +257,13 @@ impl HostBuilder {
         self
     }
 
+    /// Records invocations in the sandbox. Without it only [`Host::invoke_recorded`] does.
+    #[must_use]
+    pub fn recorder(mut self, recorder: Recorder) -> Self {
+        self.recorder = Some(recorder);
+        self
+    }
+
     /// Told what is being done before anything that takes seconds.
     #[must_use]
     pub fn progress(mut self, progress: impl Fn(&str) + Send + Sync + 'static) -> Self {
@@ -302,6 +312,7 @@ impl HostBuilder {
             log,
             observer: self.observer,
             processes: processes.transpose()?,
+            recorder: self.recorder,
             prepared: Mutex::new(Recent::new(self.images_max)),
             base: OnceLock::new(),
             scripts: Mutex::new(Recent::new(self.images_max)),

@@ -17,8 +17,9 @@ use crate::capability::opened::Capabilities;
 use crate::capability::origin::Origin;
 use crate::capability::secrets::SecretsSession;
 use crate::catalog::Release;
-use crate::engine::invoke::{Run, Task};
+use crate::engine::invoke::{Ran, Run, Task};
 use crate::engine::prepare::Prepared;
+use crate::engine::tape::Taped;
 use crate::floor::clock::Source;
 use crate::floor::deadline::Deadline;
 use crate::floor::fault::{Fault, FaultCode};
@@ -29,6 +30,7 @@ use crate::floor::usage::Usage;
 use crate::invocation::{Invocation, Outcome, ResponseSink};
 use crate::observe::Watch;
 use crate::process::{ProcessRun, Running, runtime_kind};
+use crate::recording::events::EventWriter;
 
 /// What a call runs in.
 enum Engine {
@@ -54,16 +56,23 @@ pub(super) struct Caller<'a> {
 }
 
 impl Host {
-    pub(super) async fn call(&self, release: &Release, mut invocation: Invocation, sink: &mut dyn ResponseSink) -> Outcome {
+    /// With a `writer`, what comes in from outside is taken down.
+    pub(super) async fn call_taped(
+        &self,
+        release: &Release,
+        mut invocation: Invocation,
+        sink: &mut dyn ResponseSink,
+        writer: Option<EventWriter>,
+    ) -> (Outcome, Option<Taped>) {
         let id = invocation.id.take().unwrap_or_else(|| self.new_id());
         let source = invocation.source.take().unwrap_or_else(|| self.inner.source.clone());
         let Some(handler) = release.package().descriptor.handlers.iter().find(|h| h.name == invocation.handler) else {
             let names: Vec<_> = release.package().descriptor.handlers.iter().map(|h| h.name.as_str()).collect();
             let message = format!("applet {} has no handler {:?}; it has: {}", release.applet(), invocation.handler, names.join(", "));
-            return Outcome { id, result: Err(Fault::new(FaultCode::HandlerNotFound, message)), usage: Usage::default() };
+            return (Outcome { id, result: Err(Fault::new(FaultCode::HandlerNotFound, message)), usage: Usage::default() }, None);
         };
         if let Err(fault) = self.check(release) {
-            return Outcome { id, result: Err(fault), usage: Usage::default() };
+            return (Outcome { id, result: Err(fault), usage: Usage::default() }, None);
         }
         let ready = match runtime_kind(release.package().descriptor.runtime.engine) {
             None => self.image(release).await.map(Engine::Sandbox),
@@ -74,7 +83,7 @@ impl Host {
         };
         let ready = match ready {
             Ok(ready) => ready,
-            Err(fault) => return Outcome { id, result: Err(fault), usage: Usage::default() },
+            Err(fault) => return (Outcome { id, result: Err(fault), usage: Usage::default() }, None),
         };
         let limits = release.limits();
         let begun = Instant::now();
@@ -104,7 +113,7 @@ impl Host {
             Engine::Process(running) => {
                 let run = ProcessRun { id: &id, release, handler, invocation, capabilities, host_bytes, source, sink, begun, deadline };
                 let (result, usage) = running.invoke(run).await;
-                return Outcome { id, result, usage };
+                return (Outcome { id, result, usage }, None);
             }
         };
         let turns = invocation.turns.take();
@@ -122,9 +131,10 @@ impl Host {
             sink,
             begun,
             deadline,
+            writer,
         };
-        let (result, usage) = self.inner.sandbox.invoke(run).await;
-        Outcome { id, result, usage }
+        let Ran { result, usage, taped } = self.inner.sandbox.invoke(run).await;
+        (Outcome { id, result, usage }, taped)
     }
 
     /// Opens what was granted, for one invocation.

@@ -7,7 +7,9 @@ use super::Host;
 use super::call::{Caller, Who};
 use crate::capability::log::LogContext;
 use crate::capability::origin::{Chain, Origin};
-use crate::engine::invoke::{Run, Task};
+use crate::engine::invoke::{Ran, Run, Task};
+use crate::engine::prepare::Prepared;
+use crate::engine::tape::Taped;
 use crate::floor::deadline::Deadline;
 use crate::floor::fault::{Fault, FaultCode};
 use crate::floor::grants::Grants;
@@ -15,6 +17,7 @@ use crate::floor::ids::{AppletId, TenantId};
 use crate::floor::limits::Limits;
 use crate::floor::usage::Usage;
 use crate::invocation::{Collected, Modules, Outcome, Program};
+use crate::recording::events::EventWriter;
 
 /// A program, and what it runs with: see [`Host::run`].
 #[derive(Clone)]
@@ -35,13 +38,14 @@ impl Host {
     /// Runs a program given as text in a fresh sandbox, as `belljar eval` does: to its end, event loop and all. It answers nobody; what is asked for an
     /// answer, many times, is a [`Script`](crate::Script).
     pub async fn run(&self, evaluation: Evaluation) -> Outcome {
+        self.run_taped(evaluation, None).await.0
+    }
+
+    pub(super) async fn run_taped(&self, evaluation: Evaluation, writer: Option<EventWriter>) -> (Outcome, Option<Taped>) {
         let id = self.new_id();
-        let base = match self.inner.base.get() {
-            Some(base) => base.clone(),
-            None => match self.inner.sandbox.prepared_base() {
-                Ok(base) => self.inner.base.get_or_init(|| Arc::new(base)).clone(),
-                Err(fault) => return Outcome { id, result: Err(fault), usage: Usage::default() },
-            },
+        let base = match self.base() {
+            Ok(base) => base,
+            Err(fault) => return (Outcome { id, result: Err(fault), usage: Usage::default() }, None),
         };
         let begun = Instant::now();
         let Evaluation { program, grants, limits, modules, tenant } = evaluation;
@@ -64,7 +68,7 @@ impl Host {
             job: None,
         };
         if let Some(message) = self.inner.offered.lacks(&grants.custom) {
-            return Outcome { id, result: Err(Fault::new(FaultCode::Preparation, message)), usage: Usage::default() };
+            return (Outcome { id, result: Err(Fault::new(FaultCode::Preparation, message)), usage: Usage::default() }, None);
         }
         let caller = Caller::default();
         let who = Who { tenant: &tenant, applet: &applet, package: None, origin: &origin, caller: &caller };
@@ -85,8 +89,17 @@ impl Host {
             sink: &mut Collected::default(),
             begun,
             deadline,
+            writer,
         };
-        let (result, usage) = self.inner.sandbox.invoke(run).await;
-        Outcome { id, result, usage }
+        let Ran { result, usage, taped } = self.inner.sandbox.invoke(run).await;
+        (Outcome { id, result, usage }, taped)
+    }
+
+    /// The engine with no applet in it.
+    pub(super) fn base(&self) -> Result<Arc<Prepared>, Fault> {
+        match self.inner.base.get() {
+            Some(base) => Ok(base.clone()),
+            None => self.inner.sandbox.prepared_base().map(|base| self.inner.base.get_or_init(|| Arc::new(base)).clone()),
+        }
     }
 }

@@ -59,8 +59,9 @@ impl Host {
             sink: &mut sink,
             begun,
             deadline,
+            writer: None,
         };
-        let (result, _) = self.inner.sandbox.invoke(run).await;
+        let result = self.inner.sandbox.invoke(run).await.result;
         Ok((begun.elapsed(), result?))
     }
 }

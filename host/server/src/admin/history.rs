@@ -119,6 +119,11 @@ impl LogsAsked {
 
 impl Admin {
     /// Asks the history, which blocks, on a thread that may.
+    /// Whether a recording of an invocation is kept: the history does not know, because the oldest go.
+    fn is_recorded(&self, row: &InvocationRow) -> bool {
+        row.id.as_deref().is_some_and(|id| self.parts().recordings.find(id).is_some())
+    }
+
     pub(super) async fn history<T: Send + 'static>(
         &self,
         ask: impl FnOnce(&History) -> Result<T, QueryError> + Send + 'static,
@@ -136,7 +141,11 @@ pub(super) async fn invocations(
     Query(asked): Query<InvocationsAsked>,
 ) -> Result<Json<Page<InvocationRow>>, ApiError> {
     let query = InvocationQuery { selection: asked.selection(), ended: asked.ended, handler: asked.handler };
-    Ok(Json(admin.history(move |history| history.invocations(&query)).await?))
+    let mut page = admin.history(move |history| history.invocations(&query)).await?;
+    for row in &mut page.items {
+        row.recorded = admin.is_recorded(row);
+    }
+    Ok(Json(page))
 }
 
 /// One invocation
@@ -145,7 +154,9 @@ pub(super) async fn invocations(
 pub(super) async fn invocation(State(admin): State<Admin>, Named(id): Named) -> Result<Json<InvocationRow>, ApiError> {
     let missing = format!("there is no invocation {id} in the history (any more)");
     let found = admin.history(move |history| history.invocation(&id)).await?;
-    found.map(Json).ok_or_else(|| ApiError::not_found(missing))
+    let mut found = found.ok_or_else(|| ApiError::not_found(missing))?;
+    found.recorded = admin.is_recorded(&found);
+    Ok(Json(found))
 }
 
 /// Log lines of applets

@@ -4,7 +4,7 @@ use axum::Router;
 use utoipa::OpenApi;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 
-use super::{Admin, applets, calls, follow, history, hosts, install, keys, operations, processes, tenants, triggers, values};
+use super::{Admin, applets, calls, follow, history, hosts, install, keys, operations, processes, recordings, tenants, triggers, values};
 
 macro_rules! routes {
     ($($method:ident $path:literal $module:ident::$handler:ident;)+) => {
@@ -97,6 +97,8 @@ routes! {
 
     get "/v1/invocations" history::invocations;
     get "/v1/invocations/{name}" history::invocation;
+    get "/v1/recordings" recordings::list;
+    get "/v1/recordings/{name}" recordings::get;
     get "/v1/logs" history::logs;
     get "/v1/logs/follow" follow::follow;
     get "/v1/audit" history::audit;

@@ -414,6 +414,7 @@ fn invocation(row: &Row<'_>) -> rusqlite::Result<InvocationRow> {
         code: row.get("code")?,
         message: row.get("message")?,
         usage: json(row, "usage")?,
+        recorded: false,
     })
 }
 

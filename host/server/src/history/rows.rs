@@ -51,6 +51,8 @@ pub struct InvocationRow {
     /// What it used.
     #[schema(value_type = Object)]
     pub usage: Value,
+    /// Whether a recording of it is kept.
+    pub recorded: bool,
 }
 
 /// A log line of an applet.

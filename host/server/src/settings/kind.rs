@@ -237,6 +237,19 @@ impl Kind for LogFormat {
     }
 }
 
+impl Kind for belljar::RecordPolicy {
+    const NAME: &'static str = "never|on-failure|always|sampled:N";
+
+    fn read(given: &Given<'_>, _: Option<(u64, u64)>) -> Result<Self, String> {
+        let told = text(given)?;
+        told.parse().map_err(|_| format!("is {told:?}, not never, on-failure, always, or sampled:N with N of a million"))
+    }
+
+    fn write(&self) -> Option<toml::Value> {
+        Some(toml::Value::String(self.to_string()))
+    }
+}
+
 impl Kind for RequireJail {
     const NAME: &'static str = "strict|best-effort|off";
 

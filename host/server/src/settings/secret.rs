@@ -98,6 +98,11 @@ pub(super) fn secrets_key(
     Ok(Zeroizing::new(*key.as_bytes()))
 }
 
+pub(super) fn recordings_key(file: &Path) -> Result<belljar::RecordingKey, SecretFileError> {
+    let rule = "the key is 64 hexadecimal digits (`openssl rand -hex 32` makes one)";
+    belljar::RecordingKey::parse(read(file)?.reveal()).map_err(|_| SecretFileError::Invalid { place: file.display().to_string(), rule })
+}
+
 /// The secret `name` of a data directory, as a server keeps it there.
 ///
 /// # Errors

@@ -12,6 +12,7 @@ use zeroize::Zeroizing;
 use super::SecretText;
 use crate::floor::clock::Source;
 use crate::floor::fault::Fault;
+use crate::recording::{StandIn, instead_of};
 
 /// Shorter texts are not redacted: they would be found in what has nothing to do with them.
 pub const REDACTED_BYTES_MIN: usize = 6;
@@ -61,6 +62,13 @@ fn insert(known: &mut Vec<Known>, one: Known) {
     known.insert(at, one);
 }
 
+/// How a text is written in JSON, without the quotes, and by `console`, which escapes no double quotes.
+fn forms(text: &str) -> [Zeroizing<String>; 2] {
+    let json = serde_json::to_string(text).map(Zeroizing::new).unwrap_or_default();
+    let escaped = json.get(1..json.len().saturating_sub(1)).unwrap_or_default();
+    [Zeroizing::new(escaped.to_owned()), Zeroizing::new(escaped.replace("\\\"", "\""))]
+}
+
 /// A secret may not go where it was about to.
 pub(crate) struct Misplaced {
     /// Its name.
@@ -79,12 +87,10 @@ impl InUse {
 
     /// Remembers a secret; answers what the applet is given, the same each time.
     pub(super) fn give(&self, rule: SecretRule, text: SecretText, placeholder: Option<String>) -> String {
-        let json = serde_json::to_string(text.expose()).map(Zeroizing::new).unwrap_or_default();
-        let escaped = json.get(1..json.len().saturating_sub(1)).unwrap_or_default();
         let mut written: Vec<Zeroizing<String>> = Vec::new();
-        for form in [escaped.to_owned(), escaped.replace("\\\"", "\"")] {
-            if !form.is_empty() && form != text.expose() && written.iter().all(|other| **other != form) {
-                written.push(Zeroizing::new(form));
+        for form in forms(text.expose()) {
+            if !form.is_empty() && *form != text.expose() && written.iter().all(|other| *other != form) {
+                written.push(form);
             }
         }
         let mut known = self.known();
@@ -107,6 +113,30 @@ impl InUse {
             let (rule, text) = (rule.clone(), SecretText::new(text.expose().to_owned()));
             insert(&mut mine, Known { rule, text, written: written.clone(), placeholder: None });
         }
+    }
+
+    /// Whether none was asked for.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.known().is_empty()
+    }
+
+    /// For recordings: what is written instead of each secret, in each form it is written in; the longest first.
+    pub(crate) fn stand_ins(&self) -> Vec<StandIn> {
+        let known = self.known();
+        let long = known.iter().filter(|known| known.text.expose().len() >= REDACTED_BYTES_MIN);
+        let mut stand_ins: Vec<StandIn> = Vec::new();
+        for Known { rule, text, .. } in long {
+            let instead = instead_of(text.expose(), &rule.name);
+            let plain = (Zeroizing::new(text.expose().to_owned()), instead.clone());
+            let written = forms(text.expose()).into_iter().zip(forms(&instead)).map(|(secret, instead)| (secret, instead.to_string()));
+            for (secret, instead) in std::iter::once(plain).chain(written) {
+                if stand_ins.iter().all(|other| other.secret.as_slice() != secret.as_bytes()) {
+                    stand_ins.push(StandIn { secret: Zeroizing::new(secret.as_bytes().to_vec()), instead: instead.into_bytes() });
+                }
+            }
+        }
+        stand_ins.sort_by_key(|stand_in| std::cmp::Reverse(stand_in.secret.len()));
+        stand_ins
     }
 
     /// Whether a text has the placeholder of a secret in it, and of which.

@@ -31,18 +31,30 @@ impl State {
 
 impl kv::Host for State {
     fn get(&mut self, keys: Vec<String>) -> wasmtime::Result<u32> {
+        if let Some(number) = self.replayed("kv.get", &(&keys,))? {
+            return Ok(number);
+        }
         self.kv(KvOperation::Get { keys })
     }
 
     fn set(&mut self, key: String, value: kv::Value, ttl_ms: Option<u64>) -> wasmtime::Result<u32> {
+        if let Some(number) = self.replayed("kv.set", &(&key, &value, ttl_ms))? {
+            return Ok(number);
+        }
         self.kv(KvOperation::Set { key, value: kv_value(value), ttl_ms })
     }
 
     fn delete(&mut self, key: String) -> wasmtime::Result<u32> {
+        if let Some(number) = self.replayed("kv.delete", &(&key,))? {
+            return Ok(number);
+        }
         self.kv(KvOperation::Delete { key })
     }
 
     fn increment(&mut self, key: String, by: i64, ttl_ms: Option<u64>) -> wasmtime::Result<u32> {
+        if let Some(number) = self.replayed("kv.increment", &(&key, by, ttl_ms))? {
+            return Ok(number);
+        }
         self.kv(KvOperation::Increment { key, by, ttl_ms })
     }
 
@@ -53,17 +65,26 @@ impl kv::Host for State {
         value: Option<kv::Value>,
         ttl_ms: Option<u64>,
     ) -> wasmtime::Result<u32> {
+        if let Some(number) = self.replayed("kv.compare-and-set", &(&key, &expected, &value, ttl_ms))? {
+            return Ok(number);
+        }
         let (expected, value) = (expected.map(kv_value), value.map(kv_value));
         self.kv(KvOperation::CompareAndSet { key, expected, value, ttl_ms })
     }
 
     fn list(&mut self, prefix: String, after: Option<String>, limit: u32) -> wasmtime::Result<u32> {
+        if let Some(number) = self.replayed("kv.list", &(&prefix, &after, limit))? {
+            return Ok(number);
+        }
         self.kv(KvOperation::List { prefix, after, limit })
     }
 }
 
 impl secrets::Host for State {
     fn get(&mut self, name: String) -> wasmtime::Result<u32> {
+        if let Some(number) = self.replayed("secrets.get", &(&name,))? {
+            return Ok(number);
+        }
         let used = self.watched("secrets", "get", || short(&name));
         match &self.capabilities.secrets {
             Some(session) => {
@@ -77,6 +98,9 @@ impl secrets::Host for State {
 
 impl events::Host for State {
     fn publish(&mut self, event: events::Event) -> wasmtime::Result<u32> {
+        if let Some(number) = self.replayed("events.publish", &(&event,))? {
+            return Ok(number);
+        }
         let used = self.watched("events", "publish", || short(&event.name));
         let (bytes, now_ms) = (event.payload.len() as u64, self.now_ms());
         match &mut self.capabilities.events {
@@ -92,6 +116,9 @@ impl events::Host for State {
 
 impl jobs::Host for State {
     fn enqueue(&mut self, job: jobs::Job) -> wasmtime::Result<u32> {
+        if let Some(number) = self.replayed("jobs.enqueue", &(&job,))? {
+            return Ok(number);
+        }
         let used = self.watched("jobs", "enqueue", || short(&job.handler));
         let (bytes, now_ms) = (job.payload.len() as u64, self.now_ms());
         match &mut self.capabilities.jobs {
@@ -109,6 +136,9 @@ impl jobs::Host for State {
     }
 
     fn cancel(&mut self, id: String) -> wasmtime::Result<u32> {
+        if let Some(number) = self.replayed("jobs.cancel", &(&id,))? {
+            return Ok(number);
+        }
         let used = self.watched("jobs", "cancel", || short(&id));
         match &mut self.capabilities.jobs {
             Some(session) => {
@@ -120,6 +150,9 @@ impl jobs::Host for State {
     }
 
     fn progress(&mut self, progress: String) -> wasmtime::Result<u32> {
+        if let Some(number) = self.replayed("jobs.progress", &(&progress,))? {
+            return Ok(number);
+        }
         let used = self.watched("jobs", "progress", String::new);
         let bytes = progress.len() as u64;
         match &mut self.capabilities.jobs {
@@ -134,6 +167,9 @@ impl jobs::Host for State {
 
 impl custom::Host for State {
     fn call(&mut self, capability: String, function: String, argument: String) -> wasmtime::Result<u32> {
+        if let Some(number) = self.replayed("custom.call", &(&capability, &function, &argument))? {
+            return Ok(number);
+        }
         let used = self.watched("custom", "call", || short(&format!("{capability}.{function}")));
         let bytes = argument.len() as u64;
         match &self.capabilities.custom {

@@ -106,6 +106,10 @@ fn hold_failed(hit: LimitHit) -> wasmtime::Error {
 
 impl bodies::Host for State {
     fn read(&mut self, stream: u32, max_bytes: u32) -> wasmtime::Result<u32> {
+        let recorded = self.recorded_number(stream);
+        if let Some(number) = self.replayed("bodies.read", &(recorded, max_bytes))? {
+            return Ok(number);
+        }
         let turn = self.streams.reader(stream).and_then(SharedReader::take_turn);
         self.submit(0, async move {
             let read = match turn {
@@ -117,6 +121,10 @@ impl bodies::Host for State {
     }
 
     fn write(&mut self, stream: u32, bytes: Vec<u8>) -> wasmtime::Result<u32> {
+        let recorded = self.recorded_number(stream);
+        if let Some(number) = self.replayed("bodies.write", &(recorded, &bytes))? {
+            return Ok(number);
+        }
         let Some(writer) = self.streams.writer(stream) else {
             return self.submit(0, async { convert::body_outcome(Err(BodyError::NotOpen)) });
         };
@@ -129,6 +137,9 @@ impl bodies::Host for State {
 
     fn close(&mut self, stream: u32) -> wasmtime::Result<()> {
         self.host_calls += 1;
+        if self.asked("bodies.close", &(self.recorded_number(stream),))? {
+            return Ok(());
+        }
         if let Some(Stream::Writing { writer, .. }) = self.streams.open.remove(&stream) {
             writer.end();
         }
@@ -137,6 +148,9 @@ impl bodies::Host for State {
 
     fn abort(&mut self, stream: u32, reason: String) -> wasmtime::Result<()> {
         self.host_calls += 1;
+        if self.asked("bodies.abort", &(self.recorded_number(stream), &reason))? {
+            return Ok(());
+        }
         if let Some(Stream::Writing { writer, .. }) = self.streams.open.remove(&stream) {
             writer.abort(reason);
         }
@@ -144,6 +158,9 @@ impl bodies::Host for State {
     }
 
     fn open(&mut self) -> wasmtime::Result<u32> {
+        if let Some(number) = self.replayed("bodies.open", &())? {
+            return Ok(number);
+        }
         self.host_calls += 1;
         let number = self.next_number()?;
         let held = self.host_bytes.hold(OPERATION_BYTES).map_err(hold_failed)?;
@@ -152,8 +169,15 @@ impl bodies::Host for State {
         Ok(number)
     }
 
-    fn respond(&mut self, response: types::Response) -> wasmtime::Result<()> {
+    fn respond(&mut self, mut response: types::Response) -> wasmtime::Result<()> {
         self.host_calls += 1;
+        if let types::Body::Stream(number) = &mut response.body {
+            *number = self.recorded_number(*number);
+        }
+        if self.asked("bodies.respond", &(&response,))? {
+            self.answer = Answer::Begun { body: 0, head_bytes: 0, responding: None };
+            return Ok(());
+        }
         let invalid =
             |what: &str| abort(Fault::new(FaultCode::InvalidResult, format!("the response is not valid: {what}")));
         if self.has_responded() {

@@ -1,0 +1,220 @@
+//! What stands beside the guest's calls: nothing, a writer that takes them down, or what was taken down earlier, which they are compared with and
+//! answered from. Each import asks here first.
+
+use std::sync::Arc;
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use super::bindings::belljar::applet::completions::{Completion, Outcome};
+use super::bindings::belljar::applet::types;
+use super::imports::State;
+use super::player::Player;
+use crate::capability::secrets::in_use::{InUse, REDACTED_BYTES_MIN};
+use crate::floor::fault::Fault;
+use crate::floor::usage::Usage;
+use crate::invocation::{HttpReply, Response};
+use crate::recording::events::{EventWriter, Tag, write};
+use crate::recording::{End, Ending, RecordedResult, Recording, RecordingHeader, instead_of, redacted};
+
+/// See above.
+pub(super) enum Tape {
+    Off,
+    Recording(Box<EventWriter>),
+    Replaying(Box<Player>),
+}
+
+/// Where an invocation is: an end that comes from outside is replayed there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// The guest runs, or is about to.
+    Slice,
+    Waiting,
+    /// It has done its last step.
+    Done,
+}
+
+/// What the guest is entered with, as it is written.
+#[derive(Serialize)]
+struct Entered<'a> {
+    fuel: u64,
+    base_us: u64,
+    refill: bool,
+    completions: &'a [Completion],
+}
+
+/// What the guest is entered with, as it is read.
+#[derive(Debug, Deserialize)]
+pub(super) struct Slice {
+    /// Burnt so far.
+    pub(super) fuel: u64,
+    /// What its clock is set to, Unix time in microseconds.
+    pub(super) base_us: u64,
+    /// Whether the fuel for `waitUntil` was filled in.
+    pub(super) refill: bool,
+    pub(super) completions: Vec<Completion>,
+}
+
+impl State {
+    /// The guest calls `function`. Live, it is taken down if anything is, and the answer is `false`. In a replay it is compared with what was
+    /// taken down, and answers come from there; an error ends the replay.
+    pub(super) fn asked(&mut self, function: &'static str, arguments: &impl Serialize) -> wasmtime::Result<bool> {
+        match &mut self.tape {
+            Tape::Off => Ok(false),
+            Tape::Recording(writer) => {
+                writer.call(function, arguments);
+                Ok(false)
+            }
+            Tape::Replaying(player) => player.call(function, arguments).map(|()| true),
+        }
+    }
+
+    /// As [`asked`](Self::asked), of a function that begins an operation: in a replay answers its number.
+    pub(super) fn replayed(&mut self, function: &'static str, arguments: &impl Serialize) -> wasmtime::Result<Option<u32>> {
+        if !self.asked(function, arguments)? {
+            return Ok(None);
+        }
+        self.host_calls += 1;
+        let number = self.next_number()?;
+        if let Tape::Replaying(player) = &mut self.tape {
+            player.numbered(number);
+        }
+        Ok(Some(number))
+    }
+
+    /// As [`asked`](Self::asked), of a function that answers at once: in a replay answers what was answered.
+    pub(super) fn replayed_answer<T: DeserializeOwned>(&mut self, function: &'static str, arguments: &impl Serialize) -> wasmtime::Result<Option<T>> {
+        if !self.asked(function, arguments)? {
+            return Ok(None);
+        }
+        match &mut self.tape {
+            Tape::Replaying(player) => player.answer(),
+            _ => Ok(None),
+        }
+    }
+
+    /// In a replay: the guest no longer wants this operation.
+    pub(super) fn cancelled(&mut self, operation: u32) {
+        if let Tape::Replaying(player) = &mut self.tape {
+            player.cancelled(operation);
+        }
+    }
+
+    /// Takes down the answer to a function that answers at once.
+    pub(super) fn answered(&mut self, answer: &impl Serialize) {
+        if let Tape::Recording(writer) = &mut self.tape {
+            writer.other(Tag::Answer, answer);
+        }
+    }
+
+    /// The guest has been told the time.
+    pub(super) fn told_time(&mut self, now_us: u64) {
+        match &mut self.tape {
+            Tape::Off => {}
+            Tape::Recording(writer) => writer.clock(now_us),
+            Tape::Replaying(player) => player.clock(now_us),
+        }
+    }
+
+    /// The number that a stream had when it was recorded.
+    pub(super) fn recorded_number(&self, number: u32) -> u32 {
+        match &self.tape {
+            Tape::Replaying(player) => player.recorded_number(number),
+            _ => number,
+        }
+    }
+
+    /// The guest is about to be entered, with so much fuel burnt.
+    pub(super) fn entering(&mut self, fuel: u64, refill: bool, completions: &[Completion]) {
+        let base_us = self.slice_us;
+        if let Tape::Recording(writer) = &mut self.tape {
+            let hidden = without_short_secrets(completions);
+            writer.other(Tag::Slice, &Entered { fuel, base_us, refill, completions: hidden.as_deref().unwrap_or(completions) });
+        }
+    }
+}
+
+/// Secrets that are too short to be looked for are replaced where they come in; nothing when there are none.
+fn without_short_secrets(completions: &[Completion]) -> Option<Vec<Completion>> {
+    let short = |completion: &Completion| matches!(&completion.outcome, Outcome::Secrets(Ok(Some(text))) if text.len() < REDACTED_BYTES_MIN);
+    if !completions.iter().any(short) {
+        return None;
+    }
+    let mut hidden = completions.to_vec();
+    for completion in hidden.iter_mut().filter(|completion| short(completion)) {
+        if let Outcome::Secrets(Ok(Some(text))) = &mut completion.outcome {
+            *text = instead_of(text, "");
+        }
+    }
+    Some(hidden)
+}
+
+/// What was taken down of one invocation.
+pub(crate) struct Taped {
+    invocation: types::Invocation,
+    writer: Box<EventWriter>,
+    ending: Ending,
+    /// As it was before secrets were taken out: what stands in for them in a recording has their length.
+    fault: Option<Fault>,
+    secrets: Option<Arc<InUse>>,
+    is_time_virtual: bool,
+}
+
+impl Taped {
+    /// Takes it out of the store; nothing when nothing was recorded.
+    pub(super) fn of(state: &mut State, invocation: types::Invocation, ending: Ending, result: &Result<Response, Fault>) -> Option<Self> {
+        let Tape::Recording(writer) = std::mem::replace(&mut state.tape, Tape::Off) else { return None };
+        let secrets = state.capabilities.secrets.as_ref().map(|secrets| secrets.in_use().clone());
+        let is_time_virtual = state.source.virtual_time().is_some();
+        Some(Self { invocation, writer, ending, fault: result.as_ref().err().cloned(), secrets, is_time_virtual })
+    }
+
+    /// About how many bytes it takes.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.writer.bytes()
+    }
+
+    /// The recording, without secrets. `header` says who was called; what is known here is filled in.
+    pub(crate) fn finish(self, mut header: RecordingHeader, answered: Option<Response>, usage: Usage) -> Option<Recording> {
+        let Self { invocation, writer, ending, fault, secrets, is_time_virtual } = self;
+        let result = match (answered, &fault) {
+            (Some(response), _) => recorded_response(response),
+            (None, Some(fault)) => recorded_fault(fault),
+            (None, None) => RecordedResult::Value(None),
+        };
+        header.has_stand_ins = secrets.as_ref().is_some_and(|secrets| !secrets.is_empty());
+        header.invocation.clone_from(&invocation.id);
+        header.tenant.clone_from(&invocation.caller.tenant);
+        header.applet.clone_from(&invocation.caller.applet);
+        header.version.clone_from(&invocation.caller.version);
+        header.begun_us = invocation.deadline_ms.saturating_sub(header.limits.deadline_ms) * 1_000;
+        header.is_time_virtual = is_time_virtual;
+        if let types::Task::Call(call) = &invocation.task {
+            header.handler.clone_from(&call.handler);
+            header.trigger.clone_from(&call.trigger);
+        }
+        let mut started = Vec::new();
+        if !write(&mut started, &invocation) {
+            return None;
+        }
+        let (events, is_cut) = writer.finish();
+        let recording = Recording { header, invocation: started, events, end: End { ending, result, usage, is_cut }, package: None };
+        let stand_ins = secrets.map(|secrets| secrets.stand_ins()).unwrap_or_default();
+        redacted(recording, &stand_ins)
+    }
+}
+
+/// A response, as it is kept.
+pub(super) fn recorded_response(response: Response) -> RecordedResult {
+    match response {
+        Response::Value(json) => RecordedResult::Value(json),
+        Response::Http(HttpReply { status, headers, body }) => RecordedResult::Http { status, headers, body: body.into() },
+        Response::Streamed(reply) => RecordedResult::Streamed { status: reply.status, body_bytes: reply.body_bytes, is_complete: reply.is_complete },
+    }
+}
+
+/// A fault, as it is kept.
+pub(super) fn recorded_fault(fault: &Fault) -> RecordedResult {
+    let json = serde_json::to_string(fault).unwrap_or_default();
+    RecordedResult::Fault { code: fault.code.as_str().to_owned(), message: fault.message.clone(), json }
+}
