@@ -26,6 +26,7 @@ mod pages;
 mod pages_rules;
 mod preparation;
 mod processes;
+mod repeat;
 mod secrets;
 mod server;
 mod streaming;

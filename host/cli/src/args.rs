@@ -269,6 +269,19 @@ pub(crate) struct DoctorArgs {
     pub(crate) json: bool,
 }
 
+/// A run that repeats.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct RepeatArgs {
+    /// Run deterministically, with randomness of this seed: the same output and the same fuel each time, on any machine
+    ///
+    /// Time begins at --now, and passes with fuel and with timers, which are not waited for. Operations are done one after the other.
+    #[arg(long, value_name = "N")]
+    pub(crate) seed: Option<u64>,
+    /// When time begins with --seed: RFC 3339 in UTC, by default 2026-01-01T00:00:00Z
+    #[arg(long, value_name = "TIME", requires = "seed")]
+    pub(crate) now: Option<String>,
+}
+
 /// Limits of one invocation.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Limits")]
@@ -334,9 +347,9 @@ pub(crate) struct RunArgs {
     /// Say on standard error what was used
     #[arg(short, long)]
     pub(crate) verbose: bool,
-    /// Seed of all randomness; time then stands still at 2026-01-01T00:00:00Z
-    #[arg(long, value_name = "N")]
-    pub(crate) seed: Option<u64>,
+    /// How it is made repeatable
+    #[command(flatten)]
+    pub(crate) repeat: RepeatArgs,
     /// The most the applet gets; its manifest can ask for less, never for more
     #[command(flatten)]
     pub(crate) limits: LimitArgs,
@@ -396,9 +409,9 @@ pub(crate) struct EvalArgs {
     /// Say on standard error what was used
     #[arg(short, long)]
     pub(crate) verbose: bool,
-    /// Seed of all randomness; time then stands still at 2026-01-01T00:00:00Z
-    #[arg(long, value_name = "N")]
-    pub(crate) seed: Option<u64>,
+    /// How it is made repeatable
+    #[command(flatten)]
+    pub(crate) repeat: RepeatArgs,
     /// Limits of the program.
     #[command(flatten)]
     pub(crate) limits: LimitArgs,

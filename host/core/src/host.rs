@@ -21,7 +21,7 @@ use crate::engine::cache::{Cache, CacheError};
 use crate::engine::invoke::{Run, Task};
 use crate::engine::prepare::{Prepared, Source as PrepareSource};
 use crate::engine::sandbox::{PoolSize, Sandbox, SandboxError, pagemap_scan_available};
-use crate::floor::clock::{Source, System};
+use crate::floor::clock::{Seeded, Source, System, Virtual};
 use crate::floor::deadline::Deadline;
 use crate::floor::fault::{Fault, FaultCode};
 use crate::floor::grants::Grants;
@@ -77,6 +77,7 @@ pub struct HostBuilder {
     jobs: Option<Arc<dyn JobSink>>,
     opened: Option<Databases>,
     source: Arc<dyn Source>,
+    deterministic: Option<Deterministic>,
     log: Option<Arc<dyn LogSink>>,
     observer: Option<Arc<dyn Observer>>,
     processes: Option<ProcessConfig>,
@@ -182,6 +183,28 @@ impl HostBuilder {
     #[must_use]
     pub fn source(mut self, source: impl Source) -> Self {
         self.source = Arc::new(source);
+        self.deterministic = None;
+        self
+    }
+
+    /// Runs invocations deterministically: the same applet, engine and input give the same output, log and fuel on any machine. Each
+    /// invocation has virtual time of its own, which begins at `now_us` (Unix microseconds) and is carried on by fuel and by its timers, random
+    /// numbers of its own that follow from `seed`, and its operations one after the other ([`Virtual`]; `docs/determinism.md` has the limits
+    /// of it). It is for one-off calls, simulations and tests: what an applet draws is not secret.
+    ///
+    /// ```no_run
+    /// use belljar::Host;
+    ///
+    /// # fn main() -> Result<(), belljar::HostError> {
+    /// // 2026-01-01T00:00:00Z
+    /// let host = Host::builder().deterministic(1_767_225_600_000_000, 7).build()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn deterministic(mut self, now_us: u64, seed: u64) -> Self {
+        self.source = Arc::new(Seeded::new(now_us, seed));
+        self.deterministic = Some(Deterministic { now_us, seed });
         self
     }
 
@@ -249,6 +272,7 @@ impl HostBuilder {
             http: OnceLock::new(),
             limits: self.limits,
             source: self.source,
+            deterministic: self.deterministic,
             log,
             observer: self.observer,
             processes: processes.transpose()?,
@@ -259,6 +283,13 @@ impl HostBuilder {
         HttpClient::new(&inner.http_config).map(drop)?;
         Ok(Host { inner: Arc::new(inner) })
     }
+}
+
+/// What all that is not an input follows from.
+#[derive(Debug, Clone, Copy)]
+struct Deterministic {
+    now_us: u64,
+    seed: u64,
 }
 
 /// A sink that keeps nothing.
@@ -307,6 +338,7 @@ struct Inner {
     http: OnceLock<HttpClient>,
     limits: Limits,
     source: Arc<dyn Source>,
+    deterministic: Option<Deterministic>,
     log: Arc<dyn LogSink>,
     observer: Option<Arc<dyn Observer>>,
     processes: Option<Processes>,
@@ -392,6 +424,7 @@ impl Host {
             jobs: None,
             opened: None,
             source: Arc::new(System),
+            deterministic: None,
             log: None,
             observer: None,
             processes: None,
@@ -539,7 +572,7 @@ impl Host {
 
     async fn call(&self, release: &Release, mut invocation: Invocation, sink: &mut dyn ResponseSink) -> Outcome {
         let id = invocation.id.take().unwrap_or_else(|| self.new_id());
-        let source = invocation.source.take().unwrap_or_else(|| self.inner.source.clone());
+        let source = invocation.source.take().unwrap_or_else(|| self.source());
         let Some(handler) = release.package().descriptor.handlers.iter().find(|h| h.name == invocation.handler) else {
             let names: Vec<_> = release.package().descriptor.handlers.iter().map(|h| h.name.as_str()).collect();
             let message = format!("applet {} has no handler {:?}; it has: {}", release.applet(), invocation.handler, names.join(", "));
@@ -652,7 +685,7 @@ impl Host {
             job: None,
         };
         let who = Who { tenant: &tenant, applet: &applet, package: None, origin: &origin };
-        let source = self.inner.source.clone();
+        let source = self.source();
         let (mut capabilities, host_bytes) = self.capabilities(who, &grants, &limits, context, &deadline, &source);
         capabilities.modules = modules;
         let task = Task::program(&id, &tenant, &applet, &grants, program);
@@ -672,6 +705,14 @@ impl Host {
         };
         let (result, usage) = self.inner.sandbox.invoke(run).await;
         Outcome { id, result, usage }
+    }
+
+    /// Time and randomness of one invocation.
+    fn source(&self) -> Arc<dyn Source> {
+        match self.inner.deterministic {
+            Some(Deterministic { now_us, seed }) => Arc::new(Virtual::new(now_us, seed).with_fuel_clock()),
+            None => self.inner.source.clone(),
+        }
     }
 
     /// An id for an invocation, for callers who have to name it before it ends.
