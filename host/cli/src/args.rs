@@ -1,5 +1,6 @@
 //! The command line. `-h` shows the first line of each comment here, `--help` all of it.
 
+pub(crate) mod conformance;
 pub(crate) mod operator;
 pub(crate) mod testing;
 pub(crate) mod triggers;
@@ -31,6 +32,8 @@ pub(crate) enum Command {
     Check(CheckArgs),
     /// Run an applet's tests in the sandbox
     Test(testing::TestArgs),
+    /// Run a third-party suite (test262, web-platform-tests, Wycheproof) against the engine, offline
+    Conformance(conformance::ConformanceArgs),
     /// Build an applet's folder into a package file
     Build(BuildArgs),
     /// Run one handler of an applet, once
@@ -114,6 +117,7 @@ impl Command {
         match self {
             Self::New(args) => args.json,
             Self::Check(args) => args.json,
+            Self::Conformance(args) => args.json,
             Self::Build(args) => args.json,
             Self::Run(args) => args.json,
             Self::Inspect(args) => args.json,
@@ -166,6 +170,7 @@ impl Command {
             Self::Backup(args) => Some(&args.server),
             Self::New(_)
             | Self::Check(_)
+            | Self::Conformance(_)
             | Self::Test(_)
             | Self::Build(_)
             | Self::Run(_)
