@@ -5,9 +5,9 @@ use std::path::Path;
 use anyhow::{Context, Result};
 
 use crate::command::{cargo, run};
-use crate::{engine, test, tidy};
+use crate::{engine, semver, test, tidy};
 
-/// Formatting, tidy, lints, tests.
+/// Formatting, tidy, lints, the public API, tests.
 pub(crate) fn run_all(repository: &Path) -> Result<()> {
     run(cargo(repository).args(["fmt", "--all", "--check"]))
         .context("some files are not formatted: run `cargo fmt --all`")?;
@@ -16,5 +16,6 @@ pub(crate) fn run_all(repository: &Path) -> Result<()> {
     engine::build(repository)?;
     run(cargo(repository).args(["clippy", "-j2", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"]))
         .context("clippy has something to say")?;
+    semver::run_checks(repository)?;
     test::run(repository, test::Extent::All)
 }
