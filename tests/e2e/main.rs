@@ -6,6 +6,7 @@
 mod author;
 mod clock;
 mod collection;
+mod conformance;
 mod crypto;
 mod custom;
 mod delivery;
@@ -30,6 +31,7 @@ mod preparation;
 mod processes;
 mod recording;
 mod replay_command;
+mod repeat;
 mod secrets;
 mod server;
 mod streaming;

@@ -5,9 +5,9 @@ use std::path::Path;
 use anyhow::{Context, Result};
 
 use crate::command::{cargo, run};
-use crate::{engine, portability, test, tidy};
+use crate::{engine, portability, semver, test, tidy};
 
-/// Formatting, tidy, lints, other systems, tests.
+/// Formatting, tidy, lints, other systems, the public API, tests.
 pub(crate) fn run_all(repository: &Path) -> Result<()> {
     run(cargo(repository).args(["fmt", "--all", "--check"]))
         .context("some files are not formatted: run `cargo fmt --all`")?;
@@ -17,5 +17,6 @@ pub(crate) fn run_all(repository: &Path) -> Result<()> {
     run(cargo(repository).args(["clippy", "-j2", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"]))
         .context("clippy has something to say")?;
     portability::check(repository)?;
+    semver::run_checks(repository)?;
     test::run(repository, test::Extent::All)
 }

@@ -1,5 +1,6 @@
 //! The command line. `-h` shows the first line of each comment here, `--help` all of it.
 
+pub(crate) mod conformance;
 pub(crate) mod operator;
 pub(crate) mod replay;
 pub(crate) mod testing;
@@ -32,6 +33,8 @@ pub(crate) enum Command {
     Check(CheckArgs),
     /// Run an applet's tests in the sandbox
     Test(testing::TestArgs),
+    /// Run a third-party suite (test262, web-platform-tests, Wycheproof) against the engine, offline
+    Conformance(conformance::ConformanceArgs),
     /// Build an applet's folder into a package file
     Build(BuildArgs),
     /// Run one handler of an applet, once
@@ -120,6 +123,7 @@ impl Command {
         match self {
             Self::New(args) => args.json,
             Self::Check(args) => args.json,
+            Self::Conformance(args) => args.json,
             Self::Build(args) => args.json,
             Self::Run(args) => args.json,
             Self::Replay(args) => args.json,
@@ -174,6 +178,7 @@ impl Command {
             Self::Backup(args) => Some(&args.server),
             Self::New(_)
             | Self::Check(_)
+            | Self::Conformance(_)
             | Self::Test(_)
             | Self::Build(_)
             | Self::Run(_)
@@ -278,6 +283,19 @@ pub(crate) struct DoctorArgs {
     pub(crate) json: bool,
 }
 
+/// A run that repeats.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct RepeatArgs {
+    /// Run deterministically, with randomness of this seed: the same output and the same fuel each time, on any machine
+    ///
+    /// Time begins at --now, and passes with fuel and with timers, which are not waited for. Operations are done one after the other.
+    #[arg(long, value_name = "N")]
+    pub(crate) seed: Option<u64>,
+    /// When time begins with --seed: RFC 3339 in UTC, by default 2026-01-01T00:00:00Z
+    #[arg(long, value_name = "TIME", requires = "seed")]
+    pub(crate) now: Option<String>,
+}
+
 /// Limits of one invocation.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Limits")]
@@ -346,9 +364,9 @@ pub(crate) struct RunArgs {
     /// Say on standard error what was used
     #[arg(short, long)]
     pub(crate) verbose: bool,
-    /// Seed of all randomness; time then stands still at 2026-01-01T00:00:00Z
-    #[arg(long, value_name = "N")]
-    pub(crate) seed: Option<u64>,
+    /// How it is made repeatable
+    #[command(flatten)]
+    pub(crate) repeat: RepeatArgs,
     /// The most the applet gets; its manifest can ask for less, never for more
     #[command(flatten)]
     pub(crate) limits: LimitArgs,
@@ -411,9 +429,9 @@ pub(crate) struct EvalArgs {
     /// Say on standard error what was used
     #[arg(short, long)]
     pub(crate) verbose: bool,
-    /// Seed of all randomness; time then stands still at 2026-01-01T00:00:00Z
-    #[arg(long, value_name = "N")]
-    pub(crate) seed: Option<u64>,
+    /// How it is made repeatable
+    #[command(flatten)]
+    pub(crate) repeat: RepeatArgs,
     /// Limits of the program.
     #[command(flatten)]
     pub(crate) limits: LimitArgs,

@@ -85,7 +85,7 @@ fn findings() -> Vec<Finding> {
         |path: &str| fs::read_to_string(path).map_or_else(|_| "unknown".to_owned(), |text| text.trim().to_owned());
     findings.push(platform());
     findings.push(good("kernel", read("/proc/sys/kernel/osrelease").into(), ""));
-    match local::builder(Limits::default(), &[], None).build() {
+    match local::builder(Limits::default(), &[]).build() {
         Ok(host) => findings.extend(of_host(&host)),
         Err(error) => findings.push(Finding {
             name: "engine",

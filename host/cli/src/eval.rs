@@ -37,7 +37,7 @@ pub(crate) fn run(args: &EvalArgs) -> Result<i32, Failure> {
     program.locales = locales(args)?;
     let limits = limits(args);
 
-    let mut builder = local::builder(limits.clone(), &args.test_host, args.seed);
+    let mut builder = local::repeating(local::builder(limits.clone(), &args.test_host), &args.repeat)?;
     if let (true, Some(dir)) = (grants.db || grants.kv, &args.data_dir) {
         builder = builder.data_dir(dir);
     }

@@ -7,15 +7,15 @@ use anyhow::Context as _;
 /// Where machine code and images are cached; `None` when there is no home.
 pub(crate) use belljar::user_cache_dir as cache_dir;
 use belljar::process_engine::{Jail, Require};
-use belljar::{Host, HostBuilder, HttpConfig, Limits, ProcessConfig, Seeded, TenantId};
+use belljar::{Host, HostBuilder, HttpConfig, Limits, ProcessConfig, TenantId};
 
-use crate::args::LimitArgs;
+use crate::args::{LimitArgs, RepeatArgs};
 use crate::failure::Failure;
-use crate::terminal;
+use crate::{table, terminal};
 
 /// A command runs one instance; few slots cost little to reserve.
 const INSTANCES_MAX: u32 = 2;
-/// 2026-01-01T00:00:00Z, where time stands with `--seed`.
+/// 2026-01-01T00:00:00Z, where time begins with `--seed`.
 const SEEDED_NOW_US: u64 = 1_767_225_600_000_000;
 
 /// How applets with the engines `bun`, `node` and `deno` run here: runtimes of `cargo xtask setup --runtimes`, then those of `PATH`.
@@ -47,7 +47,7 @@ pub(crate) fn runtime_packages() -> Vec<PathBuf> {
 }
 
 /// A host that is to be completed. Long work is told on stderr.
-pub(crate) fn builder(limits: Limits, test_hosts: &[String], seed: Option<u64>) -> HostBuilder {
+pub(crate) fn builder(limits: Limits, test_hosts: &[String]) -> HostBuilder {
     let mut builder = Host::builder()
         .limits(limits)
         .instances_max(INSTANCES_MAX)
@@ -59,10 +59,21 @@ pub(crate) fn builder(limits: Limits, test_hosts: &[String], seed: Option<u64>) 
         }
         builder = builder.cache_dir(dir);
     }
-    match seed {
-        Some(seed) => builder.source(Seeded::new(SEEDED_NOW_US, seed)),
-        None => builder,
-    }
+    builder
+}
+
+/// A host whose runs repeat, if that is asked for.
+///
+/// # Errors
+/// When the time is none.
+pub(crate) fn repeating(builder: HostBuilder, args: &RepeatArgs) -> Result<HostBuilder, Failure> {
+    let Some(seed) = args.seed else { return Ok(builder) };
+    let now_us = match args.now.as_deref() {
+        Some(text) => table::instant(text)
+            .ok_or_else(|| Failure::usage(format!("--now {text:?} is no time")).hint("such as 2026-01-31T12:00:00Z, or 2026-01-31"))?,
+        None => SEEDED_NOW_US,
+    };
+    Ok(builder.deterministic(now_us, seed))
 }
 
 /// `limits` with what the command line says.

@@ -6,6 +6,7 @@ mod args;
 mod build;
 mod call;
 mod check;
+mod conformance;
 mod console;
 mod deploy;
 mod dev;
@@ -68,6 +69,7 @@ fn main() -> ExitCode {
         Command::New(args) => new::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Test(args) => testing::run(&args),
+        Command::Conformance(args) => conformance::run(&args),
         Command::Build(args) => build::run(&args),
         Command::Run(args) => run::run(&args),
         Command::Replay(args) => replay::run(&args),

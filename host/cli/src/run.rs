@@ -37,7 +37,7 @@ pub(crate) fn run(args: &RunArgs) -> Result<i32, Failure> {
     invocation.config = settings::config(args.config.as_deref())?;
     invocation.params = routes::params(handler, &invocation.payload);
 
-    let mut builder = local::builder(limits, &args.test_host, args.seed);
+    let mut builder = local::repeating(local::builder(limits, &args.test_host), &args.repeat)?;
     if release.grants().db || release.grants().kv {
         builder = builder.data_dir(&args.data_dir);
     }

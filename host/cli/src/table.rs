@@ -139,8 +139,8 @@ pub(crate) fn moment(text: &str, now_us: u64, ahead: bool) -> Result<u64, Failur
     if ahead { now_us.checked_add(span).ok_or_else(wrong) } else { Ok(now_us.saturating_sub(span)) }
 }
 
-/// `2026-01-31T12:00:00Z`, or the day alone.
-fn instant(text: &str) -> Option<u64> {
+/// `2026-01-31T12:00:00Z`, or the day alone, in Unix microseconds.
+pub(crate) fn instant(text: &str) -> Option<u64> {
     let (date, of_day) = match text.split_once('T') {
         Some((date, rest)) => {
             let mut parts = rest.strip_suffix('Z')?.split(':');

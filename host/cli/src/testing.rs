@@ -65,7 +65,7 @@ impl Run<'_> {
     fn bench(&self) -> Result<Bench, Failure> {
         // One more: the list is an invocation as well.
         let instances_max = u32::try_from(self.jobs_max + 1).unwrap_or(u32::MAX);
-        let builder = local::builder(belljar::Limits::default(), &[], None).instances_max(instances_max);
+        let builder = local::builder(belljar::Limits::default(), &[]).instances_max(instances_max);
         Ok(Bench::new(builder)?)
     }
 

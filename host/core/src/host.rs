@@ -14,6 +14,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use belljar_package::Engine as EngineKind;
 
 pub use self::blocking::{BlockingError, BlockingHost};
+use self::builder::Deterministic;
 pub use self::builder::{HostBuilder, HostError, user_cache_dir};
 pub use self::program::Evaluation;
 pub use self::script::{EvaluateError, SCRIPT_BYTES_MAX, Script, ScriptOptions};
@@ -29,7 +30,7 @@ use crate::capability::secrets::SecretSource;
 use crate::catalog::{Catalog, CatalogError, Release};
 use crate::engine::prepare::{Prepared, Source as PrepareSource};
 use crate::engine::sandbox::{Sandbox, pagemap_scan_available};
-use crate::floor::clock::Source;
+use crate::floor::clock::{Source, Virtual};
 use crate::floor::fault::{Fault, FaultCode};
 use crate::floor::grants::Grants;
 use crate::floor::ids::{AppletId, Digest, InvocationId, TenantId};
@@ -79,6 +80,7 @@ struct Inner {
     http: OnceLock<HttpClient>,
     limits: Limits,
     source: Arc<dyn Source>,
+    deterministic: Option<Deterministic>,
     log: Arc<dyn LogSink>,
     observer: Option<Arc<dyn Observer>>,
     processes: Option<Processes>,
@@ -321,6 +323,14 @@ impl Host {
         let looked_up = tokio::task::spawn_blocking(move || catalog.release(&tenant, &applet)).await;
         let release = looked_up.map_err(|_| CatalogError::Io(std::io::Error::other("the catalog failed")))??;
         Ok(self.invoke(&release, invocation).await)
+    }
+
+    /// Time and randomness of one invocation.
+    fn source(&self) -> Arc<dyn Source> {
+        match self.inner.deterministic {
+            Some(Deterministic { now_us, seed }) => Arc::new(Virtual::new(now_us, seed).with_fuel_clock()),
+            None => self.inner.source.clone(),
+        }
     }
 
     /// An id for an invocation, for callers who have to name it before it ends.

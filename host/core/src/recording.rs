@@ -50,7 +50,7 @@ pub struct RecordingHeader {
     pub trigger: String,
     /// When it began, Unix time in microseconds.
     pub begun_us: u64,
-    /// Whether time passed only where it was waited for ([`Virtual`](crate::Virtual)).
+    /// Whether time passed only where it was waited for ([`Virtual`](crate::Virtual) without a fuel clock).
     pub is_time_virtual: bool,
     /// Whether secrets were replaced by stand-ins of the same length. What an applet computes from the bytes of one differs in a replay.
     pub has_stand_ins: bool,

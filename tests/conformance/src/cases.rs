@@ -1,63 +1,18 @@
-//! Lists of this repository: what is not run, and what is known to fail, each with its reason.
+//! Lists of this repository: what is known to fail, each with its reason.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, anyhow, bail, ensure};
+use belljar_conformance::Listed;
 use serde::Deserialize;
 
-/// A list of names with reasons: `NAME REASON` a line, `#` begins a comment.
-#[derive(Debug, Default)]
-pub(crate) struct Listed(BTreeMap<String, String>);
-
-impl Listed {
-    /// Reads a list.
-    ///
-    /// # Errors
-    /// When it cannot be read, a name is listed twice, or has no reason.
-    pub(crate) fn read(path: &Path) -> Result<Self> {
-        let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-        Self::parse(&text).with_context(|| path.display().to_string())
-    }
-
-    fn parse(text: &str) -> Result<Self> {
-        let mut names = BTreeMap::new();
-        for (line, number) in text.lines().zip(1..) {
-            let line = line.trim();
-            if line.is_empty() || line.starts_with('#') {
-                continue;
-            }
-            let Some((name, reason)) = line.split_once(char::is_whitespace) else {
-                bail!("line {number}: {line} has no reason");
-            };
-            let known = names.insert(name.to_owned(), reason.trim().to_owned());
-            ensure!(known.is_none(), "line {number}: {name} is listed twice");
-        }
-        Ok(Self(names))
-    }
-
-    /// The reason, if the name is listed.
-    pub(crate) fn reason(&self, name: &str) -> Option<&str> {
-        self.0.get(name).map(String::as_str)
-    }
-
-    /// The reason of the first entry that the name matches: an entry with `*` matches whatever is in its place.
-    pub(crate) fn matching(&self, name: &str) -> Option<&str> {
-        self.0.iter().find(|(pattern, _)| matches(pattern, name)).map(|(_, reason)| reason.as_str())
-    }
-
-    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
-        self.0.keys().map(String::as_str)
-    }
-}
-
-fn matches(pattern: &str, name: &str) -> bool {
-    match pattern.split_once('*') {
-        None => pattern == name,
-        Some((before, after)) => name
-            .strip_prefix(before)
-            .is_some_and(|rest| (0..=rest.len()).any(|at| rest.is_char_boundary(at) && matches(after, &rest[at..]))),
-    }
+/// Reads a list of names with reasons.
+///
+/// # Errors
+/// When it cannot be read, a name is listed twice, or has no reason.
+pub(crate) fn listed(path: &Path) -> Result<Listed> {
+    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    Listed::parse(&text).map_err(|problem| anyhow!("{}: {problem}", path.display()))
 }
 
 /// `wpt-expected.json`: subtests that are known to fail.
@@ -110,30 +65,6 @@ impl ExpectedSubtests {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_list_has_names_with_reasons() {
-        let list = Listed::parse("# why\n\na/b.js   it is so\nc/*.js another\n").expect("it is sound");
-        assert_eq!((list.reason("a/b.js"), list.reason("c")), (Some("it is so"), None));
-        assert_eq!((list.matching("c/d/e.js"), list.matching("c/d/e.ts")), (Some("another"), None));
-        assert!(Listed::parse("a").is_err());
-        assert!(Listed::parse("a 1\na 2").is_err());
-    }
-
-    #[test]
-    fn patterns_match_whole_names() {
-        for (pattern, name, expected) in [
-            ("a", "a", true),
-            ("a", "ab", false),
-            ("a*", "ab", true),
-            ("*b*", "abc", true),
-            ("*.sub.any.js", "x/y.sub.any.js", true),
-            ("*b", "abc", false),
-            ("a*a", "a", false),
-        ] {
-            assert_eq!(matches(pattern, name), expected, "{pattern} {name}");
-        }
-    }
 
     #[test]
     fn expected_subtests_are_found_by_name_before_star() {

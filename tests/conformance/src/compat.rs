@@ -7,8 +7,7 @@ use std::fmt::Write as _;
 use anyhow::Result;
 
 use crate::options::Options;
-use crate::sandbox::Sandbox;
-use crate::{native, npm, results, test262, wintertc, wpt};
+use crate::{native, npm, results, sandbox, test262, wintertc, wpt};
 
 /// Rows of one table of failures; the rest is counted.
 const ROWS_MAX: usize = 400;
@@ -18,7 +17,7 @@ const ROWS_MAX: usize = 400;
 /// # Errors
 /// When it cannot be written.
 pub(crate) fn write(options: &Options) -> Result<()> {
-    let engine = Sandbox::new()?.host.engine_digest().to_hex();
+    let engine = sandbox::new()?.host().engine_digest().to_hex();
     let path = options.repository.join("docs/compat.md");
     results::write(&path, document(&engine).as_bytes())?;
     eprintln!("conformance: wrote {}", path.display());
@@ -186,7 +185,7 @@ fn of_test262(report: &test262::Report) -> String {
     };
     let _ = write!(
         text,
-        "\nSkipped, by feature (reasons in `tests/conformance/test262-skip.txt`): {}.\n",
+        "\nSkipped, by feature (reasons in `host/conformance/src/test262/skip.txt`): {}.\n",
         counts(&report.skipped)
     );
     let _ = write!(
@@ -219,7 +218,7 @@ fn of_wpt(report: &wpt::Report) -> String {
     row("**all** but WebCryptoAPI", &total);
     let _ = write!(
         text,
-        "\nCrashes: {}. Not run, by reason (`tests/conformance/wpt-skip.txt`; files):\n\n",
+        "\nCrashes: {}. Not run, by reason (`host/conformance/src/wpt/skip.txt`; files):\n\n",
         report.crashed.len()
     );
     for (reason, n) in &report.skipped {

@@ -1,13 +1,15 @@
-//! Runs conformance suites in the sandbox, through the public API of the library `belljar`, and writes `docs/compat.md`.
+//! Compares suites in the sandbox with other engines, and writes `docs/compat.md`. What a suite is, and how the sandbox runs it, is in the
+//! crate `belljar-conformance`, as the command `belljar conformance` has it; here are native QuickJS and Node, and what is no checkout: the
+//! WinterTC probe and npm packages.
 //!
 //! ```text
-//! belljar-conformance SUITE... [--test262 DIR] [--wpt DIR] [--sample N] [--only TEXT] [--list FILE]
+//! belljar-compat SUITE... [--test262 DIR] [--wpt DIR] [--sample N] [--only TEXT] [--list FILE]
 //! ```
 //!
 //! `SUITE` is `test262`, `wpt`, `wintertc`, `npm`, `own` (a few dozen tests of this repository, for CI) or `all` (all but `own`).
 //! What a suite found is kept in the cache folder; `docs/compat.md` is written from all that is there. With `--sample` or `--only`
 //! nothing is kept or written. The exit code is 1 when something failed that is not listed as an expected failure, or when
-//! something passed that is. `belljar-conformance native` is the child process that runs programs in native QuickJS.
+//! something passed that is. `belljar-compat native` is the child process that runs programs in native QuickJS.
 
 mod cases;
 mod compat;
@@ -15,12 +17,11 @@ mod native;
 mod node;
 mod npm;
 mod options;
-mod program;
+mod progress;
 mod results;
 mod sandbox;
 mod test262;
 mod wintertc;
-mod workers;
 mod wpt;
 
 use std::process::ExitCode;

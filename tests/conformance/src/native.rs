@@ -9,14 +9,13 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
+use belljar_conformance::{End, Program, Ran};
 use rquickjs::context::EvalOptions;
 use rquickjs::function::Rest;
 use rquickjs::loader::{ImportAttributes, Loader, Resolver};
 use rquickjs::module::Declared;
 use rquickjs::promise::PromiseState;
 use rquickjs::{CatchResultExt, CaughtError, Context, Ctx, Error, Exception, Function, Module, Object, Runtime, Value};
-
-use crate::program::{End, Program, Ran};
 
 /// As the sandbox has it, and more stack than it: native frames are larger.
 const MEMORY_BYTES_MAX: usize = 384 << 20;

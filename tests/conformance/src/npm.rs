@@ -73,11 +73,11 @@ pub(crate) fn run(options: &Options) -> Result<Verdict> {
         .context("expected-failures.json has reasons by name")?;
     let names: Vec<_> = scripts(&sources)?.into_iter().filter(|name| options.takes(name)).collect();
     let names = options.cut(names, String::clone);
-    let sandbox = Sandbox::new()?;
+    let sandbox = sandbox::new()?;
     let runtime = sandbox::runtime()?;
     let versions = versions(&sources)?;
     let mut report =
-        Report { engine: sandbox.host.engine_digest().to_hex(), node: node.version.clone(), packages: Vec::new() };
+        Report { engine: sandbox.host().engine_digest().to_hex(), node: node.version.clone(), packages: Vec::new() };
     for name in &names {
         let place = Place::new(&sources, &folder, name)?;
         let due = place.in_node(&node)?;
@@ -217,7 +217,7 @@ impl Place {
         };
         let release =
             Release::admit_all(TenantId::new("conformance")?, &built.package.encode()?, &sandbox::limits(120_000))?;
-        let call = sandbox.host.invoke(&release, Invocation::new("default", Payload::Json("null".into())));
+        let call = sandbox.host().invoke(&release, Invocation::new("default", Payload::Json("null".into())));
         let outcome = runtime.block_on(call);
         sandbox.printed(&outcome);
         match outcome.result {

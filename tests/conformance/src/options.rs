@@ -3,8 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
+use belljar_conformance::{Checkout, Suite as Third};
 
-const USAGE: &str = "usage: belljar-conformance SUITE... [--test262 DIR] [--wpt DIR] [--sample N] [--only TEXT], with SUITE one of \
+const USAGE: &str = "usage: belljar-compat SUITE... [--test262 DIR] [--wpt DIR] [--sample N] [--only TEXT], with SUITE one of \
                      test262, wpt, wintertc, npm, own, all";
 
 /// What can be run.
@@ -74,26 +75,29 @@ impl Options {
     }
 
     /// The checkout of test262, if there is one.
-    pub(crate) fn test262(&self) -> Option<PathBuf> {
-        self.checkout(self.test262.as_ref(), "test262", "INTERPRETING.md", "https://github.com/tc39/test262")
+    pub(crate) fn test262(&self) -> Option<Checkout> {
+        self.checkout(self.test262.as_ref(), "test262", Third::Test262)
     }
 
     /// The checkout of web-platform-tests, if there is one.
-    pub(crate) fn wpt(&self) -> Option<PathBuf> {
-        self.checkout(self.wpt.as_ref(), "wpt", "resources/testharness.js", "https://github.com/web-platform-tests/wpt")
+    pub(crate) fn wpt(&self) -> Option<Checkout> {
+        self.checkout(self.wpt.as_ref(), "wpt", Third::Wpt)
     }
 
-    fn checkout(&self, given: Option<&PathBuf>, name: &str, inside: &str, from: &str) -> Option<PathBuf> {
+    fn checkout(&self, given: Option<&PathBuf>, name: &str, suite: Third) -> Option<Checkout> {
         let beside = || self.repository.parent().map(|parent| parent.join(name)).unwrap_or_default();
         let folder = given.cloned().unwrap_or_else(beside);
-        if folder.join(inside).is_file() {
-            return Some(folder);
+        match Checkout::open(suite, &folder) {
+            Ok(checkout) => Some(checkout),
+            Err(error) => {
+                eprintln!(
+                    "conformance: skipped: {name} is not in {}: {error}; {}, or name a checkout with --{name} DIR",
+                    folder.display(),
+                    error.hint().unwrap_or_default()
+                );
+                None
+            }
         }
-        eprintln!(
-            "conformance: skipped: {name} is not in {}; get it with `git clone --depth 1 {from}` there, or name a checkout with --{name} DIR",
-            folder.display()
-        );
-        None
     }
 
     /// Whether a test is asked for by its name.

@@ -1,6 +1,5 @@
 //! What is kept of a run in the cache folder: for `docs/compat.md`, and for whoever looks into a failure.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -69,22 +68,4 @@ pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     std::io::Write::write_all(&mut file, bytes)?;
     file.persist(path).with_context(|| format!("cannot write {}", path.display()))?;
     Ok(())
-}
-
-/// Names files by content: what a checkout without a version is told apart by. First 16 hexadecimal digits.
-#[derive(Default)]
-pub(crate) struct Corpus(BTreeMap<String, [u8; 32]>);
-
-impl Corpus {
-    pub(crate) fn add(&mut self, name: &str, text: &str) {
-        self.0.insert(name.to_owned(), *blake3::hash(text.as_bytes()).as_bytes());
-    }
-
-    pub(crate) fn name(&self) -> String {
-        let mut hasher = blake3::Hasher::new();
-        for (name, hash) in &self.0 {
-            hasher.update(name.as_bytes()).update(&[0]).update(hash);
-        }
-        hasher.finalize().to_hex()[..16].to_owned()
-    }
 }

@@ -1,36 +1,24 @@
-//! test262, the conformance suite of ECMAScript: each test in the modes it asks for, in native QuickJS and in the sandbox. What counts is
-//! what native passes; of that, the sandbox must pass all but what `test262-expected.txt` lists.
-
-mod front_matter;
-mod judge;
+//! test262 in native QuickJS and in the sandbox, each test in the modes it asks for. What counts is what native passes; of that, the sandbox
+//! must pass all but what `test262-expected.txt` lists.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Result, anyhow, ensure};
+use belljar_conformance::test262::{self, DEADLINE_MS, Harness, Mode, State, Test, Tests, in_mode, judge};
+use belljar_conformance::{Checkout, Listed, Program, Ran, Suite as Third, cores, each};
 use serde::{Deserialize, Serialize};
 use tokio::runtime::Runtime;
 
-use self::front_matter::{FrontMatter, Mode};
-use self::judge::{State, judge};
-use crate::cases::Listed;
+use crate::cases::listed;
 use crate::native::{self, Native};
 use crate::options::Options;
-use crate::program::{self, Program};
-use crate::results::{self, Corpus, Verdict};
+use crate::progress;
+use crate::results::{self, Verdict};
 use crate::sandbox::{self, Sandbox};
-use crate::workers;
 
-const HOST: &str = include_str!("test262/host.js");
-/// The module that brings the harness into a module's realm, before anything else of it is evaluated.
-const HARNESS: &str = "./belljar-harness_FIXTURE.js";
-/// Wall clock for one program. Nothing needs it but what runs away, or a machine that is very busy.
-const DEADLINE_MS: u64 = 180_000;
 /// Answers of native QuickJS between two times that all of them are written.
 const KEPT_EVERY: usize = 5_000;
-/// intl402 is about Intl, which native QuickJS has not.
-const FOLDERS: [&str; 5] = ["annexB", "built-ins", "harness", "language", "staging"];
 
 /// What a whole run found.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -74,16 +62,6 @@ pub(crate) struct Failing {
     pub(crate) reason: Option<String>,
 }
 
-/// One file.
-struct Test {
-    /// Path below `test`.
-    name: String,
-    matter: FrontMatter,
-    source: String,
-    /// Why it is not run.
-    skipped: Option<String>,
-}
-
 /// Both engines' states.
 struct Pair {
     native: State,
@@ -95,18 +73,17 @@ struct Pair {
 /// # Errors
 /// When the run itself fails.
 pub(crate) fn run(options: &Options) -> Result<Verdict> {
-    let Some(root) = options.test262() else { return Ok(Verdict::Good) };
-    let skip = Listed::read(&options.folder().join("test262-skip.txt"))?;
-    let expected = Listed::read(&options.folder().join("test262-expected.txt"))?;
-    let mut corpus = Corpus::default();
-    let tests = options.cut(tests(&root, options, &skip, &mut corpus)?, |test: &Test| test.name.clone());
-    let suite = Suite::new(&root, Some("test262-native"))?;
+    let Some(checkout) = options.test262() else { return Ok(Verdict::Good) };
+    let expected = listed(&options.folder().join("test262-expected.txt"))?;
+    let (tests, corpus) = tests(&checkout, options)?;
+    let tests = options.cut(tests, |test: &Test| test.name.clone());
+    let suite = Suite::new(&checkout, Some("test262-native"))?;
     let pairs = suite.run(&tests)?;
     suite.cache.keep()?;
 
     let mut report = report(&tests, &pairs, &expected);
-    report.engine = suite.sandbox.host.engine_digest().to_hex();
-    report.corpus = corpus.name();
+    report.engine = suite.sandbox.host().engine_digest().to_hex();
+    report.corpus = corpus;
     let mut complaints = complaints(&report);
     if options.is_whole() {
         let gone = expected.names().filter(|name| !tests.iter().any(|test| test.name == **name));
@@ -131,9 +108,9 @@ pub(crate) fn run(options: &Options) -> Result<Verdict> {
 /// # Errors
 /// When the run itself fails.
 pub(crate) fn run_own(options: &Options) -> Result<Verdict> {
-    let root = options.folder().join("own");
-    let tests = tests(&root, options, &Listed::default(), &mut Corpus::default())?;
-    let suite = Suite::new(&root, None)?;
+    let checkout = Checkout::open(Third::Test262, &options.folder().join("own"))?;
+    let (tests, _) = tests(&checkout, options)?;
+    let suite = Suite::new(&checkout, None)?;
     let pairs = suite.run(&tests)?;
     let report = report(&tests, &pairs, &Listed::default());
     tell(&report);
@@ -147,81 +124,35 @@ pub(crate) fn run_own(options: &Options) -> Result<Verdict> {
     Ok(Verdict::of("own", &complaints))
 }
 
-/// All tests, in order.
-fn tests(root: &Path, options: &Options, skip: &Listed, corpus: &mut Corpus) -> Result<Vec<Test>> {
-    let mut names = Vec::new();
-    for folder in FOLDERS {
-        let folder = root.join("test").join(folder);
-        if folder.is_dir() {
-            files(&folder, &mut names)?;
-        }
-    }
-    names.sort();
-    let read = workers::each(
-        "test262: reading",
-        &names,
-        workers::cores(),
-        || Ok(()),
-        |(), path| {
-            let name = path.strip_prefix(root.join("test"))?.to_string_lossy().replace('\\', "/");
-            let source = program::read(path)?;
-            let is_asked_for = !name.contains("_FIXTURE") && options.takes(&name);
-            let matter = is_asked_for.then(|| FrontMatter::of(&source)).transpose().with_context(|| name.clone())?;
-            Ok((name, source, matter))
-        },
-    )?;
-    let mut tests = Vec::new();
-    for (name, source, matter) in read {
-        corpus.add(&name, &source);
-        let Some(matter) = matter else { continue };
-        let feature = matter.features().find(|feature| skip.reason(feature).is_some());
-        let feature = feature.map(|feature| format!("feature {feature}"));
-        let blocks = matter.has("CanBlockIsTrue").then(|| "flag CanBlockIsTrue".to_owned());
-        let skipped = feature.or(blocks);
-        tests.push(Test { name, matter, source, skipped });
-    }
-    Ok(tests)
-}
-
-fn files(folder: &Path, names: &mut Vec<PathBuf>) -> Result<()> {
-    for entry in std::fs::read_dir(folder).with_context(|| folder.display().to_string())? {
-        let path = entry?.path();
-        if path.is_dir() {
-            files(&path, names)?;
-        } else if path.extension().is_some_and(|extension| extension == "js") {
-            names.push(path);
-        }
-    }
-    Ok(())
+/// All tests, in order, and the checkout by content.
+fn tests(checkout: &Checkout, options: &Options) -> Result<(Vec<Test>, String)> {
+    let Tests { tests, corpus } = test262::collect(checkout, &|name| options.takes(name))?;
+    let unreadable = tests.iter().find_map(|test| Some((&test.name, test.unreadable.as_ref()?)));
+    ensure!(
+        unreadable.is_none(),
+        "{}: {}",
+        unreadable.map_or("", |(name, _)| name),
+        unreadable.map_or("", |(_, problem)| problem)
+    );
+    Ok((tests, corpus))
 }
 
 /// What a run needs: the engines, the harness, and what native has answered before.
 struct Suite {
-    root: PathBuf,
     sandbox: Sandbox,
-    harness: BTreeMap<String, String>,
+    harness: Harness,
     cache: Cache,
 }
 
 impl Suite {
-    fn new(root: &Path, cache: Option<&'static str>) -> Result<Self> {
-        let mut harness = BTreeMap::new();
-        for path in {
-            let mut paths = Vec::new();
-            files(&root.join("harness"), &mut paths)?;
-            paths
-        } {
-            let name = path.strip_prefix(root.join("harness"))?.to_string_lossy().replace('\\', "/");
-            harness.insert(name, program::read(&path)?);
-        }
-        Ok(Self { root: root.to_owned(), sandbox: Sandbox::new()?, harness, cache: Cache::open(cache) })
+    fn new(checkout: &Checkout, cache: Option<&'static str>) -> Result<Self> {
+        Ok(Self { sandbox: sandbox::new()?, harness: Harness::read(checkout)?, cache: Cache::open(cache) })
     }
 
     fn run(&self, tests: &[Test]) -> Result<Vec<Pair>> {
         let state = || Ok((Native::default(), sandbox::runtime()?));
-        workers::each("test262", tests, workers::cores(), state, |(native, runtime), test| {
-            self.pair(native, runtime, test)
-        })
+        let work = |(native, runtime): &mut (Native, Runtime), test: &Test| self.pair(native, runtime, test);
+        each(tests, cores(), state, work, &progress::teller("test262", tests.len()))
     }
 
     fn pair(&self, native: &mut Native, runtime: &Runtime, test: &Test) -> Result<Pair> {
@@ -230,59 +161,16 @@ impl Suite {
             return Ok(pair);
         }
         for mode in test.matter.modes() {
-            let program = self.program(test, *mode)?;
+            let program = self.harness.program(test, *mode).map_err(|problem| anyhow!("{}: {problem}", test.name))?;
             if pair.native.passed() {
                 pair.native = in_mode(*mode, self.cache.state(test, *mode, &program, || native.run(&program))?);
             }
             if pair.sandbox.passed() {
-                let ran = self.sandbox.run(runtime, &program, sandbox::limits(DEADLINE_MS), &[]);
+                let ran = self.sandbox.run(runtime, &program, sandbox::limits(DEADLINE_MS));
                 pair.sandbox = in_mode(*mode, judge(&test.matter, &ran));
             }
         }
         Ok(pair)
-    }
-
-    fn program(&self, test: &Test, mode: Mode) -> Result<Program> {
-        let source = match mode {
-            Mode::Raw => test.source.clone(),
-            Mode::Sloppy => format!("{}\n{}", self.before(test)?, test.source),
-            Mode::Strict => format!("\"use strict\";\n{}\n{}", self.before(test)?, test.source),
-            // On the line of the test's first: what is imported first is evaluated first.
-            Mode::Module => format!("import \"{HARNESS}\"; {}", test.source),
-        };
-        let extra = match mode {
-            // Scripts have globals, which modules then see; an indirect eval is a sloppy script.
-            Mode::Module => {
-                Some((HARNESS.to_owned(), format!("(0, eval)({});", serde_json::to_string(&self.before(test)?)?)))
-            }
-            _ => None,
-        };
-        Ok(Program {
-            is_module: mode == Mode::Module,
-            name: test.name.clone(),
-            source,
-            folder: self.root.join("test"),
-            extra,
-        })
-    }
-
-    /// What is evaluated before a test.
-    fn before(&self, test: &Test) -> Result<String> {
-        let done = test.matter.has("async").then_some("doneprintHandle.js");
-        let names = ["assert.js", "sta.js"].into_iter().chain(done).chain(test.matter.includes());
-        let mut text = HOST.to_owned();
-        for name in names {
-            text += self.harness.get(name).with_context(|| format!("{}: there is no harness/{name}", test.name))?;
-            text.push('\n');
-        }
-        Ok(text)
-    }
-}
-
-fn in_mode(mode: Mode, state: State) -> State {
-    match state {
-        State::Failed(what) => State::Failed(format!("({}) {what}", format!("{mode:?}").to_lowercase())),
-        state => state,
     }
 }
 
@@ -305,13 +193,7 @@ impl Cache {
         Self { name, known: Mutex::new(known) }
     }
 
-    fn state(
-        &self,
-        test: &Test,
-        mode: Mode,
-        program: &Program,
-        run: impl FnOnce() -> Result<program::Ran>,
-    ) -> Result<State> {
+    fn state(&self, test: &Test, mode: Mode, program: &Program, run: impl FnOnce() -> Result<Ran>) -> Result<State> {
         let key = format!("{} {mode:?}", test.name);
         let mut hasher = blake3::Hasher::new();
         hasher.update(program.source.as_bytes());

@@ -1,13 +1,14 @@
 //! The globals and members of WinterTC's Minimum Common Web API: `wintertc.js` says which are there and work.
 
 use anyhow::{Result, ensure};
+use belljar_conformance::{End, Listed, Program, Ran};
 use serde::{Deserialize, Serialize};
 
-use crate::cases::Listed;
+use crate::cases::listed;
 use crate::options::Options;
-use crate::program::{End, Program, Ran};
+
 use crate::results::{self, Verdict};
-use crate::sandbox::{self, Sandbox};
+use crate::sandbox;
 
 const PROBE: &str = include_str!("../wintertc.js");
 /// Each entry waits 3 s at most; most take none.
@@ -42,8 +43,8 @@ pub(crate) enum State {
 /// # Errors
 /// When the run itself fails.
 pub(crate) fn run(options: &Options) -> Result<Verdict> {
-    let expected = Listed::read(&options.folder().join("wintertc-expected.txt"))?;
-    let sandbox = Sandbox::new()?;
+    let expected = listed(&options.folder().join("wintertc-expected.txt"))?;
+    let sandbox = sandbox::new()?;
     let program = Program {
         is_module: false,
         name: "wintertc.js".into(),
@@ -51,8 +52,8 @@ pub(crate) fn run(options: &Options) -> Result<Verdict> {
         folder: options.folder(),
         extra: None,
     };
-    let ran = sandbox.run(&sandbox::runtime()?, &program, sandbox::limits(DEADLINE_MS), &[]);
-    let report = Report { engine: sandbox.host.engine_digest().to_hex(), entries: entries(&ran)? };
+    let ran = sandbox.run(&sandbox::runtime()?, &program, sandbox::limits(DEADLINE_MS));
+    let report = Report { engine: sandbox.host().engine_digest().to_hex(), entries: entries(&ran)? };
     if options.is_whole() {
         results::keep("wintertc", &report)?;
     }
@@ -121,7 +122,7 @@ mod tests {
         let file = tempfile::NamedTempFile::new().expect("a file");
         let complaints = |list: &str| {
             std::fs::write(file.path(), list).expect("writes");
-            complaints(&entries, &Listed::read(file.path()).expect("it is sound")).len()
+            complaints(&entries, &listed(file.path()).expect("it is sound")).len()
         };
         assert_eq!(complaints("CryptoKey r\nfetch r"), 0);
         assert_eq!(complaints("CryptoKey r"), 1);

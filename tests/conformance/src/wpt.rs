@@ -1,47 +1,25 @@
 //! web-platform-tests, as far as they need no server: each `.any.js` file, in each variant, as one program in Node and in the sandbox.
 //! What counts is subtests that Node passes; of those, the sandbox must pass all but what `wpt-expected.json` lists.
 
-mod page;
-
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Result, ensure};
+use belljar_conformance::wpt::{
+    Subtests, Test, Tests, area, collect, first_line, harness, of_sandbox, program, subtests_of,
+};
+use belljar_conformance::{End, Program, cores, each};
 use serde::{Deserialize, Serialize};
 
-use crate::cases::{ExpectedSubtests, Listed};
+use crate::cases::ExpectedSubtests;
 use crate::node::Node;
 use crate::options::Options;
-use crate::program::{self, End, Program, Ran};
-use crate::results::{self, Corpus, Verdict};
-use crate::sandbox::{self, Sandbox};
-use crate::workers;
+use crate::progress;
+use crate::results::{self, Verdict};
+use crate::sandbox;
 
-/// What is run, and the rows of the table.
-const FOLDERS: [&str; 16] = [
-    "FileAPI",
-    "WebCryptoAPI",
-    "compression",
-    "console",
-    "dom/abort",
-    "dom/events",
-    "encoding",
-    "fetch/api",
-    "fetch/data-urls",
-    "hr-time",
-    "html/webappapis",
-    "streams",
-    "url",
-    "urlpattern",
-    "webidl",
-    "xhr/formdata",
-];
 /// Counted apart: an issue of its own.
 pub(crate) const APART: &str = "WebCryptoAPI";
-/// As long as a test may take that says it is long (testharness.js has 60 s), and some more for a busy machine.
-const PATIENCE: Duration = Duration::from_secs(30);
-const PATIENCE_LONG: Duration = Duration::from_secs(120);
 /// Tests mostly wait for timers: more of them than cores.
 const THREADS_PER_CORE: usize = 4;
 
@@ -83,23 +61,6 @@ pub(crate) struct Failing {
     pub(crate) reason: Option<String>,
 }
 
-struct Test {
-    /// Path in the checkout.
-    file: String,
-    /// `?…`, or nothing.
-    variant: String,
-    source: String,
-}
-
-impl Test {
-    fn name(&self) -> String {
-        format!("{}{}", self.file, self.variant)
-    }
-}
-
-/// Subtests by name: passed, or why not.
-type Subtests = BTreeMap<String, Result<(), String>>;
-
 struct Pair {
     node: Subtests,
     sandbox: Subtests,
@@ -112,33 +73,45 @@ struct Pair {
 /// # Errors
 /// When the run itself fails.
 pub(crate) fn run(options: &Options) -> Result<Verdict> {
-    let Some(root) = options.wpt() else { return Ok(Verdict::Good) };
+    let Some(checkout) = options.wpt() else { return Ok(Verdict::Good) };
     let Some(node) = Node::find("wpt") else { return Ok(Verdict::Good) };
-    let skip = Listed::read(&options.folder().join("wpt-skip.txt"))?;
     let expected = ExpectedSubtests::read(&options.folder().join("wpt-expected.json"))?;
     let mut report = Report { node: node.version.clone(), ..Report::default() };
-    let mut corpus = Corpus::default();
-    let tests = options.cut(tests(&root, options, &skip, &mut corpus, &mut report.skipped)?, Test::name);
-    let sandbox = Sandbox::new()?;
-    report.engine = sandbox.host.engine_digest().to_hex();
-    report.corpus = corpus.name();
+    let Tests { tests, corpus, missing } = collect(&checkout, &|name| options.takes(name))?;
+    for folder in missing {
+        eprintln!("conformance: wpt: skipped: the checkout has no {folder}");
+    }
+    let unreadable = tests.iter().find(|test| test.unreadable.is_some());
+    ensure!(unreadable.is_none(), "{} cannot be read", unreadable.map(Test::name).unwrap_or_default());
+    let (skipped, tests): (Vec<_>, Vec<_>) = tests.into_iter().partition(|test| test.skipped.is_some());
+    for reason in skipped.into_iter().filter_map(|test| test.skipped) {
+        *report.skipped.entry(reason).or_default() += 1;
+    }
+    let tests = options.cut(tests, Test::name);
+    let (sandbox, harness) = (sandbox::new()?, harness(&checkout)?);
+    report.engine = sandbox.host().engine_digest().to_hex();
+    report.corpus = corpus;
 
-    let threads = workers::cores() * THREADS_PER_CORE;
-    let pairs = workers::each("wpt", &tests, threads, sandbox::runtime, |runtime, test| {
-        let source = page::program(&root, &test.file, &test.variant, &test.source).with_context(|| test.name())?;
-        let is_long = page::meta(&test.source, "timeout").any(|timeout| timeout == "long");
-        let patience = if is_long { PATIENCE_LONG } else { PATIENCE };
-        let printed = node.script(&source, patience)?;
-        let program = Program { is_module: false, name: test.file.clone(), source, folder: root.clone(), extra: None };
-        let deadline_ms = u64::try_from(patience.as_millis()).unwrap_or(u64::MAX);
-        let ran = sandbox.run(runtime, &program, sandbox::limits(deadline_ms), &[]);
+    let work = |runtime: &mut tokio::runtime::Runtime, test: &Test| {
+        let source = program(checkout.folder(), &harness, &test.file, &test.variant, &test.source);
+        let printed = node.script(&source, Duration::from_millis(test.deadline_ms()))?;
+        let folder = checkout.folder().to_owned();
+        let program = Program { is_module: false, name: test.file.clone(), source, folder, extra: None };
+        let ran = sandbox.run(runtime, &program, sandbox::limits(test.deadline_ms()));
         let crashed = match &ran.end {
             End::Crashed(what) => Some(what.clone()),
             _ => None,
         };
         let (subtests, end) = of_sandbox(&ran);
-        Ok(Pair { node: subtests_of(printed.stdout.lines()).0, sandbox: subtests, end, crashed })
-    })?;
+        Ok(Pair {
+            node: subtests_of(printed.stdout.lines()).0,
+            sandbox: subtests,
+            end: end.map(|(_, what)| what),
+            crashed,
+        })
+    };
+    let told = progress::teller("wpt", tests.len());
+    let pairs = each(&tests, cores() * THREADS_PER_CORE, sandbox::runtime, work, &told)?;
     let mut complaints = judge(&mut report, &tests, &pairs, &expected, options.is_whole());
     complaints.extend(report.crashed.iter().map(|one| format!("crash: {one}")));
     if options.is_whole() {
@@ -151,108 +124,6 @@ pub(crate) fn run(options: &Options) -> Result<Verdict> {
     Ok(Verdict::of("wpt", &complaints))
 }
 
-fn tests(
-    root: &Path,
-    options: &Options,
-    skip: &Listed,
-    corpus: &mut Corpus,
-    skipped: &mut BTreeMap<String, usize>,
-) -> Result<Vec<Test>> {
-    let mut names = BTreeSet::new();
-    for folder in FOLDERS {
-        files(root, folder, &mut names)?;
-    }
-    let mut tests = Vec::new();
-    for file in names {
-        let source = program::read(&root.join(&file))?;
-        corpus.add(&file, &source);
-        let elsewhere = "is for service or shared workers alone";
-        let reason = skip.matching(&file).or_else(|| (!is_for_us(&source)).then_some(elsewhere));
-        if let Some(reason) = reason {
-            *skipped.entry(reason.to_owned()).or_default() += 1;
-            continue;
-        }
-        let mut variants: Vec<_> = page::meta(&source, "variant").map(str::to_owned).collect();
-        if variants.is_empty() {
-            variants.push(String::new());
-        }
-        let of_file = variants.into_iter().map(|variant| Test { file: file.clone(), variant, source: source.clone() });
-        tests.extend(of_file.filter(|test| options.takes(&test.name())));
-    }
-    Ok(tests)
-}
-
-fn files(root: &Path, folder: &str, names: &mut BTreeSet<String>) -> Result<()> {
-    let path = root.join(folder);
-    if !path.is_dir() {
-        eprintln!("conformance: wpt: skipped: the checkout has no {folder}");
-        return Ok(());
-    }
-    for entry in std::fs::read_dir(&path)? {
-        let entry = entry?;
-        let name = format!("{folder}/{}", entry.file_name().to_string_lossy());
-        if entry.path().is_dir() {
-            files(root, &name, names)?;
-        } else if name.ends_with(".any.js") {
-            names.insert(name);
-        }
-    }
-    Ok(())
-}
-
-/// Whether a test is for some global that is like ours: a window, a worker or a shell.
-fn is_for_us(source: &str) -> bool {
-    let Some(globals) = page::meta(source, "global").next() else { return true };
-    globals.split(',').any(|one| !["serviceworker", "sharedworker"].contains(&one.trim()))
-}
-
-/// The subtests that lines tell of, and how the test itself ended, if it did.
-fn subtests_of<'a>(lines: impl Iterator<Item = &'a str>) -> (Subtests, Option<Result<(), String>>) {
-    #[derive(Deserialize)]
-    struct Line {
-        #[serde(default)]
-        name: String,
-        status: u32,
-        message: String,
-    }
-    let (mut subtests, mut end) = (Subtests::new(), None);
-    let read = |text: &str| serde_json::from_str::<Line>(text).ok();
-    for line in lines {
-        if let Some(line) = line.strip_prefix("@@WPT ").and_then(read) {
-            let state = match line.status {
-                0 => Ok(()),
-                // Optional, and not there: neither passed nor failed.
-                4 => continue,
-                2 => Err(format!("timeout: {}", line.message)),
-                3 => Err("not run".into()),
-                _ => Err(line.message),
-            };
-            subtests.insert(line.name, state);
-        } else if let Some(line) = line.strip_prefix("@@WPTEND ").and_then(read) {
-            end = Some(if line.status == 0 { Ok(()) } else { Err(line.message) });
-        }
-    }
-    (subtests, end)
-}
-
-/// Subtests of a run in the sandbox, and how it ended if that was not as it should be.
-fn of_sandbox(ran: &Ran) -> (Subtests, Option<String>) {
-    let (subtests, end) = subtests_of(ran.lines.iter().map(String::as_str));
-    let end = match (end, &ran.end) {
-        (Some(Ok(())), End::Completed) => None,
-        (_, End::Threw(name, message)) => Some(format!("{name}: {}", first_line(message))),
-        (_, End::Limit(which)) => Some(format!("the limit of {which}")),
-        (_, End::Crashed(what)) => Some(format!("CRASH: {what}")),
-        (Some(Err(message)), End::Completed) => Some(first_line(&message)),
-        (None, End::Completed) => Some("it ended before its tests did".into()),
-    };
-    (subtests, end)
-}
-
-fn first_line(text: &str) -> String {
-    text.lines().next().unwrap_or_default().chars().take(400).collect()
-}
-
 /// Counts; answers what is not as it is expected.
 fn judge(report: &mut Report, tests: &[Test], pairs: &[Pair], expected: &ExpectedSubtests, whole: bool) -> Vec<String> {
     let mut complaints = Vec::new();
@@ -261,20 +132,20 @@ fn judge(report: &mut Report, tests: &[Test], pairs: &[Pair], expected: &Expecte
     let mut ran = vec![false; expected.expected.len()];
     for (test, pair) in tests.iter().zip(pairs) {
         let name = test.name();
-        let folder = FOLDERS.iter().find(|folder| name.starts_with(&format!("{folder}/"))).copied().unwrap_or_default();
-        let area = report.areas.entry(folder.to_owned()).or_default();
-        area.tests += 1;
-        area.node_run += pair.node.len();
-        area.sandbox_run += pair.sandbox.len();
-        area.sandbox += pair.sandbox.values().filter(|state| state.is_ok()).count();
+        let folder = area(&name);
+        let counts = report.areas.entry(folder.to_owned()).or_default();
+        counts.tests += 1;
+        counts.node_run += pair.node.len();
+        counts.sandbox_run += pair.sandbox.len();
+        counts.sandbox += pair.sandbox.values().filter(|state| state.is_ok()).count();
         report.crashed.extend(pair.crashed.iter().map(|what| format!("{name}: {what}")));
         report.unfinished.extend(pair.end.iter().map(|end| format!("{name}: {end}")));
         for subtest in pair.node.keys().chain(pair.sandbox.keys()).collect::<BTreeSet<_>>() {
             let by_node = pair.node.get(subtest).is_some_and(Result::is_ok);
             let missed = || Err(pair.end.clone().unwrap_or_else(|| "there is no such subtest".into()));
             let by_sandbox = pair.sandbox.get(subtest).cloned().unwrap_or_else(missed);
-            area.node += usize::from(by_node);
-            area.both += usize::from(by_node && by_sandbox.is_ok());
+            counts.node += usize::from(by_node);
+            counts.both += usize::from(by_node && by_sandbox.is_ok());
             let entry = expected.entry(&name, subtest);
             match (by_sandbox, entry) {
                 (Ok(()), Some(entry)) => {
@@ -317,13 +188,13 @@ impl Report {
     /// All areas together, but for the one that is counted apart.
     pub(crate) fn total(&self) -> Area {
         let mut total = Area::default();
-        for (_, area) in self.areas.iter().filter(|(name, _)| *name != APART) {
-            total.tests += area.tests;
-            total.node_run += area.node_run;
-            total.node += area.node;
-            total.both += area.both;
-            total.sandbox += area.sandbox;
-            total.sandbox_run += area.sandbox_run;
+        for (_, counts) in self.areas.iter().filter(|(name, _)| *name != APART) {
+            total.tests += counts.tests;
+            total.node_run += counts.node_run;
+            total.node += counts.node;
+            total.both += counts.both;
+            total.sandbox += counts.sandbox;
+            total.sandbox_run += counts.sandbox_run;
         }
         total
     }
@@ -345,22 +216,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lines_tell_of_subtests() {
-        let lines = [
-            "noise",
-            r#"@@WPT {"name":"a","status":0,"message":""}"#,
-            r#"@@WPT {"name":"b \u00e9","status":1,"message":"no"}"#,
-            r#"@@WPT {"name":"c","status":4,"message":""}"#,
-            r#"@@WPTEND {"status":0,"message":""}"#,
-        ];
-        let (subtests, end) = subtests_of(lines.into_iter());
-        assert_eq!(subtests, [("a".to_owned(), Ok(())), ("b é".to_owned(), Err("no".to_owned()))].into());
-        assert_eq!(end, Some(Ok(())));
-    }
-
-    #[test]
     fn listed_failures_must_fail() {
-        let test = || Test { file: "url/a.any.js".into(), variant: String::new(), source: String::new() };
+        let test = || Test {
+            file: "url/a.any.js".into(),
+            variant: String::new(),
+            source: String::new(),
+            skipped: None,
+            unreadable: None,
+        };
         let state = |ok: bool| if ok { Ok(()) } else { Err("no".to_owned()) };
         let pair = |one: bool, two: bool| Pair {
             node: [("one".to_owned(), Ok(())), ("two".to_owned(), Ok(()))].into(),
@@ -382,12 +245,5 @@ mod tests {
         assert_eq!(check("*", pair(false, false)), (0, 0), "all of them may fail");
         assert_eq!(check("*", pair(true, true)), (1, 2), "none of them fails");
         assert_eq!(check("gone", pair(true, true)), (1, 2), "there is no such subtest");
-    }
-
-    #[test]
-    fn tests_for_workers_of_other_kinds_are_not_for_us() {
-        assert!(is_for_us("1"));
-        assert!(is_for_us("// META: global=window,serviceworker"));
-        assert!(!is_for_us("// META: global=serviceworker,sharedworker"));
     }
 }

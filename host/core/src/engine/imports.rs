@@ -6,6 +6,7 @@ pub(super) mod convert;
 mod crypto;
 pub(super) mod hashes;
 pub(super) mod intl;
+mod order;
 mod streams;
 
 use std::collections::HashMap;
@@ -35,6 +36,7 @@ use crate::observe::Begun;
 use crate::positions::Positions;
 
 pub(super) use self::streams::Responding;
+use self::order::{Order, Turn};
 use self::streams::{Answer, Streams};
 
 /// Bytes of one `random.bytes` call (wit/random.wit).
@@ -65,6 +67,8 @@ pub(crate) struct State {
     positions: Arc<Positions>,
     pub(super) host_bytes: HostBytes,
     pub(super) tasks: JoinSet<Completed>,
+    /// In virtual time operations have an order.
+    order: Option<Order>,
     aborts: HashMap<u32, AbortHandle>,
     streams: Streams,
     answer: Answer,
@@ -122,6 +126,7 @@ impl State {
             fuel: Fuel { name: "fuel_max", allowed: limits.fuel_max, burnt_before: 0 },
             limiter: Limiter::new(limits.memory_bytes_max),
             capabilities,
+            order: source.virtual_time().is_some().then(Order::default),
             source,
             positions,
             host_bytes,
@@ -164,7 +169,7 @@ impl State {
     pub(super) fn begin_slice(&mut self, fuel_left: u64, due_us: u64) {
         self.phase = Phase::Slice;
         let host_us = self.source.now_us();
-        if self.source.virtual_time().is_some() {
+        if self.stands() {
             // It may have been set, to whatever time.
             (self.slice_us, self.slice_fuel, self.fuel_now) = (host_us, fuel_left, fuel_left);
             return;
@@ -178,9 +183,14 @@ impl State {
         (self.slice_us, self.slice_fuel, self.fuel_now) = (base_us, fuel_left, fuel_left);
     }
 
+    /// Whether the clock stands while the guest computes.
+    pub(super) fn stands(&self) -> bool {
+        self.source.virtual_time().is_some_and(|time| !time.is_carried_by_fuel())
+    }
+
     /// Where fuel has carried the clock by the end of the slice before.
     fn slice_end_us(&self, fuel_left: u64) -> u64 {
-        if self.source.virtual_time().is_some() {
+        if self.stands() {
             return self.slice_us;
         }
         self.slice_us + self.slice_fuel.saturating_sub(fuel_left) / FUEL_PER_US
@@ -229,24 +239,36 @@ impl State {
     }
 
     fn submit(&mut self, bytes: u64, work: impl Future<Output = Outcome> + Send + 'static) -> wasmtime::Result<u32> {
-        self.submit_with_stream(bytes, |_| async { (work.await, None) })
+        self.submit_with_stream(Turn::InOrder, bytes, |_| async { (work.await, None) })
+    }
+
+    /// Begins an operation that goes on when its other end does.
+    fn submit_beside(&mut self, work: impl Future<Output = Outcome> + Send + 'static) -> wasmtime::Result<u32> {
+        self.submit_with_stream(Turn::Beside, 0, |_| async { (work.await, None) })
     }
 
     /// Begins an operation as a task of its own. `bytes` are held until the guest has the outcome. What `work` makes is told the
     /// operation's number, which is also that of the stream it may answer.
-    fn submit_with_stream<F>(&mut self, bytes: u64, work: impl FnOnce(u32) -> F) -> wasmtime::Result<u32>
+    fn submit_with_stream<F>(&mut self, turn: Turn, bytes: u64, work: impl FnOnce(u32) -> F) -> wasmtime::Result<u32>
     where
         F: Future<Output = (Outcome, Option<BodyReader>)> + Send + 'static,
     {
         self.host_calls += 1;
         let operation = self.next_number()?;
-        if self.tasks.len() >= self.outstanding_max as usize {
-            let used = self.tasks.len() as u64 + 1;
+        // In an order, without those that were cancelled and end at some time.
+        let outstanding = if self.order.is_some() { self.aborts.len() } else { self.tasks.len() };
+        if outstanding >= self.outstanding_max as usize {
+            let used = outstanding as u64 + 1;
             return Err(over("operations_outstanding_max", self.outstanding_max.into(), used));
         }
         let held = self.host_bytes.hold(bytes + OPERATION_BYTES).map_err(|hit| abort(Fault::limit(FaultCode::Operations, hit)))?;
         let work = work(operation);
+        let turn = self.order.as_mut().and_then(|order| order.enter(operation, turn));
         let task = async move {
+            if let Some(turn) = turn {
+                // Nobody gives it a turn when the invocation is over.
+                let _ = turn.await;
+            }
             let (outcome, stream) = work.await;
             let mut held = held;
             // What the host holds until the guest takes it. One too large for what is left becomes an error instead.
@@ -259,18 +281,24 @@ impl State {
         Ok(operation)
     }
 
-    /// An operation whose use of a capability is watched. `target` says on what it is used.
-    fn submit_watched(
+    /// An operation whose use of a capability is watched.
+    fn submit_watched(&mut self, used: Option<Begun>, bytes: u64, work: impl Future<Output = Outcome> + Send + 'static) -> wasmtime::Result<u32> {
+        self.submit_in_turn(Turn::InOrder, used, bytes, work)
+    }
+
+    fn submit_in_turn(
         &mut self,
+        turn: Turn,
         used: Option<Begun>,
         bytes: u64,
         work: impl Future<Output = Outcome> + Send + 'static,
     ) -> wasmtime::Result<u32> {
-        let Some(used) = used else { return self.submit(bytes, work) };
-        self.submit(bytes, async move {
+        self.submit_with_stream(turn, bytes, |_| async move {
             let outcome = work.await;
-            used.end(convert::use_end(&outcome));
-            outcome
+            if let Some(used) = used {
+                used.end(convert::use_end(&outcome));
+            }
+            (outcome, None)
         })
     }
 
@@ -284,8 +312,9 @@ impl State {
         let used = self.watched("db", operation.name(), String::new);
         match &self.capabilities.db {
             Some(session) => {
+                let turn = if operation.takes_write_lock() { Turn::WritesAlone } else { Turn::InOrder };
                 let work = session.run(operation);
-                self.submit_watched(used, bytes, async move { convert::db_outcome(work.await) })
+                self.submit_in_turn(turn, used, bytes, async move { convert::db_outcome(work.await) })
             }
             None => self.submit_watched(used, 0, async { Outcome::Db(Err(db::Error::NotGranted)) }),
         }
@@ -468,9 +497,10 @@ impl http::Host for State {
                 }
             },
         };
+        let turn = if matches!(body, RequestBody::Pieces(_)) { Turn::Beside } else { Turn::InOrder };
         let (request, bytes) = convert::request(request, body);
         let work = session.send(request, convert::options(options));
-        self.submit_with_stream(bytes, |number| async move {
+        self.submit_with_stream(turn, bytes, |number| async move {
             let answered = convert::http_outcome(work.await, number);
             if let Some(used) = used {
                 used.end(convert::use_end(&answered.0));
@@ -489,6 +519,7 @@ impl completions::Host for State {
         }
         if let Some(task) = self.aborts.remove(&operation) {
             task.abort();
+            self.order.as_mut().into_iter().for_each(|order| order.leave(operation));
         }
         Ok(())
     }

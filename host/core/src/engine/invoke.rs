@@ -353,21 +353,34 @@ fn begin_slice(store: &mut Store<State>, due_us: u64) {
     store.data_mut().begin_slice(fuel, due_us);
 }
 
+/// As [`wait_for`], in virtual time: one completion after the other, in order. While any is to come time stands; then it is the time of the
+/// earliest timer.
+async fn wait_in_order(state: &mut State, wait: types::Wait) -> Result<(Vec<Completion>, u64), Stop> {
+    match (state.next_in_order(wait.wake_at_us.is_some()).await, wait.wake_at_us) {
+        (Some(Ok(completed)), _) => Ok((vec![state.deliver(completed)], 0)),
+        (Some(Err(_)), _) => Err(Stop::Fault(Fault::new(FaultCode::Internal, "a capability failed"))),
+        (None, Some(at)) => {
+            state.source.virtual_time().into_iter().for_each(|time| time.reach(at));
+            Ok((Vec::new(), at))
+        }
+        (None, None) => Err(unsettled()),
+    }
+}
+
+fn unsettled() -> Stop {
+    let message = "the handler's promise can never settle: no operation is outstanding and no timer is set";
+    Stop::Fault(Fault::new(FaultCode::Unsettled, message))
+}
+
 /// Waits until an operation completes or the earliest timer is due; takes along whatever else has completed by then.
 async fn wait_for(state: &mut State, wait: types::Wait) -> Result<(Vec<Completion>, u64), Stop> {
+    if state.source.virtual_time().is_some() {
+        return wait_in_order(state, wait).await;
+    }
     let first = match wait.wake_at_us {
-        None if state.tasks.is_empty() => {
-            let message = "the handler's promise can never settle: no operation is outstanding and no timer is set";
-            return Err(Stop::Fault(Fault::new(FaultCode::Unsettled, message)));
-        }
+        None if state.tasks.is_empty() => return Err(unsettled()),
         None => state.tasks.join_next().await,
-        // Virtual time stands while anything is under way.
-        Some(_) if state.source.virtual_time().is_some() && !state.tasks.is_empty() => state.tasks.join_next().await,
         Some(at) => {
-            if let Some(time) = state.source.virtual_time() {
-                time.reach(at);
-                return Ok((Vec::new(), at));
-            }
             // By the guest's own clock it is never longer: a host clock that was set back does not hold timers up.
             let now_us = state.source.now_us().max(state.guest_now_us());
             let delay = std::time::Duration::from_micros(at.saturating_sub(now_us));

@@ -165,7 +165,7 @@ impl Taped {
     pub(super) fn of(state: &mut State, invocation: types::Invocation, ending: Ending, result: &Result<Response, Fault>) -> Option<Self> {
         let Tape::Recording(writer) = std::mem::replace(&mut state.tape, Tape::Off) else { return None };
         let secrets = state.capabilities.secrets.as_ref().map(|secrets| secrets.in_use().clone());
-        let is_time_virtual = state.source.virtual_time().is_some();
+        let is_time_virtual = state.stands();
         Some(Self { invocation, writer, ending, fault: result.as_ref().err().cloned(), secrets, is_time_virtual })
     }
 

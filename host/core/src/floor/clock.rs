@@ -59,9 +59,10 @@ impl Source for Seeded {
 
 /// Time that passes only where it is waited for, and random bytes from a seed: for tests and simulations of one invocation at a time.
 ///
-/// While the invocation computes, time stands: computing does not carry it on, as it does with every other source. When it waits for operations,
-/// no timer is due. When it waits for nothing but timers, it is the time of the next one at once. So a wait of a year takes no time, and two runs
-/// see the same.
+/// While the invocation computes, time stands: computing does not carry it on, as it does with every other source, unless
+/// [`Virtual::with_fuel_clock`] says so. When it waits for operations, no timer is due, and they are done one after the other, in the order in
+/// which they were made. When it waits for nothing but timers, it is the time of the next one at once. So a wait of a year takes no time, and
+/// two runs see the same (`docs/determinism.md`).
 ///
 /// ```
 /// use belljar::{Source, Virtual};
@@ -74,12 +75,31 @@ impl Source for Seeded {
 pub struct Virtual {
     now_us: AtomicU64,
     random: Seeded,
+    is_carried_by_fuel: bool,
 }
 
 impl Virtual {
     /// Time begins at `now_us` (Unix microseconds); random bytes follow from `seed`.
     pub fn new(now_us: u64, seed: u64) -> Self {
-        Self { now_us: AtomicU64::new(now_us), random: Seeded::new(now_us, seed) }
+        Self { now_us: AtomicU64::new(now_us), random: Seeded::new(now_us, seed), is_carried_by_fuel: false }
+    }
+
+    /// Computing carries time on: 1,000 units of fuel are one microsecond, as they are outside of tests.
+    ///
+    /// ```
+    /// use belljar::{Host, Virtual};
+    ///
+    /// let builder = Host::builder().source(Virtual::new(1_767_225_600_000_000, 7).with_fuel_clock());
+    /// # drop(builder);
+    /// ```
+    #[must_use]
+    pub fn with_fuel_clock(mut self) -> Self {
+        self.is_carried_by_fuel = true;
+        self
+    }
+
+    pub(crate) fn is_carried_by_fuel(&self) -> bool {
+        self.is_carried_by_fuel
     }
 
     /// It is `now_us` (Unix microseconds), which may be earlier than it was. An invocation sees it when it goes on after a wait.

@@ -15,7 +15,7 @@ use crate::capability::log::{LogRecord, LogSink};
 use crate::capability::secrets::SecretSource;
 use crate::engine::cache::{Cache, CacheError};
 use crate::engine::sandbox::{PoolSize, Sandbox, SandboxError};
-use crate::floor::clock::{Source, System};
+use crate::floor::clock::{Seeded, Source, System};
 use crate::floor::limits::Limits;
 use crate::observe::Observer;
 use crate::process::{ProcessConfig, Processes};
@@ -88,6 +88,7 @@ pub struct HostBuilder {
     capabilities: Vec<Capability>,
     opened: Option<Databases>,
     source: Arc<dyn Source>,
+    deterministic: Option<Deterministic>,
     log: Option<Arc<dyn LogSink>>,
     observer: Option<Arc<dyn Observer>>,
     processes: Option<ProcessConfig>,
@@ -113,6 +114,7 @@ impl HostBuilder {
             capabilities: Vec::new(),
             opened: None,
             source: Arc::new(System),
+            deterministic: None,
             log: None,
             observer: None,
             processes: None,
@@ -233,6 +235,28 @@ impl HostBuilder {
     #[must_use]
     pub fn source(mut self, source: impl Source) -> Self {
         self.source = Arc::new(source);
+        self.deterministic = None;
+        self
+    }
+
+    /// Runs invocations deterministically: the same applet, engine and input give the same output, log and fuel on any machine. Each
+    /// invocation has virtual time of its own, which begins at `now_us` (Unix microseconds) and is carried on by fuel and by its timers, random
+    /// numbers of its own that follow from `seed`, and its operations one after the other ([`Virtual`](crate::Virtual); `docs/determinism.md` has
+    /// the limits of it). It is for one-off calls, simulations and tests: what an applet draws is not secret.
+    ///
+    /// ```no_run
+    /// use belljar::Host;
+    ///
+    /// # fn main() -> Result<(), belljar::HostError> {
+    /// // 2026-01-01T00:00:00Z
+    /// let host = Host::builder().deterministic(1_767_225_600_000_000, 7).build()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn deterministic(mut self, now_us: u64, seed: u64) -> Self {
+        self.source = Arc::new(Seeded::new(now_us, seed));
+        self.deterministic = Some(Deterministic { now_us, seed });
         self
     }
 
@@ -309,6 +333,7 @@ impl HostBuilder {
             http: OnceLock::new(),
             limits: self.limits,
             source: self.source,
+            deterministic: self.deterministic,
             log,
             observer: self.observer,
             processes: processes.transpose()?,
@@ -321,6 +346,13 @@ impl HostBuilder {
         HttpClient::new(&inner.http_config).map(drop)?;
         Ok(Host { inner: Arc::new(inner) })
     }
+}
+
+/// What all that is not an input follows from.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Deterministic {
+    pub(super) now_us: u64,
+    pub(super) seed: u64,
 }
 
 /// A sink that keeps nothing.

@@ -65,7 +65,7 @@ impl Host {
         writer: Option<EventWriter>,
     ) -> (Outcome, Option<Taped>) {
         let id = invocation.id.take().unwrap_or_else(|| self.new_id());
-        let source = invocation.source.take().unwrap_or_else(|| self.inner.source.clone());
+        let source = invocation.source.take().unwrap_or_else(|| self.source());
         let Some(handler) = release.package().descriptor.handlers.iter().find(|h| h.name == invocation.handler) else {
             let names: Vec<_> = release.package().descriptor.handlers.iter().map(|h| h.name.as_str()).collect();
             let message = format!("applet {} has no handler {:?}; it has: {}", release.applet(), invocation.handler, names.join(", "));

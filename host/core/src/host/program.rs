@@ -72,7 +72,7 @@ impl Host {
         }
         let caller = Caller::default();
         let who = Who { tenant: &tenant, applet: &applet, package: None, origin: &origin, caller: &caller };
-        let source = self.inner.source.clone();
+        let source = self.source();
         let (mut capabilities, host_bytes) = self.capabilities(who, &grants, &limits, context, &deadline, &source);
         capabilities.modules = modules;
         let task = Task::program(&id, &tenant, &applet, &grants, program, capabilities.custom_names());

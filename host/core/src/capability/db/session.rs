@@ -87,6 +87,11 @@ impl DbSession {
         }
     }
 
+    /// Whether a transaction of it is open.
+    pub fn is_in_transaction(&self) -> bool {
+        self.shared.transactions().values().any(|transaction| !transaction.is_over())
+    }
+
     /// What the session used so far.
     pub fn usage(&self) -> DbUsage {
         let usage = &self.shared.usage;

@@ -140,6 +140,11 @@ impl DbOperation {
             Self::Rollback { .. } => "rollback",
         }
     }
+
+    /// Whether it waits for the end of every transaction there is.
+    pub fn takes_write_lock(&self) -> bool {
+        matches!(self, Self::Execute { transaction: None, .. } | Self::Batch { .. } | Self::Begin)
+    }
 }
 
 /// The answer to an operation.

@@ -111,7 +111,7 @@ impl bodies::Host for State {
             return Ok(number);
         }
         let turn = self.streams.reader(stream).and_then(SharedReader::take_turn);
-        self.submit(0, async move {
+        self.submit_beside(async move {
             let read = match turn {
                 Ok(mut reader) => reader.read(max_bytes.min(READ_BYTES_MAX) as usize).await,
                 Err(error) => Err(error),
@@ -126,13 +126,13 @@ impl bodies::Host for State {
             return Ok(number);
         }
         let Some(writer) = self.streams.writer(stream) else {
-            return self.submit(0, async { convert::body_outcome(Err(BodyError::NotOpen)) });
+            return self.submit_beside(async { convert::body_outcome(Err(BodyError::NotOpen)) });
         };
         // Held by the piece, not by the operation: cancelling it does not take the bytes back.
         let held = self.host_bytes.hold(bytes.len() as u64 + OPERATION_BYTES).map_err(hold_failed)?;
         let taken = writer.write(bytes.into(), held);
         self.check_response_bytes()?;
-        self.submit(0, async move { convert::body_outcome(taken.await.map(|()| bodies::Reply::Written)) })
+        self.submit_beside(async move { convert::body_outcome(taken.await.map(|()| bodies::Reply::Written)) })
     }
 
     fn close(&mut self, stream: u32) -> wasmtime::Result<()> {

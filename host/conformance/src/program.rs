@@ -1,4 +1,4 @@
-//! A program as a suite hands it to an engine, and what came of it: the same for the sandbox and for native QuickJS, so that one
+//! A program as a suite hands it to an engine, and what came of it: the same for the sandbox and for any other engine, so that one
 //! judge is enough.
 
 use std::path::{Path, PathBuf};
@@ -7,28 +7,31 @@ use serde::{Deserialize, Serialize};
 
 /// A program for one fresh realm.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct Program {
-    pub(crate) is_module: bool,
+pub struct Program {
+    /// Whether it is an ES module, not a sloppy global script.
+    pub is_module: bool,
     /// Path below `folder`, with slashes: imports are resolved against it.
-    pub(crate) name: String,
-    pub(crate) source: String,
+    pub name: String,
+    /// Its text.
+    pub source: String,
     /// Where files that it imports are.
-    pub(crate) folder: PathBuf,
+    pub folder: PathBuf,
     /// A module without a file: its specifier, and its source.
-    pub(crate) extra: Option<(String, String)>,
+    pub extra: Option<(String, String)>,
 }
 
 /// What came of a program.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Ran {
+pub struct Ran {
     /// What was printed.
-    pub(crate) lines: Vec<String>,
-    pub(crate) end: End,
+    pub lines: Vec<String>,
+    /// How it ended.
+    pub end: End,
 }
 
 /// How a program ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) enum End {
+pub enum End {
     /// Evaluated, and nothing is left to do.
     Completed,
     /// Threw: the error's name (of anything else `Uncaught`), and its message.
@@ -44,7 +47,7 @@ impl Program {
     ///
     /// # Errors
     /// Why there is none.
-    pub(crate) fn import(&self, specifier: &str, referrer: &str) -> Result<(String, String), String> {
+    pub fn import(&self, specifier: &str, referrer: &str) -> Result<(String, String), String> {
         if let Some((name, source)) = self.extra.as_ref().filter(|(name, _)| name == specifier) {
             return Ok((name.clone(), source.clone()));
         }
@@ -77,8 +80,11 @@ fn resolve(specifier: &str, referrer: &str) -> Option<String> {
     Some(parts.join("/"))
 }
 
-/// Text of a file; suites have files that are not UTF-8 on purpose.
-pub(crate) fn read(path: &Path) -> std::io::Result<String> {
+/// Text of a file; suites have files that are not UTF-8 on purpose: what is none becomes U+FFFD.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn read(path: &Path) -> std::io::Result<String> {
     Ok(String::from_utf8_lossy(&std::fs::read(path)?).into_owned())
 }
 

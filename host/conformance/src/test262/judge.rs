@@ -10,21 +10,27 @@ const NO_HOST: &str = "Test262NoHostError";
 
 /// What came of a test.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) enum State {
+pub enum State {
+    /// As it should.
     Passed,
+    /// It did not: what happened.
     Failed(String),
     /// It needs something of `$262` that there is not: which.
     NoHost(String),
+    /// A limit ended it: which.
     Limited(String),
+    /// The engine failed: how.
     Crashed(String),
 }
 
 impl State {
-    pub(super) fn passed(&self) -> bool {
+    /// Whether it passed.
+    pub fn passed(&self) -> bool {
         *self == Self::Passed
     }
 
-    pub(super) fn text(&self) -> String {
+    /// What happened, in one line.
+    pub fn text(&self) -> String {
         match self {
             Self::Passed => "passed".into(),
             Self::Failed(what) => what.clone(),
@@ -35,7 +41,17 @@ impl State {
     }
 }
 
-pub(super) fn judge(matter: &FrontMatter, ran: &Ran) -> State {
+/// Judges what came of one of a test's programs.
+///
+/// ```
+/// use belljar_conformance::test262::{FrontMatter, State, judge};
+/// use belljar_conformance::{End, Ran};
+///
+/// let matter = FrontMatter::of("/*---\nnegative: {phase: parse, type: SyntaxError}\n---*/ let let;").unwrap();
+/// let ran = Ran { lines: Vec::new(), end: End::Threw("SyntaxError".into(), "unexpected".into()) };
+/// assert_eq!(judge(&matter, &ran), State::Passed);
+/// ```
+pub fn judge(matter: &FrontMatter, ran: &Ran) -> State {
     match &ran.end {
         End::Limit(which) => return State::Limited(which.clone()),
         End::Crashed(what) => return State::Crashed(what.clone()),

@@ -1,10 +1,9 @@
 //! From a test of web-platform-tests to one program: what stands before, testharness.js, what reports, the scripts that the test names,
-//! the test. The same text runs in the sandbox and in Node.
+//! the test. The same text runs in the sandbox and in any other engine with its globals.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use anyhow::{Context as _, Result};
 use serde_json::json;
 
 use crate::program;
@@ -16,16 +15,20 @@ const DATA: [&str; 5] = [".json", ".idl", ".txt", ".text", ".html"];
 const DATA_BYTES_MAX: u64 = 4 << 20;
 
 /// Lines `// META: name=value` of a test.
-pub(super) fn meta<'a>(source: &'a str, name: &'a str) -> impl Iterator<Item = &'a str> {
+///
+/// ```
+/// let scripts: Vec<_> = belljar_conformance::wpt::meta("// META: script=/common/a.js\n", "script").collect();
+/// assert_eq!(scripts, ["/common/a.js"]);
+/// ```
+pub fn meta<'a>(source: &'a str, name: &'a str) -> impl Iterator<Item = &'a str> {
     source.lines().filter_map(move |line| {
         let rest = line.strip_prefix("//")?.trim_start().strip_prefix("META:")?.trim_start();
         Some(rest.strip_prefix(name)?.strip_prefix('=')?.trim())
     })
 }
 
-/// The program for one variant of a test.
-pub(super) fn program(root: &Path, name: &str, variant: &str, source: &str) -> Result<String> {
-    let harness = program::read(&root.join("resources/testharness.js")).context("resources/testharness.js")?;
+/// The program for one variant of a test: `harness` is the text of testharness.js, `name` the test's path in the checkout `root`.
+pub fn program(root: &Path, harness: &str, name: &str, variant: &str, source: &str) -> String {
     let mut body = String::new();
     for script in meta(source, "script") {
         let path = resolve(root, name, script);
@@ -45,7 +48,7 @@ pub(super) fn program(root: &Path, name: &str, variant: &str, source: &str) -> R
     // JSON may hold line separators, which are line ends in older JavaScript.
     let page = page.to_string().replace('\u{2028}', "\\u2028").replace('\u{2029}', "\\u2029");
     let before = BEFORE.replace("PAGE);", &format!("{page});"));
-    Ok(format!("{before}\n{harness}\n{AFTER}\n{body}\n"))
+    format!("{before}\n{harness}\n{AFTER}\n{body}\n")
 }
 
 /// The checkout's path of what a test names.
@@ -115,11 +118,10 @@ mod tests {
             std::fs::create_dir_all(path.parent().expect("a folder")).expect("makes folders");
             std::fs::write(path, text).expect("writes");
         };
-        write("resources/testharness.js", "HARNESS");
         write("url/resources/data.json", "[\u{2028}]");
         write("common/a.js", "COMMON");
         let source = "// META: script=/common/a.js\nfetch(\"resources/data.json\"); fetch('gone.json')";
-        let program = program(root.path(), "url/x.any.js", "?v", source).expect("it is made");
+        let program = program(root.path(), "HARNESS", "url/x.any.js", "?v", source);
         let places =
             ["\"url/resources/data.json\":\"[\\u2028]\"", "HARNESS", "add_completion_callback", "COMMON", source];
         let found: Vec<_> = places.iter().map(|text| program.find(text).unwrap_or_else(|| panic!("{text}"))).collect();

@@ -1,33 +1,46 @@
 //! What a test of test262 says of itself: the YAML between `/*---` and `---*/` (INTERPRETING.md, "Metadata").
 
-use anyhow::{Context as _, Result};
 use serde::Deserialize;
 
+/// What a test says of itself.
+///
+/// ```
+/// use belljar_conformance::test262::{FrontMatter, Mode};
+///
+/// let matter = FrontMatter::of("/*---\nflags: [onlyStrict]\n---*/ 1;").unwrap();
+/// assert_eq!(matter.modes(), [Mode::Strict]);
+/// ```
 #[derive(Debug, Default, Deserialize)]
-pub(super) struct FrontMatter {
+pub struct FrontMatter {
     #[serde(default)]
     includes: Option<Vec<String>>,
     #[serde(default)]
     flags: Option<Vec<String>>,
     #[serde(default)]
     features: Option<Vec<String>>,
+    /// The error that it is to end with.
     #[serde(default)]
-    pub(super) negative: Option<Negative>,
+    pub negative: Option<Negative>,
 }
 
 /// The error that a test is to end with.
 #[derive(Debug, Deserialize)]
-pub(super) struct Negative {
-    pub(super) phase: String,
+pub struct Negative {
+    /// When: `parse`, `resolution` or `runtime`.
+    pub phase: String,
+    /// The name of its constructor.
     #[serde(rename = "type")]
-    pub(super) error: String,
+    pub error: String,
 }
 
 /// How a test is run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Mode {
+pub enum Mode {
+    /// As a global script.
     Sloppy,
+    /// As a global script with `"use strict"` before it.
     Strict,
+    /// As a module.
     Module,
     /// As it is: nothing is put before it.
     Raw,
@@ -37,28 +50,35 @@ impl FrontMatter {
     /// Reads it out of a test; a test without any has none.
     ///
     /// # Errors
-    /// When it is no YAML.
-    pub(super) fn of(source: &str) -> Result<Self> {
+    /// Why it is not understood.
+    pub fn of(source: &str) -> Result<Self, String> {
         let Some((_, rest)) = source.split_once("/*---") else { return Ok(Self::default()) };
         let Some((yaml, _)) = rest.split_once("---*/") else { return Ok(Self::default()) };
         // Some tests are about line ends, and have theirs in here too.
         let yaml = yaml.replace("\r\n", "\n").replace('\r', "\n");
-        serde_saphyr::from_str(&yaml).context("its front matter is not understood")
+        serde_saphyr::from_str(&yaml).map_err(|error| {
+            let error = error.to_string();
+            format!("its front matter is not understood: {}", error.lines().next().unwrap_or_default())
+        })
     }
 
-    pub(super) fn has(&self, flag: &str) -> bool {
+    /// Whether it has a flag.
+    pub fn has(&self, flag: &str) -> bool {
         self.flags.iter().flatten().any(|known| known == flag)
     }
 
-    pub(super) fn features(&self) -> impl Iterator<Item = &str> {
+    /// Features that it is about.
+    pub fn features(&self) -> impl Iterator<Item = &str> {
         self.features.iter().flatten().map(String::as_str)
     }
 
-    pub(super) fn includes(&self) -> impl Iterator<Item = &str> {
+    /// Files of the harness that it needs.
+    pub fn includes(&self) -> impl Iterator<Item = &str> {
         self.includes.iter().flatten().map(String::as_str)
     }
 
-    pub(super) fn modes(&self) -> &'static [Mode] {
+    /// The modes it is run in.
+    pub fn modes(&self) -> &'static [Mode] {
         match () {
             () if self.has("module") => &[Mode::Module],
             () if self.has("raw") => &[Mode::Raw],

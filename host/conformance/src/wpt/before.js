@@ -1,4 +1,4 @@
-// Runs before testharness.js, in the sandbox and in Node alike. It stands in for what a server and a document would give: `location`, and
+// Runs before testharness.js, in the sandbox and in other engines alike. It stands in for what a server and a document would give: `location`, and
 // files of the checkout that a test fetches by a literal path. `PAGE` is an object: `href`, `search`, `folder` (of the test, in the
 // checkout), `files` (path → text).
 (function (global, page) {

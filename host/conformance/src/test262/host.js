@@ -1,5 +1,5 @@
 // $262 (INTERPRETING.md, "Host-Defined Functions"), as far as a program can have it without the engine's help: the same for the
-// sandbox and for native QuickJS. What there is not throws an error by which the runner knows the test. Evaluated in strict and in
+// sandbox and for any other engine. What there is not throws an error by which the runner knows the test. Evaluated in strict and in
 // sloppy mode; it leaves nothing else on the global object.
 (function (global) {
   var apply = Reflect.apply, transfer = ArrayBuffer.prototype.transfer, indirectEval = global.eval;
