@@ -276,7 +276,7 @@ impl Host {
     }
 
     /// As [`Host::invoke`], but a response that the handler streams goes to `sink` as it comes, head first, while the invocation goes
-    /// on; the outcome is [`Response::Streamed`] then. Everything else, a response with a whole body
+    /// on; the outcome is [`Response::Streamed`](crate::Response::Streamed) then. Everything else, a response with a whole body
     /// too, is in the outcome as ever, and `sink` is not called.
     ///
     /// Dropping the future ends the invocation, as it does for [`Host::invoke`].

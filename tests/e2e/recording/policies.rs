@@ -110,6 +110,15 @@ fn many_recordings_replay_without_a_difference() {
     recorder.flush();
     let kept = kept.0.lock().unwrap();
     assert_eq!((kept.len(), recorder.dropped()), (count, 0));
+    // For a host of another build to replay: `belljar replay FOLDER`.
+    if let Some(folder) = std::env::var_os("BELLJAR_RECORDINGS_DIR") {
+        for recording in kept.iter() {
+            let mut recording = recording.clone();
+            recording.attach(release.package().encode().unwrap()).unwrap();
+            let path = std::path::Path::new(&folder).join(format!("{}.recording", recording.header().invocation));
+            std::fs::write(path, recording.encode(None).unwrap()).unwrap();
+        }
+    }
     let diverged: Vec<_> = kept.iter().map(|recording| replay(&release, recording)).filter(|replay| !matches!(replay, Replay::Equal(_))).collect();
     assert!(diverged.is_empty(), "{} of {count}: {:#?}", diverged.len(), diverged[0]);
     assert!(applet::value(&block_on(world.host.invoke(&release, json_call("1"))))[0] == 1);

@@ -131,6 +131,8 @@ fn every_route_answers_as_the_document_says() {
     let metrics = api.ask("GET", "/metrics", "/metrics", None, 200);
     assert!(metrics.text().contains("belljar_process_resident_memory_bytes"), "{}", metrics.text());
     api.ask("GET", "/v1/status", "/v1/status", None, 200);
+    api.ask("GET", "/v1/recordings", "/v1/recordings", None, 200);
+    api.ask("GET", "/v1/recordings/{name}", "/v1/recordings/inv_none", None, 404);
 
     let tenants = "/v1/tenants";
     api.ask("POST", tenants, tenants, Some(&json!({ "id": "acme" })), 201);

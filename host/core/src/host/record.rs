@@ -10,6 +10,9 @@ use crate::invocation::{Collected, Invocation, Outcome, Response, ResponseSink};
 use crate::recording::events::EventWriter;
 use crate::recording::{Recording, RecordingHeader};
 
+/// Bytes of calls and answers of a recording that is asked for by itself; one of a recorder has the recorder's bound.
+const BYTES_MAX: u64 = 64 << 20;
+
 impl Host {
     /// As [`Host::invoke`], recorded whatever the recorder's policy is; nothing goes to its sink. There is no recording when the handler was not
     /// called, and of what runs in a process.
@@ -31,7 +34,7 @@ impl Host {
 
     /// [`Host::invoke_streaming`], recorded as [`Host::invoke_recorded`] does.
     pub async fn invoke_streaming_recorded(&self, release: &Release, invocation: Invocation, sink: &mut dyn ResponseSink) -> (Outcome, Option<Recording>) {
-        let (outcome, taped) = self.call_taped(release, invocation, sink, Some(EventWriter::new(u64::MAX))).await;
+        let (outcome, taped) = self.call_taped(release, invocation, sink, Some(EventWriter::new(BYTES_MAX))).await;
         let recording = taped.and_then(|taped| {
             let header = recording_header(self.engine_digest(), Some(release.digest()), release.grants(), release.limits());
             taped.finish(header, outcome.result.as_ref().ok().cloned(), outcome.usage.clone())
@@ -42,7 +45,7 @@ impl Host {
     /// As [`Host::run`], recorded. There is no recording when the program was not begun.
     pub async fn run_recorded(&self, evaluation: Evaluation) -> (Outcome, Option<Recording>) {
         let (grants, limits) = (evaluation.grants.clone(), evaluation.limits.for_package(&belljar_package::Limits::default()));
-        let (outcome, taped) = self.run_taped(evaluation, Some(EventWriter::new(u64::MAX))).await;
+        let (outcome, taped) = self.run_taped(evaluation, Some(EventWriter::new(BYTES_MAX))).await;
         let recording = taped.and_then(|taped| {
             let header = recording_header(self.engine_digest(), None, &grants, &limits);
             taped.finish(header, outcome.result.as_ref().ok().cloned(), outcome.usage.clone())
