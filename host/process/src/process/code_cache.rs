@@ -28,6 +28,9 @@ use crate::system;
 const SCRIPT: &str = include_str!("../../../../guest-js/process/code-cache.mjs");
 /// Of what is kept for one version, bytes. Deno 2.9 has 1.2 MB.
 const BYTES_MAX: usize = 8 << 20;
+/// When the filling begins, after a process is ready, milliseconds: its first calls are not to share the processors with it, and a host
+/// that is gone by then (`belljar run`) begins none.
+const FILL_AFTER_MS: u64 = 1_000;
 /// How long the filling may take, milliseconds.
 const FILL_MS_MAX: u64 = 60_000;
 
@@ -109,8 +112,7 @@ impl CodeCache {
         self.0.folder.join(format!("{}-{}", runtime.kind.name(), runtime.version))
     }
 
-    /// Fills it for the runtime of this process, in the background, if that was not tried yet. To be called when the process is ready, so
-    /// that its first answer does not wait for it.
+    /// Fills it for the runtime of this process, in the background, if that was not tried yet. To be called when the process is ready.
     pub(crate) fn fill(spec: &Spec) {
         let (Some(jail), Program::Bundle { runtime, .. }) = (&spec.jail, &spec.program) else { return };
         let Some(cache) = &jail.code_cache else { return };
@@ -125,6 +127,7 @@ impl CodeCache {
         }
         let (cache, jail, runtime, sockets) = (cache.clone(), jail.clone(), runtime.clone(), spec.sockets.clone());
         tokio::spawn(async move {
+            tokio::time::sleep(Duration::from_millis(FILL_AFTER_MS)).await;
             if let Err(reason) = cache.fill_now(&jail, &runtime, sockets).await {
                 tracing::info!(reason, version = %runtime.version, "Deno starts without its compiled code");
             }
