@@ -10,7 +10,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 
 use belljar::{
-    BlockingError, Call, Capability, EvaluateError, FaultCode, Grants, InstallError, Invocation, Limits, Payload, SCRIPT_BYTES_MAX, Script,
+    BlockingError, Call, Capability, ValueError, FaultCode, Grants, InstallError, Invocation, Limits, Payload, SCRIPT_BYTES_MAX, Script,
     ScriptOptions, TenantId, Virtual,
 };
 use belljar_tests::{applet, host, repository};
@@ -44,14 +44,14 @@ async fn a_script_has_a_value_of_the_type_that_is_wanted() {
     }
     assert_eq!(host.evaluate::<Sum>("({ sum: context.length })", &["a", "b"]).await.unwrap(), Sum { sum: 2 });
     let error = host.evaluate::<Sum>("'many'", &()).await.unwrap_err();
-    assert!(matches!(&error, EvaluateError::Value { json, .. } if json == "\"many\""), "{error:?}");
+    assert!(matches!(&error, ValueError::Value { json, .. } if json == "\"many\""), "{error:?}");
 }
 
 #[tokio::test]
 async fn what_is_wrong_with_a_script_is_said_with_its_place() {
     let host = host::shared();
     let fault = async |source: &str| match host.evaluate::<Value>(source, &json!({})).await {
-        Err(EvaluateError::Fault(fault)) => fault,
+        Err(ValueError::Fault(fault)) => fault,
         other => panic!("{source}: {other:?}"),
     };
     let check = async |source: &str, code: FaultCode, place: &str| {
@@ -71,7 +71,7 @@ async fn what_is_wrong_with_a_script_is_said_with_its_place() {
     let hit = fault(&long).await.limit.unwrap();
     assert_eq!((hit.name, hit.used), ("script_bytes_max", long.len() as u64));
     let unwritable = std::collections::BTreeMap::from([((1, 2), 3)]);
-    assert!(matches!(host.evaluate::<Value>("1", &unwritable).await, Err(EvaluateError::Context(_))));
+    assert!(matches!(host.evaluate::<Value>("1", &unwritable).await, Err(ValueError::Context(_))));
 }
 
 #[tokio::test]
@@ -81,7 +81,7 @@ async fn a_script_has_the_limits_and_the_capabilities_it_is_given() {
     let limits = Limits { fuel_max: 5_000_000, ..Limits::default() };
     let options = ScriptOptions { limits: Some(limits), ..ScriptOptions::named("endless.js") };
     let endless = host.script_with("while (true) {}", options).await.unwrap();
-    let Err(EvaluateError::Fault(fault)) = endless.evaluate::<Value>(&()).await else { panic!("it ends") };
+    let Err(ValueError::Fault(fault)) = endless.evaluate::<Value>(&()).await else { panic!("it ends") };
     assert_eq!((fault.code, fault.limit.unwrap().allowed, fault.frames[0].file.as_str()), (FaultCode::Fuel, 5_000_000, "endless.js"));
 
     let grants = Grants { custom: vec!["numbers".into()], kv: true, ..Grants::default() };
@@ -92,7 +92,7 @@ async fn a_script_has_the_limits_and_the_capabilities_it_is_given() {
     assert_eq!((applet::value(&outcome), outcome.usage.custom["numbers"].calls, outcome.usage.kv.writes), (json!(8), 1, 1));
     let fault = host.script_with("1", ScriptOptions { grants: Grants { custom: vec!["other".into()], ..Grants::default() }, ..ScriptOptions::default() }).await.unwrap_err();
     assert!(fault.message.contains("does not offer; it offers these: numbers"), "{fault}");
-    let Err(EvaluateError::Fault(fault)) = host.evaluate::<Value>("sdk.kv.get('n')", &()).await else { panic!("it is not granted") };
+    let Err(ValueError::Fault(fault)) = host.evaluate::<Value>("sdk.kv.get('n')", &()).await else { panic!("it is not granted") };
     assert_eq!(fault.errors[0].code.as_deref(), Some("not-granted"));
 }
 
@@ -161,7 +161,7 @@ fn callers_may_block() {
     let package = applet::package_of("waits", applet::PLAIN, "export default (_: unknown, ms: number) => new Promise((done) => setTimeout(done, ms, 'done'));");
     let release = blocking.install(applet::tenant(), &package).unwrap();
     let call = |json: &str| Invocation::new("default", Payload::Json(json.into()));
-    assert_eq!(applet::value(&blocking.invoke(&release, call("1"))), json!("done"));
+    assert_eq!(blocking.invoke(&release, Invocation::json("default", &1).unwrap()).value::<String>().unwrap(), "done");
     let mut ended = call("600000");
     ended.until = Some(Box::pin(std::future::ready(())));
     assert_eq!(applet::fault(&blocking.invoke(&release, ended)).code, FaultCode::Cancelled);
@@ -177,7 +177,7 @@ fn callers_may_block() {
         assert!(matches!(refused, Err(BlockingError::InsideRuntime)), "{refused:?}");
         let outcome = blocking.invoke(&release, call("1"));
         let error = blocking.evaluate::<u32>("1", &());
-        assert!(matches!(error, Err(EvaluateError::Fault(fault)) if fault.code == FaultCode::Internal));
+        assert!(matches!(error, Err(ValueError::Fault(fault)) if fault.code == FaultCode::Internal));
         // Dropped here, where waiting is not allowed.
         drop(blocking);
         outcome

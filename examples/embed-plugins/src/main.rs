@@ -5,7 +5,7 @@ use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use belljar::{Call, CallError, Capability, CustomLimits, Host, Invocation, Payload, Response, TenantId};
+use belljar::{Call, CallError, Capability, CustomLimits, Host, Invocation, TenantId};
 use serde::{Deserialize, Serialize};
 
 /// The largest file that a plug-in may read, bytes.
@@ -74,9 +74,8 @@ fn run(arguments: &[String]) -> Result<String, Box<dyn Error>> {
     };
     let host = Host::builder().user_cache().capability(project(folder.into())).build()?.blocking()?;
     let plugin = host.install(TenantId::new("me")?, &std::fs::read(package)?)?;
-    let argument = serde_json::to_string(&rest.first())?;
-    let outcome = host.invoke(&plugin, Invocation::new(command, Payload::Json(argument)));
-    let Response::Value(Some(json)) = outcome.result? else { return Err("the plug-in has nothing to show".into()) };
+    let outcome = host.invoke(&plugin, Invocation::json(command, &rest.first())?);
     let calls: u64 = outcome.usage.custom.values().map(|used| used.calls).sum();
-    Ok(format!("{}\n({calls} calls of project)", serde_json::from_str::<String>(&json)?))
+    let text: String = outcome.value()?;
+    Ok(format!("{text}\n({calls} calls of project)"))
 }

@@ -13,7 +13,7 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::routing::{post, put};
 use axum::{Json, Router};
-use belljar::{EvaluateError, Fault, Host, Limits, Script, ScriptOptions};
+use belljar::{ValueError, Fault, Host, Limits, Script, ScriptOptions};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 use tokio::sync::RwLock;
@@ -51,7 +51,7 @@ async fn evaluate(State(rules): State<Arc<Rules>>, Json(order): Json<Value>) -> 
     let said = scripts.iter().map(async |(name, script)| {
         let value = match script.evaluate(&order).await {
             Ok(value) => value,
-            Err(EvaluateError::Fault(fault)) => mistake(&fault),
+            Err(ValueError::Fault(fault)) => mistake(&fault),
             Err(error) => json!({ "error": error.to_string() }),
         };
         (name.clone(), value)

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use belljar::{Digest, Host, Response, Script, Virtual};
+use belljar::{Digest, Host, Script, Virtual};
 use serde::{Deserialize, Serialize};
 
 /// 2026-01-01T09:00:00Z, when the shop opens.
@@ -71,9 +71,9 @@ async fn simulate(host: &Host, policy: &Script, seed: u64) -> Result<Day, Box<dy
         let mut invocation = Script::invocation(serde_json::to_string(&shop)?);
         invocation.source = Some(time.clone());
         let outcome = host.invoke(policy.release(), invocation).await;
-        let Response::Value(Some(json)) = outcome.result? else { return Err("the policy says nothing".into()) };
-        shop.counters = serde_json::from_str::<Decision>(&json)?.counters.clamp(1, 6);
-        diary.extend_from_slice(format!("{minute} {shop:?} {}\n", outcome.usage.fuel).as_bytes());
+        let fuel = outcome.usage.fuel;
+        shop.counters = outcome.value::<Decision>()?.counters.clamp(1, 6);
+        diary.extend_from_slice(format!("{minute} {shop:?} {fuel}\n").as_bytes());
     }
     let Shop { waiting, counters } = shop;
     let summary = format!("seed {seed}: {served} served, {waiting} still wait, the longest queue was {longest}, {counters} counters are open");

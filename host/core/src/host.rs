@@ -17,7 +17,7 @@ pub use self::blocking::{BlockingError, BlockingHost};
 use self::builder::Deterministic;
 pub use self::builder::{HostBuilder, HostError, user_cache_dir};
 pub use self::program::Evaluation;
-pub use self::script::{EvaluateError, SCRIPT_BYTES_MAX, Script, ScriptOptions};
+pub use self::script::{SCRIPT_BYTES_MAX, Script, ScriptOptions};
 use crate::capability::crypto::Crypto;
 use crate::capability::custom::Offered;
 use crate::capability::db::Databases;
@@ -45,12 +45,12 @@ use crate::recording::Recorder;
 ///
 /// ```no_run
 /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
-/// use belljar::{Host, Invocation, Payload, TenantId};
+/// use belljar::{Host, Invocation, TenantId};
 ///
 /// let host = Host::builder().build()?;
 /// let package = std::fs::read("pricing.belljar")?;
 /// let release = host.install(TenantId::new("acme")?, &package).await?;
-/// let outcome = host.invoke(&release, Invocation::new("default", Payload::Json("{}".into()))).await;
+/// let outcome = host.invoke(&release, Invocation::json("default", &["A-1"])?).await;
 /// println!("{:?}, {} fuel", outcome.result, outcome.usage.fuel);
 /// # Ok(())
 /// # }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::Stream;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::capability::bodies::BodyReader;
@@ -102,6 +103,19 @@ impl Invocation {
             turns: None,
             until: None,
         }
+    }
+
+    /// A one-off call with a payload that serde writes as JSON.
+    ///
+    /// ```
+    /// let invocation = belljar::Invocation::json("default", &["A-1", "A-2"])?;
+    /// # Ok::<(), serde_json::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// When the payload cannot be written as JSON.
+    pub fn json(handler: impl Into<String>, payload: &impl Serialize) -> Result<Self, serde_json::Error> {
+        Ok(Self::new(handler, Payload::Json(serde_json::to_string(payload)?)))
     }
 }
 
@@ -240,6 +254,47 @@ pub struct Outcome {
     pub result: Result<Response, Fault>,
     /// What was used.
     pub usage: Usage,
+}
+
+impl Outcome {
+    /// The value that was answered, as whatever serde reads of its JSON; `undefined` is `null`.
+    ///
+    /// ```no_run
+    /// # async fn example(host: belljar::Host, release: belljar::Release) -> Result<(), Box<dyn std::error::Error>> {
+    /// let prices: Vec<f64> = host.invoke(&release, belljar::Invocation::json("prices", &["A-1", "A-2"])?).await.value()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`ValueError::Fault`] when there is no answer, or it is a response and no value; [`ValueError::Value`] when it is of another type.
+    pub fn value<T: DeserializeOwned>(self) -> Result<T, ValueError> {
+        let json = match self.result? {
+            Response::Value(json) => json.unwrap_or_else(|| "null".to_owned()),
+            Response::Http(_) | Response::Streamed(_) => return Err(Fault::new(FaultCode::InvalidResult, "the answer is a Response, and no value").into()),
+        };
+        serde_json::from_str(&json).map_err(|source| ValueError::Value { json: json.chars().take(200).collect(), source })
+    }
+}
+
+/// Why a call or a script has no value of the type that is wanted.
+#[derive(Debug, thiserror::Error)]
+pub enum ValueError {
+    /// What it is called with cannot be written as JSON.
+    #[error("the context cannot be written as JSON")]
+    Context(#[source] serde_json::Error),
+    /// It does not parse, threw, or met a limit; the fault's frames say where.
+    #[error(transparent)]
+    Fault(#[from] Fault),
+    /// There is a value, of another type.
+    #[error("the value is not of the type that is wanted: {json}")]
+    Value {
+        /// The value; at most the first 200 characters.
+        json: String,
+        /// What does not fit.
+        #[source]
+        source: serde_json::Error,
+    },
 }
 
 /// A handler's answer.

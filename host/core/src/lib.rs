@@ -73,11 +73,11 @@ pub use floor::ids::{AppletId, Digest, InvalidId, InvocationId, TenantId};
 pub use floor::limits::{CryptoLimits, CustomLimits, DbLimits, EventsLimits, HttpLimits, JobsLimits, KvLimits, LimitHit, Limits, MEMORY_SLOT_BYTES};
 pub use floor::usage::{CryptoUsage, CustomUsage, DbUsage, EventsUsage, HttpUsage, JobsUsage, KvUsage, LogUsage, Usage};
 pub use host::{
-    BlockingError, BlockingHost, EvaluateError, Evaluation, Host, HostBuilder, HostError, InstallError, Preparation, SCRIPT_BYTES_MAX, Script, ScriptOptions, user_cache_dir,
+    BlockingError, BlockingHost, Evaluation, Host, HostBuilder, HostError, InstallError, Preparation, SCRIPT_BYTES_MAX, Script, ScriptOptions, user_cache_dir,
 };
 pub use invocation::{
     Body, Collected, HttpReply, Invocation, Message, Modules, Outcome, Payload, Program, ProgramKind, Request, Response, ResponseHead,
-    ResponseSink, Retry, SinkClosed, StreamedReply, Taking,
+    ResponseSink, Retry, SinkClosed, StreamedReply, Taking, ValueError,
 };
 pub use observe::{CapabilityUse, Observer, UseEnd};
 pub use process::{ProcessConfig, ProcessStatus, RuntimePrograms, engine_version};

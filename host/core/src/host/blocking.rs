@@ -11,8 +11,7 @@ use crate::catalog::Release;
 use crate::floor::fault::{Fault, FaultCode};
 use crate::floor::ids::TenantId;
 use crate::floor::usage::Usage;
-use crate::host::script::EvaluateError;
-use crate::invocation::{Invocation, Outcome};
+use crate::invocation::{Invocation, Outcome, ValueError};
 
 /// Why there is no [`BlockingHost`].
 #[derive(Debug, thiserror::Error)]
@@ -81,8 +80,8 @@ impl BlockingHost {
     /// As [`Host::evaluate`].
     ///
     /// # Errors
-    /// As there; [`EvaluateError::Fault`] with code `internal` on a thread of an async runtime.
-    pub fn evaluate<T: DeserializeOwned>(&self, source: &str, context: &impl Serialize) -> Result<T, EvaluateError> {
+    /// As there; [`ValueError::Fault`] with code `internal` on a thread of an async runtime.
+    pub fn evaluate<T: DeserializeOwned>(&self, source: &str, context: &impl Serialize) -> Result<T, ValueError> {
         self.wait(self.host.evaluate(source, context)).unwrap_or_else(|fault| Err(fault.into()))
     }
 

@@ -17,7 +17,7 @@ use crate::floor::fault::{Fault, FaultCode};
 use crate::floor::grants::Grants;
 use crate::floor::ids::{Digest, TenantId};
 use crate::floor::limits::{LimitHit, Limits};
-use crate::invocation::{Invocation, Payload, Response};
+use crate::invocation::{Invocation, Payload, ValueError};
 
 /// The handler of a script.
 const HANDLER: &str = "default";
@@ -80,26 +80,6 @@ pub struct Script {
     release: Release,
 }
 
-/// Why a script has no value.
-#[derive(Debug, thiserror::Error)]
-pub enum EvaluateError {
-    /// The context cannot be written as JSON.
-    #[error("the context cannot be written as JSON")]
-    Context(#[source] serde_json::Error),
-    /// The script does not parse, threw, or met a limit; its frames say where.
-    #[error(transparent)]
-    Fault(#[from] Fault),
-    /// The script has a value, but of another type than is wanted.
-    #[error("the script's value is not of the type that is wanted: {json}")]
-    Value {
-        /// The value; at most the first 200 characters.
-        json: String,
-        /// What does not fit.
-        #[source]
-        source: serde_json::Error,
-    },
-}
-
 impl Host {
     /// Prepares a script without capabilities. See [`Script`] for what it may be.
     ///
@@ -151,8 +131,8 @@ impl Host {
     /// ```
     ///
     /// # Errors
-    /// [`EvaluateError`].
-    pub async fn evaluate<T: DeserializeOwned>(&self, source: &str, context: &impl Serialize) -> Result<T, EvaluateError> {
+    /// [`ValueError`].
+    pub async fn evaluate<T: DeserializeOwned>(&self, source: &str, context: &impl Serialize) -> Result<T, ValueError> {
         let cell = {
             let mut scripts = self.inner.scripts.lock().unwrap_or_else(PoisonError::into_inner);
             scripts.entry(&Digest::of(source.as_bytes())).clone()
@@ -166,15 +146,10 @@ impl Script {
     /// Its value with this context. `undefined` is `null`.
     ///
     /// # Errors
-    /// [`EvaluateError`].
-    pub async fn evaluate<T: DeserializeOwned>(&self, context: &impl Serialize) -> Result<T, EvaluateError> {
-        let context = serde_json::to_string(context).map_err(EvaluateError::Context)?;
-        let outcome = self.host.invoke(&self.release, Self::invocation(context)).await;
-        let json = match outcome.result? {
-            Response::Value(json) => json.unwrap_or_else(|| "null".to_owned()),
-            Response::Http(_) | Response::Streamed(_) => return Err(Fault::new(FaultCode::InvalidResult, "a script's value cannot be a Response").into()),
-        };
-        serde_json::from_str(&json).map_err(|source| EvaluateError::Value { json: json.chars().take(200).collect(), source })
+    /// [`ValueError`].
+    pub async fn evaluate<T: DeserializeOwned>(&self, context: &impl Serialize) -> Result<T, ValueError> {
+        let context = serde_json::to_string(context).map_err(ValueError::Context)?;
+        self.host.invoke(&self.release, Self::invocation(context)).await.value()
     }
 
     /// The script as a release, for callers who want more of an invocation than its value: usage, a source of time and randomness, an end of their own.
