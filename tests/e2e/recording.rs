@@ -195,7 +195,7 @@ fn secrets_are_not_in_a_recording_and_it_replays() {
             assert!(!part.windows(secret.len()).any(|window| window == secret.as_bytes()), "{secret}: {}", String::from_utf8_lossy(&part));
         }
     }
-    assert!(recording.calls().any(|call| call.contains("redacted\"_KEY")), "{:#?}", recording.calls().collect::<Vec<_>>());
+    assert!(recording.calls().any(|call| call.contains("redacted")), "{:#?}", recording.calls().collect::<Vec<_>>());
 }
 
 #[test]
