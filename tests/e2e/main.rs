@@ -6,6 +6,7 @@
 mod author;
 mod clock;
 mod collection;
+mod components;
 mod crypto;
 mod delivery;
 mod determinism;

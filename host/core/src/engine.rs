@@ -3,11 +3,13 @@
 //!
 //! In the order of use: `artifact` (what was built), `sandbox` (compiled once), `prepare` (an applet becomes an image), `invoke`
 //! (an instance starts, waits and ends), `imports` (what the guest calls), `respond` (a response that goes out while it does).
+//! `component` has applets that are components of other languages.
 
 pub(crate) mod artifact;
 mod bindings;
 mod boot;
 pub(crate) mod cache;
+pub(crate) mod component;
 mod frames;
 mod image;
 pub(crate) mod imports;
@@ -16,3 +18,4 @@ mod limiter;
 pub(crate) mod prepare;
 mod respond;
 pub(crate) mod sandbox;
+mod standalone;

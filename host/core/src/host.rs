@@ -18,6 +18,7 @@ use crate::capability::origin::{Chain, Origin};
 use crate::capability::secrets::{SecretSource, SecretsSession};
 use crate::catalog::{Catalog, CatalogError, Release};
 use crate::engine::cache::{Cache, CacheError};
+use crate::engine::component::{Call, ComponentRun, Components, PreparedComponent};
 use crate::engine::invoke::{Run, Task};
 use crate::engine::prepare::{Prepared, Source as PrepareSource};
 use crate::engine::sandbox::{PoolSize, Sandbox, SandboxError, pagemap_scan_available};
@@ -30,7 +31,7 @@ use crate::floor::limits::Limits;
 use crate::floor::usage::Usage;
 use crate::invocation::{Collected, Invocation, Modules, Outcome, Program, Response, ResponseSink};
 use crate::observe::{Observer, Watch};
-use crate::process::{NO_COMPONENTS, ProcessConfig, ProcessRun, ProcessStatus, Processes, Running, no_processes, runtime_kind};
+use crate::process::{ProcessConfig, ProcessRun, ProcessStatus, Processes, Running, no_processes, runtime_kind};
 use crate::recent::Recent;
 
 /// Instances that can exist at the same time, unless the builder says otherwise.
@@ -218,7 +219,7 @@ impl HostBuilder {
     /// # Errors
     /// [`HostError`] when a directory or the configuration cannot be used.
     pub fn build(self) -> Result<Host, HostError> {
-        let cache = self.cache_dir.as_deref().map(Cache::open).transpose()?;
+        let cache = self.cache_dir.as_deref().map(Cache::open).transpose()?.map(Arc::new);
         let sandbox = Sandbox::new(PoolSize { instances_max: self.instances_max }, cache, &*self.progress)?;
         let unusable = |path: &Path, source| HostError::Data { path: path.to_owned(), source };
         let databases = match (self.opened, &self.data_dir) {
@@ -254,6 +255,9 @@ impl HostBuilder {
             processes: processes.transpose()?,
             prepared: Mutex::new(Recent::new(self.images_max)),
             base: OnceLock::new(),
+            components: OnceLock::new(),
+            instances_max: self.instances_max,
+            images_max: self.images_max,
         };
         // What is configured wrongly is said now, not at the first request; what costs time is made when it is needed.
         HttpClient::new(&inner.http_config).map(drop)?;
@@ -312,6 +316,10 @@ struct Inner {
     processes: Option<Processes>,
     prepared: Mutex<Recent<PreparedKey, Arc<tokio::sync::OnceCell<Arc<Prepared>>>>>,
     base: OnceLock<Arc<Prepared>>,
+    /// Made when the first component is prepared.
+    components: OnceLock<Arc<Components>>,
+    instances_max: u32,
+    images_max: usize,
 }
 
 /// A release that is ready to be called.
@@ -319,22 +327,31 @@ struct Inner {
 pub enum Preparation {
     /// Its image is there.
     Image(Arc<Prepared>),
+    /// Its component is compiled.
+    Component {
+        /// Whether the machine code of an earlier preparation was used.
+        from_cache: bool,
+    },
     /// A process of it has answered.
     Process,
 }
 
 impl Preparation {
-    /// Its image; none of what runs in a process.
+    /// Its image; none of a component, or of what runs in a process.
     pub fn image(&self) -> Option<&Prepared> {
         match self {
             Self::Image(prepared) => Some(prepared),
-            Self::Process => None,
+            Self::Component { .. } | Self::Process => None,
         }
     }
 
-    /// Whether an image of an earlier preparation was used.
+    /// Whether what an earlier preparation has made was used.
     pub fn from_cache(&self) -> bool {
-        self.image().is_some_and(Prepared::from_cache)
+        match self {
+            Self::Image(prepared) => prepared.from_cache(),
+            Self::Component { from_cache } => *from_cache,
+            Self::Process => false,
+        }
     }
 }
 
@@ -363,6 +380,7 @@ pub struct Evaluation {
 /// What a call runs in.
 enum Engine {
     Sandbox(Arc<Prepared>),
+    Component(Arc<PreparedComponent>),
     Process(Arc<Running>),
 }
 
@@ -372,6 +390,18 @@ struct Who<'a> {
     applet: &'a AppletId,
     package: Option<&'a Arc<Package>>,
     origin: &'a dyn Fn() -> Origin,
+}
+
+/// What an image is made of.
+fn prepare_source(release: &Release) -> PrepareSource<'_> {
+    let package = release.package();
+    PrepareSource {
+        package: release.digest(),
+        bundle: &package.bundle,
+        source_map: &package.source_map,
+        memory_bytes_max: release.limits().memory_bytes_max,
+        locales: &package.descriptor.runtime.locales,
+    }
 }
 
 impl Host {
@@ -436,13 +466,17 @@ impl Host {
     }
 
     /// Prepares a release, unless it is: its top-level code runs once and becomes an image, shared by all tenants of the package; of what
-    /// runs in a process, one is started, unless one is there. Callers that come while it is being prepared wait for the same preparation.
+    /// runs in a process, one is started, unless one is there; a component is compiled, which takes seconds the first time. Callers that come while it is being prepared wait for the same preparation.
     ///
     /// # Errors
     /// A [`Fault`]: `syntax`, `preparation`, `memory`, `stack`, or `internal`.
     pub async fn prepare(&self, release: &Release) -> Result<Preparation, Fault> {
-        match runtime_kind(release.package().descriptor.runtime.engine) {
+        let engine = release.package().descriptor.runtime.engine;
+        match runtime_kind(engine) {
             Some(kind) => self.processes(release)?.prepare(release, kind).await.map(|()| Preparation::Process),
+            None if engine == EngineKind::Component => {
+                self.components()?.prepare(release).await.map(|prepared| Preparation::Component { from_cache: prepared.from_cache })
+            }
             None => self.image(release).await.map(Preparation::Image),
         }
     }
@@ -469,27 +503,56 @@ impl Host {
         self.inner.processes.as_ref().ok_or_else(|| Fault::new(FaultCode::Preparation, no_processes(engine)))
     }
 
-    async fn image(&self, release: &Release) -> Result<Arc<Prepared>, Fault> {
-        if release.package().descriptor.runtime.engine == EngineKind::Component {
-            return Err(Fault::new(FaultCode::Preparation, NO_COMPONENTS));
+    fn components(&self) -> Result<&Arc<Components>, Fault> {
+        let inner = &self.inner;
+        if let Some(components) = inner.components.get() {
+            return Ok(components);
         }
+        let made = Components::new(inner.instances_max, inner.images_max, inner.sandbox.cache.clone()).map_err(|error| {
+            tracing::error!(%error, "components cannot be run");
+            Fault::new(FaultCode::Internal, "the host cannot run components")
+        })?;
+        Ok(inner.components.get_or_init(|| Arc::new(made)))
+    }
+
+    /// Has whatever runs a release ready.
+    async fn ready(&self, release: &Release) -> Result<Engine, Fault> {
+        let engine = release.package().descriptor.runtime.engine;
+        match runtime_kind(engine) {
+            Some(kind) => self.processes(release)?.running(release, kind).await.map(Engine::Process),
+            None if engine == EngineKind::Component => self.components()?.prepare(release).await.map(Engine::Component),
+            None => self.image(release).await.map(Engine::Sandbox),
+        }
+    }
+
+    async fn image(&self, release: &Release) -> Result<Arc<Prepared>, Fault> {
         let key = PreparedKey { package: release.digest(), memory_bytes_max: release.limits().memory_bytes_max };
         let cell = {
             let mut prepared = self.inner.prepared.lock().unwrap_or_else(PoisonError::into_inner);
             prepared.entry(&key).clone()
         };
-        let prepared = cell.get_or_try_init(|| async {
-            let package = release.package();
-            let source = PrepareSource {
-                package: release.digest(),
-                bundle: &package.bundle,
-                source_map: &package.source_map,
-                memory_bytes_max: release.limits().memory_bytes_max,
-                locales: &package.descriptor.runtime.locales,
-            };
-            self.inner.sandbox.prepare(source).await.map(Arc::new)
-        });
+        let prepared = cell.get_or_try_init(|| async { self.inner.sandbox.prepare(prepare_source(release)).await.map(Arc::new) });
         prepared.await.cloned()
+    }
+
+    /// The applet and the JavaScript engine as one WebAssembly component, for other embedders of Wasmtime: it exports `start` and `resume` of
+    /// the world `belljar:applet/applet`, and imports its interfaces and nothing else (`docs/components.md`). Its top-level code runs for this.
+    ///
+    /// # Errors
+    /// Those of [`Host::prepare`]; `preparation` as well when the applet does not run in the JavaScript engine.
+    ///
+    /// ```no_run
+    /// # async fn example(host: belljar::Host, release: belljar::Release) -> Result<(), Box<dyn std::error::Error>> {
+    /// std::fs::write("pricing.wasm", host.standalone_component(&release).await?)?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn standalone_component(&self, release: &Release) -> Result<Vec<u8>, Fault> {
+        if !release.package().descriptor.is_wasm() {
+            let message = "only applets of engine `wasm` become components: there is no JavaScript engine to put with the others";
+            return Err(Fault::new(FaultCode::Preparation, message));
+        }
+        self.inner.sandbox.standalone(prepare_source(release)).await
     }
 
     /// Calls one handler of a release, in a fresh sandbox. Preparing it, if it is not prepared, is not billed to the call. A response
@@ -545,14 +608,7 @@ impl Host {
             let message = format!("applet {} has no handler {:?}; it has: {}", release.applet(), invocation.handler, names.join(", "));
             return Outcome { id, result: Err(Fault::new(FaultCode::HandlerNotFound, message)), usage: Usage::default() };
         };
-        let ready = match runtime_kind(release.package().descriptor.runtime.engine) {
-            None => self.image(release).await.map(Engine::Sandbox),
-            Some(kind) => match self.processes(release) {
-                Ok(processes) => processes.running(release, kind).await.map(Engine::Process),
-                Err(fault) => Err(fault),
-            },
-        };
-        let ready = match ready {
+        let ready = match self.ready(release).await {
             Ok(ready) => ready,
             Err(fault) => return Outcome { id, result: Err(fault), usage: Usage::default() },
         };
@@ -579,6 +635,16 @@ impl Host {
         let (capabilities, host_bytes) = self.capabilities(who, release.grants(), limits, context, &deadline, &source);
         let prepared = match ready {
             Engine::Sandbox(prepared) => prepared,
+            Engine::Component(prepared) => {
+                let (turns, until) = (invocation.turns.take(), invocation.until.take());
+                let call = Call::new(&id, release, handler, version, invocation);
+                let run = ComponentRun { prepared: &prepared, limits, source, capabilities, host_bytes, call, turns, until, begun, deadline };
+                let (result, usage) = match self.components() {
+                    Ok(components) => components.invoke(run).await,
+                    Err(fault) => (Err(fault), Usage::default()),
+                };
+                return Outcome { id, result, usage };
+            }
             Engine::Process(running) => {
                 let run = ProcessRun { id: &id, release, handler, invocation, capabilities, host_bytes, source, sink, begun, deadline };
                 let (result, usage) = running.invoke(run).await;
