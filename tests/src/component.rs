@@ -46,13 +46,16 @@ const PRELUDE: &str = r#"
 pub fn of_text(imports: &str, interfaces: &str, core_imports: &str, functions: &str) -> Vec<u8> {
     let mut resolve = Resolve::default();
     resolve.push_dir(crate::repository().join("wit/component")).expect("the interfaces can be read");
-    let world = format!("package test:text@1.0.0;\nworld made {{ include belljar:component/applet@0.1.0; {imports} }}\n{interfaces}");
+    let world = format!(
+        "package test:text@1.0.0;\nworld made {{ include belljar:component/applet@0.1.0; {imports} }}\n{interfaces}"
+    );
     let made = resolve.push_str("made.wit", &world).unwrap_or_else(|error| panic!("{error:?}"));
     let world = resolve.select_world(&[made], Some("made")).expect("there is one");
     let text = format!("(module {core_imports} {PRELUDE} {functions})");
     let mut module = wat::parse_str(&text).unwrap_or_else(|error| panic!("{error}"));
     embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8).expect("it can be embedded");
-    let encoder = ComponentEncoder::default().validate(true).module(&module).unwrap_or_else(|error| panic!("{error:?}"));
+    let encoder =
+        ComponentEncoder::default().validate(true).module(&module).unwrap_or_else(|error| panic!("{error:?}"));
     { encoder }.encode().unwrap_or_else(|error| panic!("{error:?}"))
 }
 
@@ -67,7 +70,9 @@ pub fn package_of(id: &str, manifest: &str, component: &[u8]) -> Vec<u8> {
 
 /// The folder of such an applet.
 pub fn folder(id: &str, manifest: &str, component: &[u8]) -> tempfile::TempDir {
-    let manifest = format!("id: {id}\nversion: 1.0.0\nname: Test\nruntime:\n  engine: component\n  entrypoint: applet.wasm\n{manifest}");
+    let manifest = format!(
+        "id: {id}\nversion: 1.0.0\nname: Test\nruntime:\n  engine: component\n  entrypoint: applet.wasm\n{manifest}"
+    );
     let folder = crate::applet::folder(&[("manifest.yaml", &manifest)]);
     std::fs::write(folder.path().join("applet.wasm"), component).expect("files can be written");
     folder

@@ -7,15 +7,28 @@ use std::process::Command;
 use std::sync::{Arc, Mutex};
 
 use belljar::{
-    Answering, AppletId, CapabilityError, EventSink, FaultCode, Host, Invocation, JobSink, LogOrigin, NewJob, Origin, Outcome, Payload,
-    PublishedEvent, Release, Request, Response, SecretSource, SecretText, SecretsUnavailable, Seeded, TenantId,
+    Answering, AppletId, CapabilityError, EventSink, FaultCode, Host, Invocation, JobSink, LogOrigin, NewJob, Origin,
+    Outcome, Payload, PublishedEvent, Release, Request, Response, SecretSource, SecretText, SecretsUnavailable, Seeded,
+    TenantId,
 };
 use belljar_tests::server::{Reply, Server};
 use belljar_tests::{applet, component, host, npm, repository};
 use serde_json::{Value, json};
 
-const NAMES: [&str; 12] =
-    ["echo", "database", "capabilities", "world", "spin", "bomb", "flood", "large", "throws", "crashes", "hostile", "unknown"];
+const NAMES: [&str; 12] = [
+    "echo",
+    "database",
+    "capabilities",
+    "world",
+    "spin",
+    "bomb",
+    "flood",
+    "large",
+    "throws",
+    "crashes",
+    "hostile",
+    "unknown",
+];
 
 /// The component of tests/components/applet.js; `None` when nothing is installed that makes it. Of the processes that want it one makes it.
 fn component() -> Option<Vec<u8>> {
@@ -92,13 +105,17 @@ async fn javascript_has_handlers_and_capabilities() {
     let Some(package) = package("") else { return };
     let kept = Arc::new(Kept::default());
     let log = host::Log::default();
-    let builder = host::builder().events(kept.clone()).jobs(kept.clone()).secrets(kept.clone()).log(Arc::new(log.clone()));
+    let builder =
+        host::builder().events(kept.clone()).jobs(kept.clone()).secrets(kept.clone()).log(Arc::new(log.clone()));
     let host = host::build(builder);
     let release = applet::admit(&host, applet::tenant(), &package);
 
     let echo = applet::value(&call(&host, &release, "echo", &json!({ "ä": [1, null] })).await);
     let tenant = release.tenant().as_str();
-    assert_eq!(echo, json!({ "input": { "ä": [1, null] }, "handler": "echo", "trigger": "one-off", "tenant": tenant, "config": "", "attempt": 1 }));
+    assert_eq!(
+        echo,
+        json!({ "input": { "ä": [1, null] }, "handler": "echo", "trigger": "one-off", "tenant": tenant, "config": "", "attempt": 1 })
+    );
 
     let database = call(&host, &release, "database", &json!(null)).await;
     let expected = json!({
@@ -110,7 +127,8 @@ async fn javascript_has_handlers_and_capabilities() {
     assert!(database.usage.db.statements >= 5, "{:?}", database.usage);
 
     let server = Server::start(|_| Reply::bytes(b"pong".to_vec()));
-    let outcome = call(&host, &release, "capabilities", &json!({ "url": format!("http://localhost:{}/", server.port()) })).await;
+    let outcome =
+        call(&host, &release, "capabilities", &json!({ "url": format!("http://localhost:{}/", server.port()) })).await;
     let expected = json!({
         "values": [{ "tag": "json", "val": "2" }, { "tag": "bytes", "val": [1, 2] }, null],
         "page": { "keys": ["a", "b"], "hasMore": false },
@@ -131,9 +149,18 @@ async fn javascript_has_handlers_and_capabilities() {
     assert!(seen[0].headers.contains(&("x-key".into(), "sk-very-secret".into())));
     let lines = log.of(&outcome.id);
     let lines: Vec<_> = lines.iter().map(|line| (line.origin, line.message.as_str())).collect();
-    assert_eq!(lines, [(LogOrigin::Sdk, "the key is [redacted]"), (LogOrigin::Stdout, "to stdout")], "what was asked for is not written down");
+    assert_eq!(
+        lines,
+        [(LogOrigin::Sdk, "the key is [redacted]"), (LogOrigin::Stdout, "to stdout")],
+        "what was asked for is not written down"
+    );
 
-    let request = Request { method: "POST".into(), url: "https://a.example/hook".into(), headers: Vec::new(), body: "raw".into() };
+    let request = Request {
+        method: "POST".into(),
+        url: "https://a.example/hook".into(),
+        headers: Vec::new(),
+        body: "raw".into(),
+    };
     let outcome = host.invoke(&release, Invocation::new("hook", Payload::Request(request))).await;
     let Ok(Response::Http(reply)) = &outcome.result else { panic!("{outcome:?}") };
     assert_eq!((reply.status, &reply.body[..], reply.headers.len()), (201, &b"POST raw"[..], 1));
@@ -145,14 +172,22 @@ async fn javascript_meets_its_limits() {
     let Some(package) = package(limits) else { return };
     let host = host::shared();
     let release = applet::admit(host, applet::tenant(), &package);
-    for (handler, code) in [("spin", FaultCode::Fuel), ("bomb", FaultCode::Memory), ("large", FaultCode::Output), ("crashes", FaultCode::Trap)] {
+    for (handler, code) in [
+        ("spin", FaultCode::Fuel),
+        ("bomb", FaultCode::Memory),
+        ("large", FaultCode::Output),
+        ("crashes", FaultCode::Trap),
+    ] {
         let outcome = call(host, &release, handler, &json!(null)).await;
         assert_eq!(applet::fault(&outcome).code, code, "{handler}: {outcome:?}");
     }
     let outcome = call(host, &release, "throws", &json!(null)).await;
     let fault = applet::fault(&outcome);
     let error = &fault.errors[0];
-    assert_eq!((fault.code, error.code.as_deref(), &error.details), (FaultCode::Threw, Some("order.unknown"), &Some(json!({ "id": 7 }))));
+    assert_eq!(
+        (fault.code, error.code.as_deref(), &error.details),
+        (FaultCode::Threw, Some("order.unknown"), &Some(json!({ "id": 7 })))
+    );
     let outcome = call(host, &release, "unknown", &json!(null)).await;
     assert_eq!(applet::fault(&outcome).code, FaultCode::HandlerNotFound);
 
@@ -174,7 +209,8 @@ async fn javascript_repeats_output_and_fuel() {
     let Some(package) = package("") else { return };
     let run = async |seed| {
         let host = host::build(host::builder().source(Seeded::new(1_750_000_000_000_000, seed)));
-        let outcome = call(&host, &applet::admit(&host, TenantId::new("acme").unwrap(), &package), "world", &json!(null)).await;
+        let outcome =
+            call(&host, &applet::admit(&host, TenantId::new("acme").unwrap(), &package), "world", &json!(null)).await;
         (applet::value(&outcome), outcome.usage.fuel, outcome.usage.memory_bytes_peak)
     };
     let (first, second, other) = (run(7).await, run(7).await, run(8).await);

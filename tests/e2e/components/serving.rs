@@ -14,7 +14,8 @@ fn package(version: &str, step: u32) -> Vec<u8> {
              (call $increment (i32.const 4096) (i32.const 6) (i64.const {step}) (i32.const 0) (i64.const 0) (i32.const 1200))
              (call $number (i64.load (i32.const 1208))))"#
     );
-    let imports = r#"(import "belljar:component/kv@0.1.0" "increment" (func $increment (param i32 i32 i64 i32 i64 i32)))"#;
+    let imports =
+        r#"(import "belljar:component/kv@0.1.0" "increment" (func $increment (param i32 i32 i64 i32 i64 i32)))"#;
     let manifest = "permissions: { kv: true }\nhandlers:\n  - { name: visit, type: http, method: GET, path: /, auth: none }\n  \
                     - { name: spin, type: http, method: GET, path: /spin, auth: none }\n";
     let package = component::package_of("counter", manifest, &component::of_text("", "", imports, &functions));
@@ -39,9 +40,16 @@ fn components_are_served_replaced_and_called() {
     let at = server.at;
     let get = |path: &str| request(at, "GET", path, &[], b"");
     // Those that spin take turns with the others, until their time is over.
-    let spinning: Vec<_> = (0..4).map(|_| std::thread::spawn(move || request(at, "GET", "/acme/counter/spin", &[], b"").status)).collect();
+    let spinning: Vec<_> =
+        (0..4).map(|_| std::thread::spawn(move || request(at, "GET", "/acme/counter/spin", &[], b"").status)).collect();
     let clients: Vec<_> = (0..4)
-        .map(|_| std::thread::spawn(move || (0..25).map(|_| request(at, "GET", "/acme/counter/", &[], b"").json().as_u64().unwrap()).collect::<Vec<_>>()))
+        .map(|_| {
+            std::thread::spawn(move || {
+                (0..25)
+                    .map(|_| request(at, "GET", "/acme/counter/", &[], b"").json().as_u64().unwrap())
+                    .collect::<Vec<_>>()
+            })
+        })
         .collect();
     let mut seen: Vec<_> = clients.into_iter().flat_map(|client| client.join().unwrap()).collect();
     seen.sort_unstable();
@@ -74,5 +82,8 @@ fn the_command_checks_builds_and_runs_a_component() {
     std::fs::write(folder.path().join("applet.wasm"), "no component").unwrap();
     let refused = cli::run(&["check", path]);
     assert_eq!(refused.code, Some(1));
-    assert!(refused.stdout.contains("is no valid component") || refused.stderr.contains("is no valid component"), "{refused:?}");
+    assert!(
+        refused.stdout.contains("is no valid component") || refused.stderr.contains("is no valid component"),
+        "{refused:?}"
+    );
 }

@@ -32,10 +32,12 @@ fn link(linker: &mut Linker<Embedder>) -> wasmtime::Result<()> {
     clock.func_wrap("checkpoint", |_: StoreContextMut<'_, Embedder>, (): ()| Ok(()))?;
     let mut random = linker.instance("belljar:applet/random@0.1.0")?;
     random.func_wrap("seed", |_: StoreContextMut<'_, Embedder>, (): ()| Ok((7_u64,)))?;
-    random.func_wrap("bytes", |_: StoreContextMut<'_, Embedder>, (length,): (u32,)| Ok((vec![7_u8; length as usize],)))?;
+    random
+        .func_wrap("bytes", |_: StoreContextMut<'_, Embedder>, (length,): (u32,)| Ok((vec![7_u8; length as usize],)))?;
     linker.instance("belljar:applet/log@0.1.0")?.func_wrap(
         "write",
-        |mut store: StoreContextMut<'_, Embedder>, (_, _, message, _): (log::Origin, log::Level, String, Vec<log::Field>)| {
+        |mut store: StoreContextMut<'_, Embedder>,
+         (_, _, message, _): (log::Origin, log::Level, String, Vec<log::Field>)| {
             store.data_mut().lines.push(message);
             Ok(())
         },
@@ -45,7 +47,10 @@ fn link(linker: &mut Linker<Embedder>) -> wasmtime::Result<()> {
         |mut store: StoreContextMut<'_, Embedder>, (keys,): (Vec<String>,)| {
             let embedder = store.data_mut();
             embedder.operations += 1;
-            let values = keys.into_iter().map(|key| Some(kv::Value::Json(json!(format!("value of {key}")).to_string()))).collect();
+            let values = keys
+                .into_iter()
+                .map(|key| Some(kv::Value::Json(json!(format!("value of {key}")).to_string())))
+                .collect();
             embedder.pending.push((embedder.operations, Outcome::Kv(Ok(kv::Reply::Values(values)))));
             Ok((embedder.operations,))
         },
@@ -83,7 +88,12 @@ fn run(component: &[u8], payload: &Value) -> (Value, Vec<String>, u32) {
         permissions: Vec::new(),
         locale: "en".into(),
     };
-    let invocation = types::Invocation { id: "inv_1".into(), deadline_ms: NOW_US / 1_000 + 1_000, caller, task: types::Task::Call(call) };
+    let invocation = types::Invocation {
+        id: "inv_1".into(),
+        deadline_ms: NOW_US / 1_000 + 1_000,
+        caller,
+        task: types::Task::Call(call),
+    };
     let mut step = instance.call_start(&mut store, &invocation).unwrap();
     let mut resumed = 0;
     loop {
@@ -94,7 +104,8 @@ fn run(component: &[u8], payload: &Value) -> (Value, Vec<String>, u32) {
             }
             types::Step::Pending(_) => {
                 let completed = std::mem::take(&mut store.data_mut().pending);
-                let completions: Vec<_> = completed.into_iter().map(|(operation, outcome)| Completion { operation, outcome }).collect();
+                let completions: Vec<_> =
+                    completed.into_iter().map(|(operation, outcome)| Completion { operation, outcome }).collect();
                 step = instance.call_resume(&mut store, &completions).unwrap();
                 resumed += 1;
                 assert!(resumed < 10, "it does not end");
@@ -115,10 +126,12 @@ export default async (context, { n }) => {
 
 #[test]
 fn an_applet_becomes_a_component_that_a_plain_wasmtime_runs() {
-    let manifest = "id: fused\nversion: 1.0.0\nname: Fused\nruntime: { entrypoint: src/main.ts }\npermissions: { kv: true }\n";
+    let manifest =
+        "id: fused\nversion: 1.0.0\nname: Fused\nruntime: { entrypoint: src/main.ts }\npermissions: { kv: true }\n";
     let folder = applet::folder(&[("manifest.yaml", manifest), ("src/main.ts", APPLET)]);
     let out = folder.path().join("fused.wasm");
-    let args = ["build", folder.path().to_str().unwrap(), "--emit", "component", "--output", out.to_str().unwrap(), "--json"];
+    let args =
+        ["build", folder.path().to_str().unwrap(), "--emit", "component", "--output", out.to_str().unwrap(), "--json"];
     let built = cli::run(&args);
     assert_eq!(built.code, Some(0), "{built:?}");
     let component = std::fs::read(&out).unwrap();
@@ -139,9 +152,21 @@ fn an_applet_becomes_a_component_that_a_plain_wasmtime_runs() {
 
 #[test]
 fn only_javascript_is_put_together_with_its_engine() {
-    let component = belljar_tests::component::of_text("", "", "", r#"(func (export "handle") (param i32) (result i32) (call $number (i64.const 1)))"#);
+    let component = belljar_tests::component::of_text(
+        "",
+        "",
+        "",
+        r#"(func (export "handle") (param i32) (result i32) (call $number (i64.const 1)))"#,
+    );
     let folder = belljar_tests::component::folder("made-of-text", "", &component);
-    let refused = cli::run(&["build", folder.path().to_str().unwrap(), "--emit", "component", "--output", folder.path().join("x.wasm").to_str().unwrap()]);
+    let refused = cli::run(&[
+        "build",
+        folder.path().to_str().unwrap(),
+        "--emit",
+        "component",
+        "--output",
+        folder.path().join("x.wasm").to_str().unwrap(),
+    ]);
     assert_eq!(refused.code, Some(1), "{refused:?}");
     assert!(refused.stderr.contains("only applets of engine `wasm`"), "{refused:?}");
     assert!(!folder.path().join("x.wasm").exists());

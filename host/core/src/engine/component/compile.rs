@@ -28,27 +28,39 @@ impl Components {
             let file = package.descriptor.runtime.entrypoint.clone();
             // Compiling takes seconds of processor time.
             let compiled = tokio::task::spawn_blocking(move || {
-                let bytes = package.files.get(COMPONENT_PATH).ok_or_else(|| refuse("the package has no component".into()))?;
+                let bytes =
+                    package.files.get(COMPONENT_PATH).ok_or_else(|| refuse("the package has no component".into()))?;
                 components.link(bytes, file)
             });
-            compiled.await.unwrap_or_else(|_| Err(Fault::new(FaultCode::Internal, "the component cannot be compiled"))).map(Arc::new)
+            compiled
+                .await
+                .unwrap_or_else(|_| Err(Fault::new(FaultCode::Internal, "the component cannot be compiled")))
+                .map(Arc::new)
         });
         prepared.await.cloned()
     }
 
     pub(super) fn link(&self, bytes: &[u8], file: String) -> Result<PreparedComponent, Fault> {
         let (component, from_cache) = self.compile(bytes)?;
-        if !matches!(component.component_type().get_export(&self.engine, HANDLE), Some(export) if matches!(export.ty, ComponentItem::ComponentFunc(_))) {
-            return Err(refuse(format!("the component exports no function `{HANDLE}` (world belljar:component/applet)")));
+        if !matches!(component.component_type().get_export(&self.engine, HANDLE), Some(export) if matches!(export.ty, ComponentItem::ComponentFunc(_)))
+        {
+            return Err(refuse(format!(
+                "the component exports no function `{HANDLE}` (world belljar:component/applet)"
+            )));
         }
         let Some(needed) = component.resources_required() else {
             return Err(refuse("the component imports core modules or components, which nobody gives it".into()));
         };
         if needed.num_memories as usize > MEMORIES_MAX || needed.num_tables as usize > TABLES_MAX {
             let (memories, tables) = (needed.num_memories, needed.num_tables);
-            return Err(refuse(format!("the component has {memories} memories and {tables} tables; it may have {MEMORIES_MAX} and {TABLES_MAX}")));
+            return Err(refuse(format!(
+                "the component has {memories} memories and {tables} tables; it may have {MEMORIES_MAX} and {TABLES_MAX}"
+            )));
         }
-        let linked = self.linker.instantiate_pre(&component).map_err(|error| refuse(format!("the component cannot be linked: {error:#}")))?;
+        let linked = self
+            .linker
+            .instantiate_pre(&component)
+            .map_err(|error| refuse(format!("the component cannot be linked: {error:#}")))?;
         Ok(PreparedComponent { linked, file, from_cache })
     }
 
@@ -66,7 +78,10 @@ impl Components {
         {
             return Ok((component, true));
         }
-        let code = self.engine.precompile_component(bytes).map_err(|error| refuse(format!("the component is not valid: {error:#}")))?;
+        let code = self
+            .engine
+            .precompile_component(bytes)
+            .map_err(|error| refuse(format!("the component is not valid: {error:#}")))?;
         // A cache that cannot be written (a full disk) costs speed, nothing else.
         self.cache.as_ref().map(|cache| cache.put(&name, &code));
         let component = deserialize_component(&self.engine, &code).map_err(|error| {

@@ -30,7 +30,11 @@ pub(super) fn link(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
 
 /// Waits for an operation that was begun: the one place where anything of the world comes into a call of a component, but for its clock
 /// and its random bytes. `call` names the function, as `db.query`. Fuel is told to the turns; the time goes on.
-async fn answer(store: &mut StoreContextMut<'_, Guest>, call: &'static str, operation: u32) -> wasmtime::Result<Outcome> {
+async fn answer(
+    store: &mut StoreContextMut<'_, Guest>,
+    call: &'static str,
+    operation: u32,
+) -> wasmtime::Result<Outcome> {
     let fuel_left = store.get_fuel()?;
     let guest = store.data_mut();
     guest.flush_output();
@@ -65,7 +69,11 @@ async fn take_body(state: &mut State, outcome: &mut Result<http::Response, http:
 }
 
 fn body_error(error: BodyError) -> http::Error {
-    let limit = |hit: crate::floor::limits::LimitHit| http::LimitExceeded { limit: hit.name.into(), allowed: hit.allowed, used: hit.used };
+    let limit = |hit: crate::floor::limits::LimitHit| http::LimitExceeded {
+        limit: hit.name.into(),
+        allowed: hit.allowed,
+        used: hit.used,
+    };
     match error {
         BodyError::Limit(hit) => http::Error::Limit(limit(hit)),
         BodyError::Timeout(hit) => http::Error::Timeout(limit(hit)),
@@ -90,7 +98,9 @@ where
         Box::new(async move {
             let operation = begin(&mut store.data_mut().state, params)?;
             let outcome = answer(&mut store, call, operation).await?;
-            end(outcome).map(|result| (result,)).ok_or_else(|| abort(Fault::new(FaultCode::Internal, "a capability failed")))
+            end(outcome)
+                .map(|result| (result,))
+                .ok_or_else(|| abort(Fault::new(FaultCode::Internal, "a capability failed")))
         })
     })
 }
@@ -121,14 +131,36 @@ fn of_db<T>(outcome: Outcome, pick: impl Fn(db::Reply) -> Option<T>) -> Option<R
 
 fn link_db(instance: &mut LinkerInstance<'_, Guest>) -> wasmtime::Result<()> {
     let rows = |outcome| of_db(outcome, |reply| if let db::Reply::Rows(rows) = reply { Some(rows) } else { None });
-    let changes = |outcome| of_db(outcome, |reply| if let db::Reply::Changes(changes) = reply { Some(changes) } else { None });
+    let changes =
+        |outcome| of_db(outcome, |reply| if let db::Reply::Changes(changes) = reply { Some(changes) } else { None });
     let batch = |outcome| of_db(outcome, |reply| if let db::Reply::Batch(all) = reply { Some(all) } else { None });
-    let transaction = |outcome| of_db(outcome, |reply| if let db::Reply::Transaction(id) = reply { Some(id) } else { None });
+    let transaction =
+        |outcome| of_db(outcome, |reply| if let db::Reply::Transaction(id) = reply { Some(id) } else { None });
     let ended = |outcome| of_db(outcome, |reply| matches!(reply, db::Reply::Ended).then_some(()));
-    waiting(instance, "db.query", |state, (statement, of): (db::Statement, Option<u32>)| db::Host::query(state, statement, of), rows)?;
-    waiting(instance, "db.query-one", |state, (statement, of): (db::Statement, Option<u32>)| db::Host::query_one(state, statement, of), rows)?;
-    waiting(instance, "db.execute", |state, (statement, of): (db::Statement, Option<u32>)| db::Host::execute(state, statement, of), changes)?;
-    waiting(instance, "db.batch", |state, (statements,): (Vec<db::Statement>,)| db::Host::batch(state, statements), batch)?;
+    waiting(
+        instance,
+        "db.query",
+        |state, (statement, of): (db::Statement, Option<u32>)| db::Host::query(state, statement, of),
+        rows,
+    )?;
+    waiting(
+        instance,
+        "db.query-one",
+        |state, (statement, of): (db::Statement, Option<u32>)| db::Host::query_one(state, statement, of),
+        rows,
+    )?;
+    waiting(
+        instance,
+        "db.execute",
+        |state, (statement, of): (db::Statement, Option<u32>)| db::Host::execute(state, statement, of),
+        changes,
+    )?;
+    waiting(
+        instance,
+        "db.batch",
+        |state, (statements,): (Vec<db::Statement>,)| db::Host::batch(state, statements),
+        batch,
+    )?;
     waiting(instance, "db.begin", |state, (): ()| db::Host::begin(state), transaction)?;
     waiting(instance, "db.commit", |state, (transaction,): (u32,)| db::Host::commit(state, transaction), ended)?;
     waiting(instance, "db.rollback", |state, (transaction,): (u32,)| db::Host::rollback(state, transaction), ended)
@@ -165,18 +197,37 @@ fn of_kv<T>(outcome: Outcome, pick: impl Fn(kv::Reply) -> Option<T>) -> Option<R
 
 fn link_kv(instance: &mut LinkerInstance<'_, Guest>) -> wasmtime::Result<()> {
     type Expected = (String, Option<kv::Value>, Option<kv::Value>, Option<u64>);
-    let values = |outcome| of_kv(outcome, |reply| if let kv::Reply::Values(values) = reply { Some(values) } else { None });
+    let values =
+        |outcome| of_kv(outcome, |reply| if let kv::Reply::Values(values) = reply { Some(values) } else { None });
     let done = |outcome| of_kv(outcome, |reply| matches!(reply, kv::Reply::Done).then_some(()));
     let flag = |outcome| of_kv(outcome, |reply| if let kv::Reply::Flag(flag) = reply { Some(flag) } else { None });
-    let number = |outcome| of_kv(outcome, |reply| if let kv::Reply::Number(number) = reply { Some(number) } else { None });
+    let number =
+        |outcome| of_kv(outcome, |reply| if let kv::Reply::Number(number) = reply { Some(number) } else { None });
     let page = |outcome| of_kv(outcome, |reply| if let kv::Reply::Keys(page) = reply { Some(page) } else { None });
     waiting(instance, "kv.get", |state, (keys,): (Vec<String>,)| kv::Host::get(state, keys), values)?;
-    waiting(instance, "kv.set", |state, (key, value, ttl): (String, kv::Value, Option<u64>)| kv::Host::set(state, key, value, ttl), done)?;
+    waiting(
+        instance,
+        "kv.set",
+        |state, (key, value, ttl): (String, kv::Value, Option<u64>)| kv::Host::set(state, key, value, ttl),
+        done,
+    )?;
     waiting(instance, "kv.delete", |state, (key,): (String,)| kv::Host::delete(state, key), flag)?;
-    waiting(instance, "kv.increment", |state, (key, by, ttl): (String, i64, Option<u64>)| kv::Host::increment(state, key, by, ttl), number)?;
-    let compare = |state: &mut State, (key, expected, value, ttl): Expected| kv::Host::compare_and_set(state, key, expected, value, ttl);
+    waiting(
+        instance,
+        "kv.increment",
+        |state, (key, by, ttl): (String, i64, Option<u64>)| kv::Host::increment(state, key, by, ttl),
+        number,
+    )?;
+    let compare = |state: &mut State, (key, expected, value, ttl): Expected| {
+        kv::Host::compare_and_set(state, key, expected, value, ttl)
+    };
     waiting(instance, "kv.compare-and-set", compare, flag)?;
-    waiting(instance, "kv.list", |state, (prefix, after, limit): (String, Option<String>, u32)| kv::Host::list(state, prefix, after, limit), page)
+    waiting(
+        instance,
+        "kv.list",
+        |state, (prefix, after, limit): (String, Option<String>, u32)| kv::Host::list(state, prefix, after, limit),
+        page,
+    )
 }
 
 fn link_secrets(instance: &mut LinkerInstance<'_, Guest>) -> wasmtime::Result<()> {
@@ -200,7 +251,8 @@ fn of_jobs<T>(outcome: Outcome, pick: impl Fn(jobs::Reply) -> Option<T>) -> Opti
 
 fn link_jobs(instance: &mut LinkerInstance<'_, Guest>) -> wasmtime::Result<()> {
     let id = |outcome| of_jobs(outcome, |reply| if let jobs::Reply::Id(id) = reply { Some(id) } else { None });
-    let cancelled = |outcome| of_jobs(outcome, |reply| if let jobs::Reply::Cancelled(was) = reply { Some(was) } else { None });
+    let cancelled =
+        |outcome| of_jobs(outcome, |reply| if let jobs::Reply::Cancelled(was) = reply { Some(was) } else { None });
     let told = |outcome| of_jobs(outcome, |reply| matches!(reply, jobs::Reply::Told).then_some(()));
     waiting(instance, "jobs.enqueue", |state, (job,): (jobs::Job,)| jobs::Host::enqueue(state, job), id)?;
     waiting(instance, "jobs.cancel", |state, (id,): (String,)| jobs::Host::cancel(state, id), cancelled)?;

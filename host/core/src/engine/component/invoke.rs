@@ -51,13 +51,31 @@ pub(crate) struct ComponentRun<'a> {
 impl Components {
     /// Runs one call to its end.
     pub(crate) async fn invoke(&self, run: ComponentRun<'_>) -> (Result<Response, Fault>, Usage) {
-        let ComponentRun { prepared, limits, source, capabilities, host_bytes, mut call, turns, until, begun, deadline } = run;
+        let ComponentRun {
+            prepared,
+            limits,
+            source,
+            capabilities,
+            host_bytes,
+            mut call,
+            turns,
+            until,
+            begun,
+            deadline,
+        } = run;
         let Ok(_place) = self.places.try_acquire() else {
             let fault = Fault::new(FaultCode::Internal, "the host runs as many instances as it can: try again");
             return (Err(fault), Usage::default());
         };
         call.record.deadline_ms = source.now_us() / 1_000 + limits.deadline_ms;
-        let state = State::new(limits, source, host_bytes.clone(), capabilities, Arc::new(Positions::unmapped()), deadline.clone());
+        let state = State::new(
+            limits,
+            source,
+            host_bytes.clone(),
+            capabilities,
+            Arc::new(Positions::unmapped()),
+            deadline.clone(),
+        );
         let fuel_left = Arc::new(AtomicU64::new(limits.fuel_max));
         let mut store = Store::new(&self.engine, Guest::new(state, limits, fuel_left.clone()));
         store.limiter(|guest| &mut guest.state.limiter);
@@ -70,7 +88,8 @@ impl Components {
                     if let Some(mut body) = call.body
                         && let Payload::Request(request) = &mut call.record.payload
                     {
-                        request.body = whole(&mut body, &host_bytes).await.map_err(|error| Stop::Fault(unread(error)))?;
+                        request.body =
+                            whole(&mut body, &host_bytes).await.map_err(|error| Stop::Fault(unread(error)))?;
                     }
                     drive(&mut store, prepared, call.record, turns.as_ref(), &fuel_left, limits).await
                 };
@@ -132,7 +151,8 @@ async fn drive(
         let handle = match handle {
             Ok(handle) => handle,
             Err(error) => {
-                let message = format!("`{HANDLE}` of the component is not the one of belljar:component/applet: {error:#}");
+                let message =
+                    format!("`{HANDLE}` of the component is not the one of belljar:component/applet: {error:#}");
                 return Ok((Err(Fault::new(FaultCode::Preparation, message)), 0));
             }
         };
@@ -171,7 +191,15 @@ fn failed(failure: Failure) -> Fault {
         FailureReason::HandlerNotFound => FaultCode::HandlerNotFound,
         FailureReason::InvalidPayload => FaultCode::InvalidPayload,
     };
-    let error = ThrownError { role: ErrorRole::Thrown, parent: 0, name, message, code, details: json.map(details), frames: Vec::new() };
+    let error = ThrownError {
+        role: ErrorRole::Thrown,
+        parent: 0,
+        name,
+        message,
+        code,
+        details: json.map(details),
+        frames: Vec::new(),
+    };
     Fault::thrown(reason, vec![error])
 }
 
@@ -186,7 +214,10 @@ fn unread(error: BodyError) -> Fault {
 /// The component called `exit`, or trapped by itself.
 fn ended_itself(error: &wasmtime::Error) -> Option<Fault> {
     if let Some(exit) = error.downcast_ref::<wasmtime_wasi::I32Exit>() {
-        return Some(Fault::new(FaultCode::Trap, format!("the component ended itself with exit code {}, in place of an answer", exit.0)));
+        return Some(Fault::new(
+            FaultCode::Trap,
+            format!("the component ended itself with exit code {}, in place of an answer", exit.0),
+        ));
     }
     match error.downcast_ref::<Trap>()? {
         Trap::OutOfFuel | Trap::StackOverflow => None,

@@ -8,8 +8,8 @@ use wasmtime_wasi::async_trait;
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
 
-use crate::floor::limits::Limits;
 use crate::capability::log::LogOrigin;
+use crate::floor::limits::Limits;
 
 /// Bytes of one write.
 const WRITE_BYTES_MAX: usize = 64 << 10;
@@ -169,7 +169,12 @@ mod tests {
     use super::*;
 
     fn output(lines_max: u32, bytes_max: u64, line_bytes_max: u64) -> Output {
-        Output::new(&Limits { log_lines_max: lines_max, log_bytes_max: bytes_max, log_line_bytes_max: line_bytes_max, ..Limits::default() })
+        Output::new(&Limits {
+            log_lines_max: lines_max,
+            log_bytes_max: bytes_max,
+            log_line_bytes_max: line_bytes_max,
+            ..Limits::default()
+        })
     }
 
     fn write(output: &mut Output, text: &str) {

@@ -13,7 +13,8 @@ fn components() -> Components {
 /// A component of the world with some imports more, which does nothing.
 fn dummy(more: &str) -> Vec<u8> {
     let mut resolve = Resolve::default();
-    let (package, _) = resolve.push_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/wit/component")).expect("the interfaces can be read");
+    let (package, _) =
+        resolve.push_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/wit/component")).expect("the interfaces can be read");
     let mut world = resolve.select_world(&[package], Some("applet")).expect("there is a world");
     if !more.is_empty() {
         let strange = resolve.push_str("strange.wit", more).expect("it can be read");
@@ -41,7 +42,9 @@ fn what_there_is_not_is_named() {
         }
     };
     let with = |interface: &str| {
-        let text = format!("package acme:strange@1.0.0;\ninterface files {{ {interface} }}\nworld strange {{ include belljar:component/applet@0.1.0; import files; }}");
+        let text = format!(
+            "package acme:strange@1.0.0;\ninterface files {{ {interface} }}\nworld strange {{ include belljar:component/applet@0.1.0; import files; }}"
+        );
         refused(&dummy(&text))
     };
     assert!(with("open: func(path: string);").contains("acme:strange/files@1.0.0"));

@@ -109,7 +109,13 @@ pub(crate) struct Call {
 
 impl Call {
     /// One call of one handler.
-    pub(crate) fn new(id: &InvocationId, release: &Release, handler: &Handler, version: String, invocation: invocation::Invocation) -> Self {
+    pub(crate) fn new(
+        id: &InvocationId,
+        release: &Release,
+        handler: &Handler,
+        version: String,
+        invocation: invocation::Invocation,
+    ) -> Self {
         let mut body = None;
         let payload = match invocation.payload {
             invocation::Payload::Json(json) => Payload::Json(json),

@@ -128,7 +128,9 @@ fn link_clocks(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
     wall.func_wrap("resolution", move |_: StoreContextMut<'_, Guest>, (): ()| Ok((microsecond,)))?;
 
     let mut monotonic = linker.instance(wasi!("clocks/monotonic-clock"))?;
-    monotonic.func_wrap("now", |mut store: StoreContextMut<'_, Guest>, (): ()| Ok((now_us(&mut store)?.saturating_mul(1_000),)))?;
+    monotonic.func_wrap("now", |mut store: StoreContextMut<'_, Guest>, (): ()| {
+        Ok((now_us(&mut store)?.saturating_mul(1_000),))
+    })?;
     monotonic.func_wrap("resolution", |_: StoreContextMut<'_, Guest>, (): ()| Ok((1_000_u64,)))?;
     monotonic.func_wrap("subscribe-instant", |mut store: StoreContextMut<'_, Guest>, (when_ns,): (u64,)| {
         now_us(&mut store)?;
@@ -169,8 +171,12 @@ fn link_random(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
         (wasi!("random/insecure"), "get-insecure-random-bytes", "get-insecure-random-u64"),
     ] {
         let mut instance = linker.instance(interface)?;
-        instance.func_wrap_async(bytes, |mut store, (length,): (u64,)| Box::new(async move { Ok((random(&mut store, length).await?,)) }))?;
-        instance.func_wrap_async(one, |mut store, (): ()| Box::new(async move { Ok((number(&random(&mut store, 8).await?),)) }))?;
+        instance.func_wrap_async(bytes, |mut store, (length,): (u64,)| {
+            Box::new(async move { Ok((random(&mut store, length).await?,)) })
+        })?;
+        instance.func_wrap_async(one, |mut store, (): ()| {
+            Box::new(async move { Ok((number(&random(&mut store, 8).await?),)) })
+        })?;
     }
     linker.instance(wasi!("random/insecure-seed"))?.func_wrap_async("insecure-seed", |mut store, (): ()| {
         Box::new(async move {
@@ -181,19 +187,22 @@ fn link_random(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
 }
 
 fn link_poll(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
-    linker.instance(wasi!("io/poll"))?.func_wrap_async("poll", |mut store, (pollables,): (Vec<Resource<DynPollable>>,)| {
-        Box::new(async move {
-            let count = pollables.len();
-            if count > POLLABLES_MAX {
-                return Err(over("pollables_max", POLLABLES_MAX as u64, count as u64));
-            }
-            // One that is always ready would never give others a chance.
-            tokio::task::consume_budget().await;
-            store.data_mut().flush_output();
-            let fuel_left = store.get_fuel()?;
-            store.data().see_fuel(fuel_left);
-            let ready = poll::Host::poll(&mut store.data_mut().table, pollables).await?;
-            Ok((ready,))
-        })
-    })
+    linker.instance(wasi!("io/poll"))?.func_wrap_async(
+        "poll",
+        |mut store, (pollables,): (Vec<Resource<DynPollable>>,)| {
+            Box::new(async move {
+                let count = pollables.len();
+                if count > POLLABLES_MAX {
+                    return Err(over("pollables_max", POLLABLES_MAX as u64, count as u64));
+                }
+                // One that is always ready would never give others a chance.
+                tokio::task::consume_budget().await;
+                store.data_mut().flush_output();
+                let fuel_left = store.get_fuel()?;
+                store.data().see_fuel(fuel_left);
+                let ready = poll::Host::poll(&mut store.data_mut().table, pollables).await?;
+                Ok((ready,))
+            })
+        },
+    )
 }
