@@ -7,6 +7,7 @@ mod author;
 mod clock;
 mod collection;
 mod conformance;
+mod components;
 mod crypto;
 mod custom;
 mod delivery;

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use belljar::package::Engine;
 use belljar_tests::serving::{Server, request, try_request};
-use belljar_tests::{PATIENCE, applet};
+use belljar_tests::{PATIENCE, applet, component};
 use serde_json::{Value, json};
 
 const MANIFEST: &str = "
@@ -181,13 +181,14 @@ fn a_process_is_started_listed_reset_and_ended_with_the_server() {
 #[test]
 fn what_cannot_run_is_refused_when_it_is_installed() {
     let serving = Serving::start(&["--process-ready-ms-max", "2000"]);
+    let answering = component::of_text("", "", "", r#"(func (export "handle") (param i32) (result i32) (call $number (i64.const 1)))"#);
     for (name, package, told) in [
         ("throws", version(1, "if (Date.now() > 0) throw new Error('no licence');"), "no licence"),
         ("exits", version(1, "console.log('bye'); if (Date.now() > 0) process.exit(3);"), "exit status: 3"),
         ("never", version(1, "await new Promise((resolve) => { setInterval(() => { if (Date.now() === 0) resolve(0); }, 1000); });"), "not ready within 2000 ms"),
         ("range", ranged(&version(1, ""), "<1"), "needs <1"),
         ("deno", applet::on_engine(&ranged(&version(1, ""), "^99"), Engine::Deno), "deno"),
-        ("component", applet::on_engine(&version(1, ""), Engine::Component), "component"),
+        ("component", component::with_component(&component::package_of("shop", "", &answering), b"\0asm"), "the component is not valid"),
     ] {
         let (is_there, said) = serving.deploy(name, &package);
         assert!(!is_there && said.contains(told), "{name}: {said}");

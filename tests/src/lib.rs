@@ -3,6 +3,7 @@
 
 pub mod applet;
 pub mod cli;
+pub mod component;
 pub mod front;
 pub mod host;
 pub mod npm;

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     BUNDLE_PATH, DESCRIPTOR_BYTES_MAX, DESCRIPTOR_PATH, Descriptor, FORMAT_VERSION, PACKAGE_BYTES_MAX, Package,
-    PackageError, SEAL_PATH, SOURCE_MAP_PATH, package::check_files,
+    PackageError, Runtime, SEAL_PATH, SOURCE_MAP_PATH, package::check_files,
 };
 
 const BLOCK: usize = 512;
@@ -75,7 +75,7 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Package, PackageError> {
     let mut reader = Reader { bytes, offset: 0 };
     let json = reader.entry(DESCRIPTOR_PATH, None)?;
     let index = parse_index(json)?;
-    check_order(&index.entries, !index.descriptor.runtime.external.is_empty())?;
+    check_order(&index.entries, &index.descriptor.runtime)?;
 
     let mut contents = Vec::with_capacity(index.entries.len());
     for entry in &index.entries {
@@ -100,6 +100,7 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Package, PackageError> {
     let files: BTreeMap<String, Vec<u8>> = paths.zip(contents.map(<[u8]>::to_vec)).collect();
     let package = Package { descriptor: index.descriptor, bundle, source_map, files };
     package.descriptor.validate()?;
+    package.check_bundle()?;
 
     // The headers' own bytes (modes, times, padding) and the JSON's spelling are held to the one form as well.
     let canonical = write(&package)?;
@@ -166,7 +167,7 @@ fn parse_index(json: &[u8]) -> Result<Index, PackageError> {
     serde_json::from_slice(json).map_err(PackageError::DescriptorSyntax)
 }
 
-fn check_order(entries: &[Entry], has_externals: bool) -> Result<(), PackageError> {
+fn check_order(entries: &[Entry], runtime: &Runtime) -> Result<(), PackageError> {
     let wrong = |what: &str| Err(corrupt(what.to_owned(), 0));
     let [bundle, map, files @ ..] = entries else {
         return wrong("belljar.json does not list the bundle and its source map");
@@ -174,7 +175,7 @@ fn check_order(entries: &[Entry], has_externals: bool) -> Result<(), PackageErro
     if bundle.path != BUNDLE_PATH || map.path != SOURCE_MAP_PATH {
         return wrong("belljar.json does not list the bundle and its source map first");
     }
-    check_files(files.iter().map(|entry| entry.path.as_str()), has_externals)?;
+    check_files(files.iter().map(|entry| entry.path.as_str()), runtime)?;
     if files.windows(2).any(|pair| pair[0].path >= pair[1].path) {
         return wrong("belljar.json lists files twice or out of order");
     }

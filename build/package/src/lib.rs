@@ -24,7 +24,7 @@ pub use error::PackageError;
 pub use external::{EXTERNALS_FOLDER, EXTERNALS_MAX, package_name};
 pub use migrations::{MIGRATION_STATEMENT_BYTES_MAX, MIGRATIONS_FOLDER, MIGRATIONS_MAX, Migration, MigrationProblem, SqlStatement, migrations, statements};
 pub use package::{
-    BUNDLE_PATH, DESCRIPTOR_BYTES_MAX, DESCRIPTOR_PATH, FILES_MAX, PACKAGE_BYTES_MAX, Package, SEAL_PATH,
+    BUNDLE_PATH, COMPONENT_PATH, DESCRIPTOR_BYTES_MAX, DESCRIPTOR_PATH, FILES_MAX, PACKAGE_BYTES_MAX, Package, SEAL_PATH,
     SOURCE_MAP_PATH,
 };
 pub use route::Route;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::{Descriptor, PackageError, archive, rules};
+use crate::{Descriptor, Engine, PackageError, Runtime, archive, rules};
 
 /// Largest package file, bytes.
 pub const PACKAGE_BYTES_MAX: usize = 64 << 20;
@@ -16,6 +16,8 @@ pub const DESCRIPTOR_PATH: &str = "belljar.json";
 pub const BUNDLE_PATH: &str = "bundle.mjs";
 /// The third entry: the bundle's source map.
 pub const SOURCE_MAP_PATH: &str = "bundle.mjs.map";
+/// The component of an applet of engine `component`, among the other files.
+pub const COMPONENT_PATH: &str = "component.wasm";
 /// The last entry: the BLAKE3 of all bytes before it, in hexadecimal, so that damage to any byte is noticed.
 pub const SEAL_PATH: &str = "belljar.seal";
 
@@ -42,12 +44,12 @@ pub const SEAL_PATH: &str = "belljar.seal";
 pub struct Package {
     /// The manifest, every default resolved.
     pub descriptor: Descriptor,
-    /// One ES module.
+    /// One ES module; empty when the applet is a component.
     pub bundle: String,
-    /// The bundle's source map: JSON, version 3.
+    /// The bundle's source map: JSON, version 3; empty when the applet is a component.
     pub source_map: String,
     /// The author's `assets/` and `migrations/`, by path; client code of pages under `assets/pages/`; for process engines npm packages under
-    /// `node_modules/`.
+    /// `node_modules/`; for engine `component` the component, as [`COMPONENT_PATH`].
     pub files: BTreeMap<String, Vec<u8>>,
 }
 
@@ -59,8 +61,19 @@ impl Package {
     /// or [`PackageError::FormatVersion`] when [`Package::decode`] would refuse the result.
     pub fn encode(&self) -> Result<Vec<u8>, PackageError> {
         self.descriptor.validate()?;
-        check_files(self.files.keys().map(String::as_str), !self.descriptor.runtime.external.is_empty())?;
+        check_files(self.files.keys().map(String::as_str), &self.descriptor.runtime)?;
+        self.check_bundle()?;
         archive::write(self)
+    }
+
+    /// A component has no bundle beside it.
+    pub(crate) fn check_bundle(&self) -> Result<(), PackageError> {
+        let is_component = self.descriptor.runtime.engine == Engine::Component;
+        let texts = [(BUNDLE_PATH, &self.bundle), (SOURCE_MAP_PATH, &self.source_map)];
+        match texts.into_iter().find(|(_, text)| is_component && !text.is_empty()) {
+            None => Ok(()),
+            Some((path, _)) => Err(PackageError::Path { path: path.to_owned(), rule: "it is empty when the applet is a component" }),
+        }
     }
 
     /// Reads a package and verifies all of it: format, order, sizes, digests, paths, end.
@@ -88,12 +101,20 @@ impl Package {
 }
 
 /// Checks paths of a package's files, in any order.
-pub(crate) fn check_files<'a>(paths: impl ExactSizeIterator<Item = &'a str>, has_externals: bool) -> Result<(), PackageError> {
+pub(crate) fn check_files<'a>(paths: impl ExactSizeIterator<Item = &'a str>, runtime: &Runtime) -> Result<(), PackageError> {
     if paths.len() > FILES_MAX {
         return Err(PackageError::TooManyFiles { actual: paths.len(), allowed: FILES_MAX });
     }
+    let (is_component, mut has_component) = (runtime.engine == Engine::Component, false);
     for path in paths {
-        rules::package_file_path(path, has_externals).map_err(|rule| PackageError::Path { path: path.to_owned(), rule })?;
+        if is_component && path == COMPONENT_PATH {
+            has_component = true;
+            continue;
+        }
+        rules::package_file_path(path, !runtime.external.is_empty()).map_err(|rule| PackageError::Path { path: path.to_owned(), rule })?;
+    }
+    if is_component && !has_component {
+        return Err(PackageError::Path { path: COMPONENT_PATH.to_owned(), rule: "it is missing, and the applet is a component" });
     }
     Ok(())
 }

@@ -295,6 +295,9 @@ impl Descriptor {
         let has_page = self.handlers.iter().any(|handler| matches!(handler.trigger, Trigger::Render { .. }));
         check("runtime.server", rule(!is_server || !has_page, "a server renders its pages itself"))?;
         let externals = &self.runtime.external;
+        let is_component = self.runtime.engine == Engine::Component;
+        check("handlers", rule(!is_component || !has_page, "a component renders no pages"))?;
+        check("runtime.locales", rule(!is_component || locales.is_empty(), "a component has no Intl"))?;
         check("runtime.external", rule(externals.len() <= EXTERNALS_MAX, "the list is too long"))?;
         check("runtime.external", rule(externals.is_empty() || self.runtime.engine.is_process(), "only process engines have packages"))?;
         for (index, name) in externals.iter().enumerate() {

@@ -92,6 +92,24 @@ fn packages_of_npm_travel_with_process_engines_only() {
 }
 
 #[test]
+fn a_component_travels_alone() {
+    let mut with = package();
+    with.files.insert(COMPONENT_PATH.into(), b"\0asm\x0d\0\x01\0".to_vec());
+    assert!(with.encode().expect_err("it is no component").to_string().contains("\"component.wasm\" is not allowed"));
+    with.descriptor.runtime.engine = Engine::Component;
+    assert!(with.encode().expect_err("it has locales").to_string().contains("runtime.locales"));
+    with.descriptor.runtime.locales.clear();
+    assert!(with.encode().expect_err("it has a bundle").to_string().contains("bundle.mjs"));
+    with.bundle.clear();
+    assert!(with.encode().expect_err("it has a source map").to_string().contains("bundle.mjs.map"));
+    with.source_map.clear();
+    let bytes = with.encode().expect("it encodes");
+    assert_eq!(Package::decode(&bytes).expect("it decodes"), with);
+    with.files.remove(COMPONENT_PATH);
+    assert!(with.encode().expect_err("there is none").to_string().contains("it is missing"));
+}
+
+#[test]
 fn pages_are_routes_like_others() {
     let render = |json: &str| -> Trigger { serde_json::from_str(json).expect("a trigger") };
     let check = |trigger: Trigger, ok: bool| {

@@ -6,12 +6,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use belljar_package::{Descriptor, Engine, FILES_MAX, PACKAGE_BYTES_MAX, Package, rules};
+use belljar_package::{COMPONENT_PATH, Descriptor, Engine, FILES_MAX, PACKAGE_BYTES_MAX, Package, rules};
 
 #[cfg(feature = "rolldown")]
 use crate::bundle::rolldown::Rolldown;
 use crate::{
     bundle::{Bundle, BundleRequest, Bundler, Format, Target},
+    component,
     diagnostic::{BuildError, Problem, Severity},
     external, intl,
     manifest::{MANIFEST_BYTES_MAX, MANIFEST_NAMES, Manifest, PAGE_EXPORT},
@@ -110,6 +111,10 @@ pub(crate) fn run(
     if !problems.is_empty() {
         return Err(BuildError::new(problems.into_iter().chain(notices).collect()));
     }
+    if manifest.engine == Engine::Component {
+        let built = component(folder, manifest, files, (path, notices))?;
+        return Ok((built, vec![component::HANDLE.to_owned()], BTreeMap::new()));
+    }
     let mut externals = external::collect(folder, manifest, &mut problems);
     if !problems.is_empty() {
         return Err(BuildError::new(problems.into_iter().chain(notices).collect()));
@@ -141,6 +146,23 @@ pub(crate) fn run(
     // Encoding checks what reading would refuse; better told to the author than to the operator.
     package.encode().map_err(|error| Problem::error("build.package", error.to_string()))?;
     Ok((Built { package, notices, inputs }, exports, lines))
+}
+
+/// What is built of a component: it is there already.
+fn component(
+    folder: &Path,
+    manifest: &Manifest,
+    mut files: BTreeMap<String, Vec<u8>>,
+    (path, notices): (PathBuf, Vec<Problem>),
+) -> Result<Built, BuildError> {
+    let component = component::read(folder, manifest).map_err(|problems| BuildError::new(problems.into_iter().chain(notices.clone()).collect()))?;
+    let mut inputs: Vec<_> = files.keys().map(|name| folder.join(name)).collect();
+    inputs.extend([path, folder.join(&manifest.entrypoint.value)]);
+    inputs.sort_unstable();
+    files.insert(COMPONENT_PATH.to_owned(), component);
+    let package = Package { descriptor: manifest.descriptor(), bundle: String::new(), source_map: String::new(), files };
+    package.encode().map_err(|error| Problem::error("build.package", error.to_string()))?;
+    Ok(Built { package, notices, inputs })
 }
 
 /// Bundles what runs on the server: the author's entry, around it the handlers of pages, and around all the tests.
@@ -210,15 +232,11 @@ fn manifest_text(folder: &Path) -> Result<(PathBuf, String), Problem> {
     Ok((path, text))
 }
 
-/// Files the manifest names and the folder lacks, and engines nothing is built for yet.
+/// Files the manifest names and the folder lacks.
 fn entry_problems(manifest: &Manifest, folder: &Path) -> Vec<Problem> {
     let (entry, file) = (&manifest.entrypoint, &manifest.file);
     let mut problems = Vec::new();
-    if manifest.engine == Engine::Component {
-        let problem = Problem::error("build.engine", "applets of engine 'component' cannot be built so far")
-            .with_help("leave 'runtime.engine' out, or name 'bun', 'node' or 'deno'");
-        problems.push(problem.at(file, entry.start, entry.end, ""));
-    } else if !folder.join(&entry.value).is_file() {
+    if !folder.join(&entry.value).is_file() {
         let problem = Problem::error("build.no-entrypoint", format!("there is no file '{}'", entry.value))
             .with_help("runtime.entrypoint is relative to the manifest's folder");
         problems.push(problem.at(file, entry.start, entry.end, ""));

@@ -12,6 +12,7 @@
 
 mod build;
 mod bundle;
+mod component;
 mod diagnostic;
 mod external;
 mod intl;

@@ -127,11 +127,17 @@ pub fn build_tests_with(bundler: &dyn Bundler, folder: &Path, tests: &TestFiles)
 
 /// Why there are no tests of such an applet.
 pub(crate) fn engine_problem(manifest: &Manifest) -> Option<Problem> {
-    if !matches!(manifest.engine, Engine::Bun | Engine::Node | Engine::Deno) {
-        return None;
-    }
-    let problem = Problem::error("build.test-engine", "tests run in the sandbox, and this applet runs in a process")
-        .with_help("test it with the runtime's own tests (`bun test`, `node --test`, `deno test`), or leave 'runtime.engine' out");
+    let (message, help) = match manifest.engine {
+        Engine::Wasm => return None,
+        Engine::Component => {
+            ("tests are JavaScript, and this applet is a component", "test it with the tools of its language, and call it with `belljar run`")
+        }
+        Engine::Bun | Engine::Node | Engine::Deno => (
+            "tests run in the sandbox, and this applet runs in a process",
+            "test it with the runtime's own tests (`bun test`, `node --test`, `deno test`), or leave 'runtime.engine' out",
+        ),
+    };
+    let problem = Problem::error("build.test-engine", message).with_help(help);
     Some(problem.at(&manifest.file, manifest.entrypoint.start, manifest.entrypoint.end, ""))
 }
 

@@ -14,11 +14,12 @@ use crate::command::exists;
 use crate::engine_inputs::cache_dir;
 
 /// Folders with a package.json and a package-lock.json, by the name they have in the cache.
-const FOLDERS: [(&str, &str); 4] = [
+const FOLDERS: [(&str, &str); 5] = [
     ("types", "tests/types"),
     ("react-page", "examples/react-page"),
     ("finance-dashboard", "examples/finance-dashboard"),
     ("browser", "tests/browser"),
+    ("components", "tests/components"),
 ];
 /// Where a browser may be; tests/e2e/pages.rs looks in the same places.
 const BROWSERS: [&str; 2] = ["/usr/bin/chromium", "/usr/bin/chromium-browser"];

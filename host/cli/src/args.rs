@@ -254,14 +254,38 @@ pub(crate) struct BuildArgs {
     /// The applet's folder, with its manifest.yaml
     #[arg(value_name = "DIR", default_value = ".")]
     pub(crate) folder: PathBuf,
-    /// Where to write the package: a file, or a folder
+    /// What to write: a package for Belljar, or a component for other embedders of Wasmtime
     ///
-    /// By default `<id>-<version>.belljar` in the current folder. The file is replaced as a whole, or not at all.
+    /// A component has the applet with its JavaScript engine (docs/components.md): for applets that run in the sandbox.
+    #[arg(long, value_name = "KIND", default_value = "package")]
+    pub(crate) emit: Emit,
+    /// Where to write it: a file, or a folder
+    ///
+    /// By default `<id>-<version>.belljar` (or `.wasm`) in the current folder. The file is replaced as a whole, or not at all.
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
     /// Print the result as one JSON object
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// What a build writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Emit {
+    /// A package file.
+    Package,
+    /// A WebAssembly component: the applet and its engine in one.
+    Component,
+}
+
+impl Emit {
+    /// As on the command line.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Package => "package",
+            Self::Component => "component",
+        }
+    }
 }
 
 /// `belljar inspect`

@@ -5,29 +5,35 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
+use belljar::{Limits, Release};
 use belljar_package::Package;
 use serde_json::json;
 
-use crate::args::BuildArgs;
+use crate::args::{BuildArgs, Emit};
 use crate::exit_codes;
 use crate::failure::{Failure, chain};
-use crate::{problems, terminal};
+use crate::{local, problems, terminal};
 
-/// Builds a folder and writes the package. Prints path and digest.
+/// Builds a folder and writes the package, or the component of `--emit component`. Prints path and digest.
 ///
 /// # Errors
-/// What is wrong with the folder, or why the file cannot be written.
+/// What is wrong with the folder, why it becomes no component, or why the file cannot be written.
 pub(crate) fn run(args: &BuildArgs) -> Result<i32, Failure> {
     let built = belljar_build::build(&args.folder)?;
     let descriptor = &built.package.descriptor;
     let bytes = built.package.encode().map_err(|error| Failure::new("build", chain(&error)))?;
+    let (bytes, extension) = match args.emit {
+        Emit::Package => (bytes, "belljar"),
+        Emit::Component => (component(&bytes)?, "wasm"),
+    };
     let digest = Package::digest_of(&bytes).to_hex();
-    let path = place(args.output.as_deref(), &format!("{}-{}.belljar", descriptor.id, descriptor.version));
+    let path = place(args.output.as_deref(), &format!("{}-{}.{extension}", descriptor.id, descriptor.version));
     write(&path, &bytes).with_context(|| format!("{} cannot be written", path.display()))?;
     if args.json {
         let notices: Vec<_> = built.notices.iter().map(belljar_build::Problem::to_json).collect();
         let object = json!({
             "ok": true,
+            "emit": args.emit.name(),
             "path": path.to_string_lossy(),
             "digest": digest.as_str(),
             "bytes": bytes.len(),
@@ -41,6 +47,18 @@ pub(crate) fn run(args: &BuildArgs) -> Result<i32, Failure> {
         terminal::stdout(format!("{} {digest}\n", terminal::one_line(&path.to_string_lossy())).as_bytes())?;
     }
     Ok(exit_codes::OK)
+}
+
+/// The applet with its engine. Its top-level code runs for this, here.
+fn component(package: &[u8]) -> Result<Vec<u8>, Failure> {
+    let limits = Limits::default();
+    let release = Release::admit_all(local::tenant("build")?, package, &limits)?;
+    let host = local::builder(limits, &[], None).build()?;
+    let component = local::wait_for(host.standalone_component(&release))?;
+    component.map_err(|fault| {
+        let shown = fault.position().map(|at| format!(" ({at})")).unwrap_or_default();
+        Failure::new(fault.code.as_str(), format!("{}{shown}", fault.message))
+    })
 }
 
 /// Where the package goes: into the current folder, into a folder, or to a file.

@@ -88,10 +88,10 @@ impl LogSink for Console {
             self.truncated.store(true, Ordering::Relaxed);
         }
         match (record.origin, record.level) {
-            (LogOrigin::Console, LogLevel::Debug | LogLevel::Info) => {
+            (LogOrigin::Console, LogLevel::Debug | LogLevel::Info) | (LogOrigin::Stdout, _) => {
                 self.send(Line::Out(format!("{}\n", record.message)))
             }
-            (LogOrigin::Console, LogLevel::Warn | LogLevel::Error) => {
+            (LogOrigin::Console, LogLevel::Warn | LogLevel::Error) | (LogOrigin::Stderr, _) => {
                 self.send(Line::Err(format!("{}\n", record.message)))
             }
             (LogOrigin::Host, _) => self.send(Line::Err(format!("belljar: {} (--output-max)\n", record.message))),

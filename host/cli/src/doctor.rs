@@ -167,6 +167,12 @@ fn of_host(host: &Host) -> Vec<Finding> {
             value: host.intl_version().into(),
             meaning: "what Intl answers belongs to this version".into(),
         },
+        Finding {
+            name: "components",
+            state: State::Good,
+            value: "belljar:component 0.1, WASI 0.2".into(),
+            meaning: "engine component; WASI has no files, environment or sockets".into(),
+        },
         Finding { name: "pagemap-scan", state, value: value.into(), meaning: meaning.into() },
     ];
     findings.extend(host.notes().iter().map(|note| Finding {

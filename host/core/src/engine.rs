@@ -4,11 +4,13 @@
 //! In the order of use: `artifact` (what was built), `sandbox` (compiled once), `prepare` (an applet becomes an image), `invoke`
 //! (an instance starts, waits and ends), `imports` (what the guest calls), `respond` (a response that goes out while it does). `tape` stands beside
 //! the calls: it records them, or has them replayed from a recording by `replay` and `player`.
+//! `component` has applets that are components of other languages.
 
 pub(crate) mod artifact;
 mod bindings;
 mod boot;
 pub(crate) mod cache;
+pub(crate) mod component;
 mod frames;
 mod image;
 pub(crate) mod imports;
@@ -20,4 +22,5 @@ pub(crate) mod prepare;
 pub(crate) mod replay;
 mod respond;
 pub(crate) mod sandbox;
+mod standalone;
 pub(crate) mod tape;

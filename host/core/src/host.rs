@@ -28,6 +28,7 @@ use crate::capability::kv::KvStore;
 use crate::capability::log::LogSink;
 use crate::capability::secrets::SecretSource;
 use crate::catalog::{Catalog, CatalogError, Release};
+use crate::engine::component::{Components, PreparedComponent};
 use crate::engine::prepare::{Prepared, Source as PrepareSource};
 use crate::engine::sandbox::{Sandbox, pagemap_scan_available};
 use crate::floor::clock::{Source, Virtual};
@@ -37,7 +38,7 @@ use crate::floor::ids::{AppletId, Digest, InvocationId, TenantId};
 use crate::floor::limits::Limits;
 use crate::invocation::{Collected, Invocation, Outcome, ResponseSink};
 use crate::observe::Observer;
-use crate::process::{NO_COMPONENTS, ProcessStatus, Processes, no_processes, runtime_kind};
+use crate::process::{ProcessStatus, Processes, Running, no_processes, runtime_kind};
 use crate::recent::Recent;
 use crate::recording::Recorder;
 
@@ -87,6 +88,10 @@ struct Inner {
     recorder: Option<Recorder>,
     prepared: Mutex<Recent<PreparedKey, Arc<tokio::sync::OnceCell<Arc<Prepared>>>>>,
     base: OnceLock<Arc<Prepared>>,
+    /// Made when the first component is prepared.
+    components: OnceLock<Arc<Components>>,
+    instances_max: u32,
+    images_max: usize,
     /// Scripts that were given as text lately, by their source.
     scripts: Mutex<Recent<Digest, Arc<tokio::sync::OnceCell<Release>>>>,
 }
@@ -107,22 +112,31 @@ pub enum InstallError {
 pub enum Preparation {
     /// Its image is there.
     Image(Arc<Prepared>),
+    /// Its component is compiled.
+    Component {
+        /// Whether the machine code of an earlier preparation was used.
+        from_cache: bool,
+    },
     /// A process of it has answered.
     Process,
 }
 
 impl Preparation {
-    /// Its image; none of what runs in a process.
+    /// Its image; none of a component, or of what runs in a process.
     pub fn image(&self) -> Option<&Prepared> {
         match self {
             Self::Image(prepared) => Some(prepared),
-            Self::Process => None,
+            Self::Component { .. } | Self::Process => None,
         }
     }
 
-    /// Whether an image of an earlier preparation was used.
+    /// Whether what an earlier preparation has made was used.
     pub fn from_cache(&self) -> bool {
-        self.image().is_some_and(Prepared::from_cache)
+        match self {
+            Self::Image(prepared) => prepared.from_cache(),
+            Self::Component { from_cache } => *from_cache,
+            Self::Process => false,
+        }
     }
 }
 
@@ -131,6 +145,25 @@ impl Preparation {
 struct PreparedKey {
     package: Digest,
     memory_bytes_max: u64,
+}
+
+/// What a call runs in.
+enum Ready {
+    Sandbox(Arc<Prepared>),
+    Component(Arc<PreparedComponent>),
+    Process(Arc<Running>),
+}
+
+/// What an image is made of.
+fn prepare_source(release: &Release) -> PrepareSource<'_> {
+    let package = release.package();
+    PrepareSource {
+        package: release.digest(),
+        bundle: &package.bundle,
+        source_map: &package.source_map,
+        memory_bytes_max: release.limits().memory_bytes_max,
+        locales: &package.descriptor.runtime.locales,
+    }
 }
 
 impl Host {
@@ -198,14 +231,18 @@ impl Host {
     }
 
     /// Prepares a release, unless it is: its top-level code runs once and becomes an image, shared by all tenants of the package; of what
-    /// runs in a process, one is started, unless one is there. Callers that come while it is being prepared wait for the same preparation.
+    /// runs in a process, one is started, unless one is there; a component is compiled, which takes seconds the first time. Callers that come while it is being prepared wait for the same preparation.
     ///
     /// # Errors
     /// A [`Fault`]: `syntax`, `preparation`, `memory`, `stack`, or `internal`.
     pub async fn prepare(&self, release: &Release) -> Result<Preparation, Fault> {
         self.check(release)?;
-        match runtime_kind(release.package().descriptor.runtime.engine) {
+        let engine = release.package().descriptor.runtime.engine;
+        match runtime_kind(engine) {
             Some(kind) => self.processes(release)?.prepare(release, kind).await.map(|()| Preparation::Process),
+            None if engine == EngineKind::Component => {
+                self.components()?.prepare(release).await.map(|prepared| Preparation::Component { from_cache: prepared.from_cache })
+            }
             None => self.image(release).await.map(Preparation::Image),
         }
     }
@@ -240,31 +277,61 @@ impl Host {
         self.inner.processes.as_ref().ok_or_else(|| Fault::new(FaultCode::Preparation, no_processes(engine)))
     }
 
+    fn components(&self) -> Result<&Arc<Components>, Fault> {
+        let inner = &self.inner;
+        if let Some(components) = inner.components.get() {
+            return Ok(components);
+        }
+        let made = Components::new(inner.instances_max, inner.images_max, inner.sandbox.cache.clone()).map_err(|error| {
+            tracing::error!(%error, "components cannot be run");
+            Fault::new(FaultCode::Internal, "the host cannot run components")
+        })?;
+        Ok(inner.components.get_or_init(|| Arc::new(made)))
+    }
+
+    /// Has whatever runs a release ready.
+    async fn ready(&self, release: &Release) -> Result<Ready, Fault> {
+        let engine = release.package().descriptor.runtime.engine;
+        match runtime_kind(engine) {
+            Some(kind) => self.processes(release)?.running(release, kind).await.map(Ready::Process),
+            None if engine == EngineKind::Component => self.components()?.prepare(release).await.map(Ready::Component),
+            None => self.image(release).await.map(Ready::Sandbox),
+        }
+    }
+
     async fn image(&self, release: &Release) -> Result<Arc<Prepared>, Fault> {
         self.image_within(release, release.limits().memory_bytes_max).await
     }
 
     async fn image_within(&self, release: &Release, memory_bytes_max: u64) -> Result<Arc<Prepared>, Fault> {
-        if release.package().descriptor.runtime.engine == EngineKind::Component {
-            return Err(Fault::new(FaultCode::Preparation, NO_COMPONENTS));
-        }
         let key = PreparedKey { package: release.digest(), memory_bytes_max };
         let cell = {
             let mut prepared = self.inner.prepared.lock().unwrap_or_else(PoisonError::into_inner);
             prepared.entry(&key).clone()
         };
-        let prepared = cell.get_or_try_init(|| async {
-            let package = release.package();
-            let source = PrepareSource {
-                package: release.digest(),
-                bundle: &package.bundle,
-                source_map: &package.source_map,
-                memory_bytes_max,
-                locales: &package.descriptor.runtime.locales,
-            };
-            self.inner.sandbox.prepare(source).await.map(Arc::new)
-        });
+        let source = PrepareSource { memory_bytes_max, ..prepare_source(release) };
+        let prepared = cell.get_or_try_init(|| async { self.inner.sandbox.prepare(source).await.map(Arc::new) });
         prepared.await.cloned()
+    }
+
+    /// The applet and the JavaScript engine as one WebAssembly component, for other embedders of Wasmtime: it exports `start` and `resume` of
+    /// the world `belljar:applet/applet`, and imports its interfaces and nothing else (`docs/components.md`). Its top-level code runs for this.
+    ///
+    /// # Errors
+    /// Those of [`Host::prepare`]; `preparation` as well when the applet does not run in the JavaScript engine.
+    ///
+    /// ```no_run
+    /// # async fn example(host: belljar::Host, release: belljar::Release) -> Result<(), Box<dyn std::error::Error>> {
+    /// std::fs::write("pricing.wasm", host.standalone_component(&release).await?)?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn standalone_component(&self, release: &Release) -> Result<Vec<u8>, Fault> {
+        if !release.package().descriptor.is_wasm() {
+            let message = "only applets of engine `wasm` become components: there is no JavaScript engine to put with the others";
+            return Err(Fault::new(FaultCode::Preparation, message));
+        }
+        self.inner.sandbox.standalone(prepare_source(release)).await
     }
 
     /// Calls one handler of a release, in a fresh sandbox. Preparing it, if it is not prepared, is not billed to the call. A response

@@ -116,9 +116,6 @@ pub(crate) fn runtime_kind(engine: Engine) -> Option<RuntimeKind> {
     }
 }
 
-/// What is said of engines that this host does not have.
-pub(crate) const NO_COMPONENTS: &str = "this host has no engine `component` yet: `wasm`, `bun`, `node` and `deno` run";
-
 pub(crate) fn no_processes(engine: Engine) -> String {
     let name = format!("{engine:?}").to_lowercase();
     match belljar_process::UNSUPPORTED {
@@ -127,7 +124,7 @@ pub(crate) fn no_processes(engine: Engine) -> String {
     }
 }
 
-/// The version of the engine that runs applets with this `runtime.engine` and `runtime.version`: of `wasm`, of Belljar itself; of the others,
+/// The version of the engine that runs applets with this `runtime.engine` and `runtime.version`: of `wasm` and `component`, of Belljar itself; of the others,
 /// of the runtime that is found.
 ///
 /// # Errors
@@ -141,9 +138,6 @@ pub async fn engine_version(
     if let Some(kind) = runtime_kind(engine) {
         let config = processes.filter(|_| belljar_process::UNSUPPORTED.is_none()).ok_or_else(|| refuse(no_processes(engine)))?;
         return config.search(kind, range).find().await.map(|runtime| runtime.version).map_err(|error| refuse(error.to_string()));
-    }
-    if engine == Engine::Component {
-        return Err(refuse(NO_COMPONENTS.into()));
     }
     let own = semver::Version::parse(env!("CARGO_PKG_VERSION")).map_err(|error| refuse(error.to_string()))?;
     match range {

@@ -4,7 +4,10 @@
 use std::future::Future;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::Poll;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
+
+use futures_util::task::AtomicWaker;
 
 /// Decides when one invocation may run. It asks before each stretch of guest code, which ends when the guest waits, is done, or has burnt
 /// [`TURN_FUEL`](crate::TURN_FUEL) in one go; while it waits for an operation it holds no turn.
@@ -77,6 +80,68 @@ pub(crate) async fn in_turns<F: Future>(
     }
 }
 
+/// As [`in_turns`], for a call that also waits for other things, and holds no turn while it does: when it returns `Pending` it asks to be
+/// polled again at once only when it has burnt `turn_fuel`. `seen` tells the fuel burnt so far as far as it is known then; what is not known
+/// is charged later.
+pub(crate) async fn in_turns_that_wait<F: Future>(
+    turns: Option<&Arc<dyn Turns>>,
+    turn_fuel: u64,
+    call: F,
+    seen: impl Fn() -> u64,
+    burnt: impl FnOnce(&F::Output) -> Option<u64>,
+) -> F::Output {
+    let Some(turns) = turns else { return call.await };
+    let mut call = pin!(call);
+    let woken = Arc::new(Woken::default());
+    let waker = Waker::from(woken.clone());
+    let (mut charged, mut yielded) = (0_u64, 0_u64);
+    loop {
+        turns.begin().await;
+        let mut turn = Turn { turns: &**turns, fuel: 0, goes_on: false };
+        match call.as_mut().poll(&mut Context::from_waker(&waker)) {
+            Poll::Ready(output) => {
+                turn.fuel = burnt(&output).map_or(turn_fuel, |fuel| fuel.saturating_sub(charged));
+                return output;
+            }
+            Poll::Pending => {
+                turn.goes_on = woken.is_woken.load(Ordering::Acquire);
+                yielded += if turn.goes_on { turn_fuel } else { 0 };
+                let total = seen().max(yielded).max(charged);
+                turn.fuel = total - charged;
+                charged = total;
+            }
+        }
+        drop(turn);
+        woken.wait().await;
+        // The deadline has to be looked at, even where a turn is always to be had.
+        tokio::task::yield_now().await;
+    }
+}
+
+/// Whether a call that waits wants to be polled again.
+#[derive(Default)]
+struct Woken {
+    is_woken: AtomicBool,
+    waiting: AtomicWaker,
+}
+
+impl Woken {
+    async fn wait(&self) {
+        std::future::poll_fn(|context| {
+            self.waiting.register(context.waker());
+            if self.is_woken.swap(false, Ordering::AcqRel) { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
+    }
+}
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.is_woken.store(true, Ordering::Release);
+        self.waiting.wake();
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::Mutex;
@@ -106,5 +171,41 @@ mod tests {
         };
         assert_eq!(in_turns(Some(&turns), 10, call, |fuel| Some(*fuel)).await, 25);
         assert_eq!(*kept.0.lock().expect("not poisoned"), [(10, true), (10, true), (5, false)]);
+    }
+
+    /// Asks to be polled again at once, as a guest does that has burnt a turn's fuel.
+    async fn yielding() {
+        let mut has_yielded = false;
+        std::future::poll_fn(|context| {
+            if std::mem::replace(&mut has_yielded, true) {
+                return Poll::Ready(());
+            }
+            context.waker().wake_by_ref();
+            Poll::Pending
+        })
+        .await;
+    }
+
+    #[tokio::test]
+    async fn a_call_that_waits_holds_no_turn() {
+        let kept = Arc::new(Kept::default());
+        let turns: Arc<dyn Turns> = kept.clone();
+        let (tell, told) = tokio::sync::oneshot::channel();
+        let held = kept.clone();
+        let telling = tokio::spawn(async move {
+            while held.0.lock().expect("not poisoned").len() < 2 {
+                tokio::task::yield_now().await;
+            }
+            // Its turn is over by now, though it has not ended.
+            tell.send(()).expect("somebody waits");
+        });
+        let call = async {
+            yielding().await;
+            told.await.expect("it is told");
+            25
+        };
+        assert_eq!(in_turns_that_wait(Some(&turns), 10, call, || 17, |fuel| Some(*fuel)).await, 25);
+        telling.await.expect("it has told");
+        assert_eq!(*kept.0.lock().expect("not poisoned"), [(17, true), (0, false), (8, false)]);
     }
 }

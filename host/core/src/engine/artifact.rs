@@ -57,7 +57,7 @@ impl Artifact {
 }
 
 /// The version the workspace pins; a test compares it with Cargo.lock.
-const WASMTIME_VERSION: &str = "48.0.8";
+pub(super) const WASMTIME_VERSION: &str = "48.0.8";
 
 #[cfg(test)]
 mod tests {

@@ -27,6 +27,7 @@ use super::tape::{Phase, Tape};
 use crate::capability::bodies::BodyReader;
 use crate::capability::db::DbOperation;
 use crate::capability::http::{Held, HostBytes, RequestBody};
+use crate::capability::log::{LogLevel, LogOrigin};
 use crate::capability::opened::Capabilities;
 use crate::floor::clock::Source;
 use crate::floor::deadline::Deadline;
@@ -35,8 +36,8 @@ use crate::floor::limits::{LimitHit, Limits};
 use crate::observe::Begun;
 use crate::positions::Positions;
 
-pub(super) use self::streams::Responding;
 use self::order::{Order, Turn};
+pub(super) use self::streams::{Responding, whole};
 use self::streams::{Answer, Streams};
 
 /// Bytes of one `random.bytes` call (wit/random.wit).
@@ -196,6 +197,15 @@ impl State {
         self.slice_us + self.slice_fuel.saturating_sub(fuel_left) / FUEL_PER_US
     }
 
+    /// The guest asks for the time.
+    pub(super) fn clock_us(&mut self, fuel_left: u64) -> u64 {
+        self.host_calls += 1;
+        self.fuel_now = fuel_left;
+        let now_us = self.guest_now_us();
+        self.told_time(now_us);
+        now_us
+    }
+
     /// The guest's clock, as of the fuel last seen.
     pub(super) fn guest_now_us(&self) -> u64 {
         self.slice_end_us(self.fuel_now)
@@ -308,6 +318,16 @@ impl State {
         Some(watch.begin(capability, operation, target(), self.source.now_us()))
     }
 
+    /// Writes a line to the log, without the secrets that the invocation has asked for.
+    pub(super) fn write_line(&mut self, origin: LogOrigin, level: LogLevel, mut message: String, mut fields: Vec<(String, String)>) {
+        if let Some(secrets) = &self.capabilities.secrets {
+            let secrets = secrets.in_use();
+            message = secrets.redact(message);
+            fields = fields.into_iter().map(|(name, value)| (secrets.redact(name), secrets.redact(value))).collect();
+        }
+        self.capabilities.log.write(origin, level, message, fields);
+    }
+
     fn db(&mut self, bytes: u64, operation: DbOperation) -> wasmtime::Result<u32> {
         let used = self.watched("db", operation.name(), String::new);
         match &self.capabilities.db {
@@ -321,18 +341,18 @@ impl State {
     }
 }
 
-fn abort(fault: Fault) -> wasmtime::Error {
+pub(super) fn abort(fault: Fault) -> wasmtime::Error {
     wasmtime::Error::new(Abort(fault))
 }
 
-fn over(name: &'static str, allowed: u64, used: u64) -> wasmtime::Error {
+pub(super) fn over(name: &'static str, allowed: u64, used: u64) -> wasmtime::Error {
     abort(Fault::limit(FaultCode::Operations, LimitHit { name, allowed, used }))
 }
 
 impl types::Host for State {}
 
 /// Takes fuel for work of the host's own; too little of it ends the instance.
-fn charge(store: &mut impl AsContextMut, fuel: u64) -> wasmtime::Result<()> {
+pub(super) fn charge(store: &mut impl AsContextMut, fuel: u64) -> wasmtime::Result<()> {
     let mut context = store.as_context_mut();
     let left = context.get_fuel()?;
     context.set_fuel(left.saturating_sub(fuel))?;
@@ -346,12 +366,7 @@ pub(super) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     linker.allow_shadowing(true);
     linker.instance("belljar:applet/clock@0.1.0")?.func_wrap("now-us", |mut store: StoreContextMut<'_, State>, (): ()| {
         let fuel_left = store.get_fuel()?;
-        let state = store.data_mut();
-        state.host_calls += 1;
-        state.fuel_now = fuel_left;
-        let now_us = state.guest_now_us();
-        state.told_time(now_us);
-        Ok((now_us,))
+        Ok((store.data_mut().clock_us(fuel_left),))
     })?;
     hashes::link(linker)?;
     intl::link(linker)?;
@@ -407,14 +422,9 @@ impl log::Host for State {
     fn write(&mut self, origin: log::Origin, level: log::Level, message: String, fields: Vec<log::Field>) -> wasmtime::Result<()> {
         self.host_calls += 1;
         self.asked("log.write", &(origin, level, &message, &fields))?;
-        let mut fields: Vec<_> = fields.into_iter().map(|f| (f.name, self.positions.in_json(f.value))).collect();
-        let mut message = self.positions.in_text(message);
-        if let Some(secrets) = &self.capabilities.secrets {
-            let secrets = secrets.in_use();
-            message = secrets.redact(message);
-            fields = fields.into_iter().map(|(name, value)| (secrets.redact(name), secrets.redact(value))).collect();
-        }
-        self.capabilities.log.write(convert::origin(origin), convert::level(level), message, fields);
+        let fields = fields.into_iter().map(|f| (f.name, self.positions.in_json(f.value))).collect();
+        let message = self.positions.in_text(message);
+        self.write_line(convert::origin(origin), convert::level(level), message, fields);
         Ok(())
     }
 }

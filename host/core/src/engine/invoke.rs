@@ -225,7 +225,7 @@ impl Sandbox {
     }
 }
 
-pub(super) fn fuel(store: &mut Store<State>, fuel_max: u64) -> wasmtime::Result<()> {
+pub(super) fn fuel<T>(store: &mut Store<T>, fuel_max: u64) -> wasmtime::Result<()> {
     store.set_fuel(fuel_max)?;
     store.fuel_async_yield_interval(Some(FUEL_YIELD_INTERVAL))
 }
@@ -252,10 +252,10 @@ impl From<wasmtime::Error> for Stop {
 }
 
 /// Drives an invocation until it ends, or is ended.
-async fn unless(
+pub(super) async fn unless<T>(
     until: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
-    driven: impl Future<Output = Result<Ended, Stop>>,
-) -> Result<Ended, Stop> {
+    driven: impl Future<Output = Result<T, Stop>>,
+) -> Result<T, Stop> {
     let Some(until) = until else { return driven.await };
     tokio::select! {
         biased;
@@ -413,26 +413,28 @@ async fn wait_for(state: &mut State, wait: types::Wait) -> Result<(Vec<Completio
 
 /// What the guest's last step says.
 pub(super) fn finished(step: types::Step, limits: &Limits, positions: &Positions) -> Result<Response, Fault> {
-    let bounded = |bytes: usize| {
-        let (allowed, used) = (limits.response_bytes_max, bytes as u64);
-        let hit = LimitHit { name: "response_bytes_max", allowed, used };
-        if used > allowed { Err(Fault::limit(FaultCode::Output, hit)) } else { Ok(()) }
-    };
     match step {
-        types::Step::Done(types::Reply::Value(json)) => {
-            bounded(json.as_ref().map_or(0, String::len))?;
-            Ok(Response::Value(json))
-        }
-        types::Step::Done(types::Reply::Response(response)) => {
-            let reply = reply(response)?;
-            bounded(reply.body.len() + reply.headers.iter().map(|(n, v)| n.len() + v.len()).sum::<usize>())?;
-            Ok(Response::Http(reply))
-        }
+        types::Step::Done(types::Reply::Value(json)) => bounded(Response::Value(json), limits),
+        types::Step::Done(types::Reply::Response(response)) => bounded(Response::Http(reply(response)?), limits),
         // `drive` lets it through with a response only.
         types::Step::Done(types::Reply::Responded) => Err(Fault::new(FaultCode::InvalidResult, "nothing was responded")),
         types::Step::Failed(failure) => Err(failed(failure, positions)),
         types::Step::Pending(_) => Err(Fault::new(FaultCode::Cancelled, "cancelled")),
     }
+}
+
+/// An answer, unless it is too large.
+pub(super) fn bounded(response: Response, limits: &Limits) -> Result<Response, Fault> {
+    let bytes = match &response {
+        Response::Value(json) => json.as_ref().map_or(0, String::len),
+        Response::Http(reply) => reply.body.len() + reply.headers.iter().map(|(n, v)| n.len() + v.len()).sum::<usize>(),
+        Response::Streamed(_) => 0,
+    };
+    let (allowed, used) = (limits.response_bytes_max, bytes as u64);
+    if used > allowed {
+        return Err(Fault::limit(FaultCode::Output, LimitHit { name: "response_bytes_max", allowed, used }));
+    }
+    Ok(response)
 }
 
 /// Checks a handler's response.

@@ -11,6 +11,11 @@ use crate::floor::limits::LimitHit;
 #[error("{0}")]
 pub(crate) struct Abort(pub(crate) Fault);
 
+/// Core instances, memories and tables of one invocation. Each memory reserves address space, however small it is. The engine has fewer, which
+/// its pool bounds; a component may be made of several.
+const INSTANCES_MAX: usize = 256;
+pub(super) const MEMORIES_MAX: usize = 16;
+pub(super) const TABLES_MAX: usize = 64;
 /// Bytes one table element takes in the host.
 const TABLE_ELEMENT_BYTES: usize = 8;
 
@@ -52,6 +57,18 @@ impl ResourceLimiter for Limiter {
         // The glue's own modules have no memory, so this is the image's; several would add up.
         let memory_bytes = self.memory_bytes + desired.saturating_sub(current);
         self.grown(memory_bytes, self.table_bytes)
+    }
+
+    fn instances(&self) -> usize {
+        INSTANCES_MAX
+    }
+
+    fn memories(&self) -> usize {
+        MEMORIES_MAX
+    }
+
+    fn tables(&self) -> usize {
+        TABLES_MAX
     }
 
     fn table_growing(&mut self, current: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {

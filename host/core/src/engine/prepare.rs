@@ -132,7 +132,7 @@ impl Sandbox {
         format!("{}-image", &hasher.finalize().to_hex()[..32])
     }
 
-    async fn evaluate_top_level(&self, source: &Source<'_>, positions: &Positions) -> Result<(Vec<u8>, Vec<String>), Fault> {
+    pub(super) async fn evaluate_top_level(&self, source: &Source<'_>, positions: &Positions) -> Result<(Vec<u8>, Vec<String>), Fault> {
         let limiter = Limiter::new(source.memory_bytes_max);
         let mut store = Store::new(&self.engine, Preparing { limiter, memory: None, log: Vec::new(), formatters: Formatters::default(), realloc: None });
         store.limiter(|preparing| &mut preparing.limiter);

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Read};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use wasmtime::component::{Component, Linker};
 use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, Module, PoolingAllocationConfig};
@@ -19,8 +19,8 @@ use crate::floor::limits::MEMORY_SLOT_BYTES;
 /// Bytes of dirty memory that a slot restores by copying, so that the next instance takes no page fault for them.
 const KEEP_RESIDENT_BYTES: usize = 1 << 20;
 /// The guest's machine stack is 1 MiB and QuickJS stops at half of it; this bounds Wasm's own frames on the fiber.
-const WASM_STACK_BYTES: usize = 2 << 20;
-const FIBER_STACK_BYTES: usize = WASM_STACK_BYTES + (1 << 20);
+pub(super) const WASM_STACK_BYTES: usize = 2 << 20;
+pub(super) const FIBER_STACK_BYTES: usize = WASM_STACK_BYTES + (1 << 20);
 /// Slots that stay as the last instance of an applet left them, so that its next one takes no page fault. Each holds up to
 /// `KEEP_RESIDENT_BYTES`; an applet without such a slot is mapped anew, which costs some 200 microseconds. Wasmtime divides them among the
 /// shards of its pool, one for each processor up to 16.
@@ -63,7 +63,7 @@ pub(crate) struct Sandbox {
     /// Engine bytes + Wasmtime + configuration.
     pub(crate) digest: Digest,
     pub(crate) code: Module,
-    pub(crate) cache: Option<Cache>,
+    pub(crate) cache: Option<Arc<Cache>>,
     /// The engine booted, no applet in it; made when an applet is prepared, or a program run.
     base: OnceLock<Module>,
     /// The compiled module of the base image, which images are kept as differences from.
@@ -76,7 +76,7 @@ pub(crate) struct Sandbox {
 
 impl Sandbox {
     /// Compiles, or takes from the cache, what applets share. `progress` is told before anything that takes seconds.
-    pub(crate) fn new(size: PoolSize, cache: Option<Cache>, progress: &dyn Fn(&str)) -> Result<Self, SandboxError> {
+    pub(crate) fn new(size: PoolSize, cache: Option<Arc<Cache>>, progress: &dyn Fn(&str)) -> Result<Self, SandboxError> {
         let failed = |what| move |source| SandboxError::Wasmtime { what, source };
         let artifact = Artifact::embedded();
         let digest = artifact.digest(CONFIGURATION);
@@ -84,16 +84,16 @@ impl Sandbox {
         let mut notes = Vec::new();
         let name = |part: &str| format!("{}-{part}", &digest.to_hex()[..32]);
 
-        let code = cached_module(&engine, cache.as_ref(), &name("code"), &mut notes, || {
+        let code = cached_module(&engine, cache.as_deref(), &name("code"), &mut notes, || {
             progress("compiling the JavaScript engine to machine code (once for this version; some seconds)");
             Ok(engine.precompile_module(artifact.code)?)
         })
         .map_err(failed("the engine's code"))?;
-        let glue = cached_bytes(cache.as_ref(), &name("glue"), &mut notes, || engine.precompile_component(artifact.glue))
+        let glue = cached_bytes(cache.as_deref(), &name("glue"), &mut notes, || engine.precompile_component(artifact.glue))
             .and_then(|bytes| deserialize_component(&engine, &bytes))
             .map_err(failed("the glue component"))?;
         let mut booted = Ok(());
-        let base_bytes = cached_bytes(cache.as_ref(), &name("base"), &mut notes, || {
+        let base_bytes = cached_bytes(cache.as_deref(), &name("base"), &mut notes, || {
             let memory = boot(&engine, &code, &artifact).inspect_err(|e| booted = Err(format!("{e:?}")))?;
             engine.precompile_module(&image::module(&memory))
         });
@@ -287,7 +287,7 @@ fn deserialize_module_bytes(engine: &Engine, bytes: &[u8]) -> wasmtime::Result<M
 }
 
 #[expect(unsafe_code, reason = "machine code that this process made, or whose keyed checksum was just found right")]
-fn deserialize_component(engine: &Engine, bytes: &[u8]) -> wasmtime::Result<Component> {
+pub(super) fn deserialize_component(engine: &Engine, bytes: &[u8]) -> wasmtime::Result<Component> {
     // SAFETY: the bytes are `Engine::precompile_component`'s own, or the cache's.
     unsafe { Component::deserialize(engine, bytes) }
 }

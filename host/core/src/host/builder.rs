@@ -301,7 +301,7 @@ impl HostBuilder {
     /// [`HostError`] when a directory or the configuration cannot be used.
     pub fn build(self) -> Result<Host, HostError> {
         let offered = Offered::new(self.capabilities).map_err(|(name, problem)| HostError::Capability { name, problem })?;
-        let cache = self.cache_dir.as_deref().map(Cache::open).transpose()?;
+        let cache = self.cache_dir.as_deref().map(Cache::open).transpose()?.map(Arc::new);
         let sandbox = Sandbox::new(PoolSize { instances_max: self.instances_max }, cache, &*self.progress)?;
         let unusable = |path: &Path, source| HostError::Data { path: path.to_owned(), source };
         let databases = match (self.opened, &self.data_dir) {
@@ -340,6 +340,9 @@ impl HostBuilder {
             recorder: self.recorder,
             prepared: Mutex::new(Recent::new(self.images_max)),
             base: OnceLock::new(),
+            components: OnceLock::new(),
+            instances_max: self.instances_max,
+            images_max: self.images_max,
             scripts: Mutex::new(Recent::new(self.images_max)),
         };
         // What is configured wrongly is said now, not at the first request; what costs time is made when it is needed.

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use belljar_package::Package;
 
-use super::Host;
+use super::{Host, Ready};
 use crate::capability::custom::{Call, CustomSession};
 use crate::capability::db::DbSession;
 use crate::capability::events::EventsSession;
@@ -17,8 +17,8 @@ use crate::capability::opened::Capabilities;
 use crate::capability::origin::Origin;
 use crate::capability::secrets::SecretsSession;
 use crate::catalog::Release;
+use crate::engine::component::{Call as ComponentCall, ComponentRun};
 use crate::engine::invoke::{Ran, Run, Task};
-use crate::engine::prepare::Prepared;
 use crate::engine::tape::Taped;
 use crate::floor::clock::Source;
 use crate::floor::deadline::Deadline;
@@ -29,14 +29,8 @@ use crate::floor::limits::Limits;
 use crate::floor::usage::Usage;
 use crate::invocation::{Invocation, Outcome, ResponseSink};
 use crate::observe::Watch;
-use crate::process::{ProcessRun, Running, runtime_kind};
+use crate::process::ProcessRun;
 use crate::recording::events::EventWriter;
-
-/// What a call runs in.
-enum Engine {
-    Sandbox(Arc<Prepared>),
-    Process(Arc<Running>),
-}
 
 /// For whom capabilities are opened. What few invocations need is made when it is needed.
 pub(super) struct Who<'a> {
@@ -74,14 +68,7 @@ impl Host {
         if let Err(fault) = self.check(release) {
             return (Outcome { id, result: Err(fault), usage: Usage::default() }, None);
         }
-        let ready = match runtime_kind(release.package().descriptor.runtime.engine) {
-            None => self.image(release).await.map(Engine::Sandbox),
-            Some(kind) => match self.processes(release) {
-                Ok(processes) => processes.running(release, kind).await.map(Engine::Process),
-                Err(fault) => Err(fault),
-            },
-        };
-        let ready = match ready {
+        let ready = match self.ready(release).await {
             Ok(ready) => ready,
             Err(fault) => return (Outcome { id, result: Err(fault), usage: Usage::default() }, None),
         };
@@ -109,8 +96,18 @@ impl Host {
         let who = Who { tenant: release.tenant(), applet: release.applet(), package: Some(release.package()), origin: &origin, caller: &caller };
         let (capabilities, host_bytes) = self.capabilities(who, release.grants(), limits, context, &deadline, &source);
         let prepared = match ready {
-            Engine::Sandbox(prepared) => prepared,
-            Engine::Process(running) => {
+            Ready::Sandbox(prepared) => prepared,
+            Ready::Component(prepared) => {
+                let (turns, until) = (invocation.turns.take(), invocation.until.take());
+                let call = ComponentCall::new(&id, release, handler, version, invocation);
+                let run = ComponentRun { prepared: &prepared, limits, source, capabilities, host_bytes, call, turns, until, begun, deadline };
+                let (result, usage) = match self.components() {
+                    Ok(components) => components.invoke(run).await,
+                    Err(fault) => (Err(fault), Usage::default()),
+                };
+                return (Outcome { id, result, usage }, None);
+            }
+            Ready::Process(running) => {
                 let run = ProcessRun { id: &id, release, handler, invocation, capabilities, host_bytes, source, sink, begun, deadline };
                 let (result, usage) = running.invoke(run).await;
                 return (Outcome { id, result, usage }, None);

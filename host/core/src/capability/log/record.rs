@@ -43,6 +43,10 @@ pub enum LogOrigin {
     Console,
     /// `sdk.log.*`.
     Sdk,
+    /// The standard output of a component.
+    Stdout,
+    /// The standard error of a component.
+    Stderr,
     /// The host itself: how many lines were dropped.
     Host,
 }
@@ -84,6 +88,8 @@ impl LogOrigin {
         match self {
             Self::Console => "console",
             Self::Sdk => "sdk",
+            Self::Stdout => "stdout",
+            Self::Stderr => "stderr",
             Self::Host => "host",
         }
     }

@@ -90,6 +90,11 @@ impl LogSession {
         self.emit(origin, level, message, kept, truncated);
     }
 
+    /// Counts lines that whoever made them did not keep, because a cap is reached.
+    pub(crate) fn drop_lines(&mut self, lines: u64) {
+        self.usage.lines_dropped += lines;
+    }
+
     /// What was used so far.
     pub fn usage(&self) -> LogUsage {
         self.usage.clone()

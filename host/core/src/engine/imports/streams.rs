@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use super::super::bindings::belljar::applet::{bodies, types};
 use super::{OPERATION_BYTES, State, abort, convert};
 use crate::capability::bodies::{BodyError, BodyReader, BodyWriter, Pieces, SharedReader, pipe};
-use crate::capability::http::Held;
+use crate::capability::http::{Held, HostBytes};
 use crate::floor::fault::{Fault, FaultCode};
 use crate::floor::limits::LimitHit;
 use crate::invocation::ResponseHead;
@@ -41,6 +41,14 @@ impl Streams {
         match self.open.get_mut(&number)? {
             Stream::Writing { pieces, .. } => pieces.take(),
             Stream::Reading(_) => None,
+        }
+    }
+
+    /// A body that the host reads in the guest's place.
+    pub(super) fn take_reader(&mut self, number: u32) -> Option<SharedReader> {
+        match self.open.remove(&number)? {
+            Stream::Reading(reader) => Some(reader),
+            Stream::Writing { .. } => None,
         }
     }
 
@@ -83,6 +91,12 @@ impl State {
         }
     }
 
+    /// All of a body that came with an operation, for a guest that takes whole ones. Its bytes are held until they are handed over.
+    pub(in super::super) async fn read_whole(&mut self, number: u32) -> Result<Vec<u8>, BodyError> {
+        let reader = self.streams.take_reader(number).ok_or(BodyError::NotOpen)?;
+        whole(&mut *reader.take_turn()?, &self.host_bytes).await
+    }
+
     /// Whether the guest has answered by `respond`.
     pub(in super::super) fn has_responded(&self) -> bool {
         matches!(self.answer, Answer::Begun { .. })
@@ -98,6 +112,17 @@ impl State {
         }
         Ok(())
     }
+}
+
+/// Reads a body to its end. It may have as many bytes as there is room for in `host_bytes_max`.
+pub(in super::super) async fn whole(reader: &mut BodyReader, host_bytes: &HostBytes) -> Result<Vec<u8>, BodyError> {
+    let mut held = host_bytes.hold(0).map_err(BodyError::Limit)?;
+    let mut bytes = Vec::new();
+    while let Some(piece) = reader.read(READ_BYTES_MAX as usize).await? {
+        held.grow(piece.len() as u64).map_err(BodyError::Limit)?;
+        bytes.extend_from_slice(&piece);
+    }
+    Ok(bytes)
 }
 
 fn hold_failed(hit: LimitHit) -> wasmtime::Error {

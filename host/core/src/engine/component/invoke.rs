@@ -1,0 +1,247 @@
+//! One call of a component: a fresh instance, `handle`, its end. While it waits its fiber waits with it; no thread does. Whatever ends it, the
+//! instance is dropped and never entered again.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+use wasmtime::{Store, Trap, WasmBacktrace};
+
+use super::compile::HANDLE;
+use super::types::{Call, CallRecord, Failure, FailureReason, Payload, Reply};
+use super::wasi::Guest;
+use super::{Components, PreparedComponent};
+use crate::capability::bodies::BodyError;
+use crate::capability::http::HostBytes;
+use crate::capability::opened::Capabilities;
+use crate::engine::imports::{State, whole};
+use crate::engine::invoke::{Stop, bounded, fuel, trapped, unless};
+use crate::engine::limiter::Abort;
+use crate::engine::sandbox::FUEL_YIELD_INTERVAL;
+use crate::floor::clock::Source;
+use crate::floor::deadline::Deadline;
+use crate::floor::fault::{ErrorRole, Fault, FaultCode, Frame, ThrownError, details};
+use crate::floor::limits::Limits;
+use crate::floor::usage::Usage;
+use crate::invocation::{HttpReply, Response, ResponseHead};
+use crate::positions::Positions;
+use crate::turns::{Turns, in_turns_that_wait};
+
+/// Bytes that a component may hand over in one call of a function; an answer may have more where its limit is larger.
+const HANDED_BYTES_MAX: u64 = 16 << 20;
+
+/// Everything one call runs with.
+pub(crate) struct ComponentRun<'a> {
+    pub(crate) prepared: &'a PreparedComponent,
+    pub(crate) limits: &'a Limits,
+    pub(crate) source: Arc<dyn Source>,
+    pub(crate) capabilities: Capabilities,
+    pub(crate) host_bytes: HostBytes,
+    pub(crate) call: Call,
+    /// When it may use a processor.
+    pub(crate) turns: Option<Arc<dyn Turns>>,
+    /// Ends it when it resolves.
+    pub(crate) until: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
+    pub(crate) begun: Instant,
+    pub(crate) deadline: Deadline,
+}
+
+impl Components {
+    /// Runs one call to its end.
+    pub(crate) async fn invoke(&self, run: ComponentRun<'_>) -> (Result<Response, Fault>, Usage) {
+        let ComponentRun {
+            prepared,
+            limits,
+            source,
+            capabilities,
+            host_bytes,
+            mut call,
+            turns,
+            until,
+            begun,
+            deadline,
+        } = run;
+        let Ok(_place) = self.places.try_acquire() else {
+            let fault = Fault::new(FaultCode::Internal, "the host runs as many instances as it can: try again");
+            return (Err(fault), Usage::default());
+        };
+        call.record.deadline_ms = source.now_us() / 1_000 + limits.deadline_ms;
+        let state = State::new(
+            limits,
+            source,
+            host_bytes.clone(),
+            capabilities,
+            Arc::new(Positions::unmapped()),
+            deadline.clone(),
+        );
+        let fuel_left = Arc::new(AtomicU64::new(limits.fuel_max));
+        let mut store = Store::new(&self.engine, Guest::new(state, limits, fuel_left.clone()));
+        store.limiter(|guest| &mut guest.state.limiter);
+        // An answer that is a little too large is told as that.
+        let handed_bytes_max = HANDED_BYTES_MAX.max(limits.response_bytes_max.saturating_mul(2));
+        store.set_hostcall_fuel(usize::try_from(handed_bytes_max).unwrap_or(usize::MAX));
+        let ended = match fuel(&mut store, limits.fuel_max) {
+            Ok(()) => {
+                let driven = async {
+                    if let Some(mut body) = call.body
+                        && let Payload::Request(request) = &mut call.record.payload
+                    {
+                        request.body =
+                            whole(&mut body, &host_bytes).await.map_err(|error| Stop::Fault(unread(error)))?;
+                    }
+                    drive(&mut store, prepared, call.record, turns.as_ref(), &fuel_left, limits).await
+                };
+                tokio::select! {
+                    biased;
+                    ended = unless(until, driven) => ended,
+                    () = deadline.passed() => Err(Stop::Deadline),
+                }
+            }
+            Err(error) => Err(Stop::Wasmtime(error)),
+        };
+        let wall_us = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
+        let filled = store.data().state.fuel();
+        let fuel = filled.burnt(store.get_fuel().unwrap_or(0));
+        let result = match ended {
+            Ok(Ok(reply)) => replied(reply, limits),
+            Ok(Err(failure)) => Err(failed(failure)),
+            Err(Stop::Fault(fault)) => Err(fault),
+            Err(Stop::Cancelled) => Err(Fault::new(FaultCode::Cancelled, "the call was cancelled")),
+            Err(Stop::Wasmtime(error)) => {
+                let own = ended_itself(&error).or_else(|| store.data().has_begun.then(|| misused(&error)).flatten());
+                let fault = own.unwrap_or_else(|| trapped(&error, filled, fuel));
+                Err(Fault { frames: frames(&error, &prepared.file), ..fault })
+            }
+            Err(Stop::Deadline) => Err(Fault::limit(FaultCode::Deadline, deadline.hit())),
+        };
+        store.data_mut().end_output();
+        let state = &store.data().state;
+        let capabilities = &state.capabilities;
+        let result = match &capabilities.secrets {
+            Some(secrets) => result.map_err(|fault| secrets.in_use().redact_fault(fault)),
+            None => result,
+        };
+        let usage = Usage {
+            fuel,
+            memory_bytes_peak: state.limiter.peak(),
+            wall_us,
+            operations: state.operations(),
+            host_calls: state.host_calls,
+            ..capabilities.usage()
+        };
+        (result, usage)
+    }
+}
+
+async fn drive(
+    store: &mut Store<Guest>,
+    prepared: &PreparedComponent,
+    call: CallRecord,
+    turns: Option<&Arc<dyn Turns>>,
+    fuel_left: &AtomicU64,
+    limits: &Limits,
+) -> Result<Result<Reply, Failure>, Stop> {
+    let begun = limits.fuel_max;
+    store.data_mut().state.begin_slice(begun, 0);
+    let running = async {
+        let instance = prepared.linked.instantiate_async(&mut *store).await?;
+        let handle = instance.get_typed_func::<(&CallRecord,), (Result<Reply, Failure>,)>(&mut *store, HANDLE);
+        let handle = match handle {
+            Ok(handle) => handle,
+            Err(error) => {
+                let message =
+                    format!("`{HANDLE}` of the component is not the one of belljar:component/applet: {error:#}");
+                return Ok((Err(Fault::new(FaultCode::Preparation, message)), 0));
+            }
+        };
+        store.data_mut().has_begun = true;
+        let (result,) = handle.call_async(&mut *store, (&call,)).await?;
+        wasmtime::Result::Ok((Ok(result), begun.saturating_sub(store.get_fuel().unwrap_or(0))))
+    };
+    let seen = || begun.saturating_sub(fuel_left.load(Ordering::Relaxed));
+    let fuel_of = |ended: &wasmtime::Result<_>| ended.as_ref().ok().map(|(_, fuel)| *fuel);
+    let (result, _) = in_turns_that_wait(turns, FUEL_YIELD_INTERVAL, running, seen, fuel_of).await?;
+    result.map_err(Stop::Fault)
+}
+
+fn replied(reply: Reply, limits: &Limits) -> Result<Response, Fault> {
+    let response = match reply {
+        Reply::Value(json) => {
+            // What others read as JSON has to be it.
+            if let Some(Err(error)) = json.as_deref().map(serde_json::from_str::<serde::de::IgnoredAny>) {
+                return Err(Fault::new(FaultCode::InvalidResult, format!("the result is not JSON: {error}")));
+            }
+            Response::Value(json)
+        }
+        Reply::Response(response) => {
+            let given = response.headers.into_iter().map(|header| (header.name, header.value)).collect();
+            let ResponseHead { status, headers } = ResponseHead::checked(response.status, given)?;
+            Response::Http(HttpReply { status, headers, body: response.body.into() })
+        }
+    };
+    bounded(response, limits)
+}
+
+fn failed(failure: Failure) -> Fault {
+    let Failure { reason, name, message, code, details: json } = failure;
+    let reason = match reason {
+        FailureReason::Failed => FaultCode::Threw,
+        FailureReason::HandlerNotFound => FaultCode::HandlerNotFound,
+        FailureReason::InvalidPayload => FaultCode::InvalidPayload,
+    };
+    let error = ThrownError {
+        role: ErrorRole::Thrown,
+        parent: 0,
+        name,
+        message,
+        code,
+        details: json.map(details),
+        frames: Vec::new(),
+    };
+    Fault::thrown(reason, vec![error])
+}
+
+/// The body of a request that did not come.
+fn unread(error: BodyError) -> Fault {
+    match error {
+        BodyError::Limit(hit) => Fault::limit(FaultCode::InvalidPayload, hit),
+        other => Fault::new(FaultCode::InvalidPayload, format!("the request has no whole body: {other}")),
+    }
+}
+
+/// The component called `exit`, or trapped by itself.
+fn ended_itself(error: &wasmtime::Error) -> Option<Fault> {
+    if let Some(exit) = error.downcast_ref::<wasmtime_wasi::I32Exit>() {
+        return Some(Fault::new(
+            FaultCode::Trap,
+            format!("the component ended itself with exit code {}, in place of an answer", exit.0),
+        ));
+    }
+    match error.downcast_ref::<Trap>()? {
+        Trap::OutOfFuel | Trap::StackOverflow => None,
+        trap => Some(Fault::new(FaultCode::Trap, format!("the component trapped: {trap}"))),
+    }
+}
+
+/// What is neither a trap nor a fault of ours, once the component runs: it has given something that is no value of its type (a text that is no
+/// UTF-8, an address outside of its memory), or more than it may.
+fn misused(error: &wasmtime::Error) -> Option<Fault> {
+    let is_told = error.is::<Abort>() || error.is::<Trap>();
+    (!is_told).then(|| Fault::new(FaultCode::Trap, format!("the component trapped: {}", error.root_cause())))
+}
+
+/// WebAssembly's own stack, innermost first, by the name section if there is one. As in source maps of WebAssembly, the position is line 1
+/// and the byte in the module as the column.
+fn frames(error: &wasmtime::Error, file: &str) -> Vec<Frame> {
+    let Some(stack) = error.downcast_ref::<WasmBacktrace>() else { return Vec::new() };
+    let frame = |frame: &wasmtime::FrameInfo| Frame {
+        function: frame.func_name().map_or_else(|| format!("wasm-function[{}]", frame.func_index()), str::to_owned),
+        file: file.to_owned(),
+        line: 1,
+        column: frame.module_offset().and_then(|at| u32::try_from(at).ok()).unwrap_or(0).saturating_add(1),
+        in_author_file: false,
+    };
+    stack.frames().iter().map(frame).collect()
+}

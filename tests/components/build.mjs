@@ -1,0 +1,9 @@
+// node build.mjs SOURCE WIT OUT: makes a component of one script, for the world of a folder of interfaces.
+
+import { writeFileSync } from "node:fs";
+import { componentize } from "@bytecodealliance/componentize-js";
+
+const [source, wit, out] = process.argv.slice(2);
+// Requests go out through belljar:component/http.
+const { component } = await componentize({ sourcePath: source, witPath: wit, worldName: "applet", disableFeatures: ["http", "fetch-event"] });
+writeFileSync(out, component);
