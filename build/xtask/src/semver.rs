@@ -11,7 +11,7 @@ use anyhow::{Context, Result};
 use crate::command::{cargo, exists, output, run};
 use crate::engine;
 
-/// The version that knows what this Rust's rustdoc writes.
+/// The version that knows what this Rust's rustdoc writes (its format 57, of 1.95).
 const TOOL: &str = "cargo-semver-checks";
 const TOOL_VERSION: &str = "0.51.0";
 /// What embedders depend on.

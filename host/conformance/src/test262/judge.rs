@@ -101,8 +101,10 @@ fn thrown(name: &str, message: &str) -> String {
     shorten(&format!("{name}: {message}"))
 }
 
+/// On one line: an object that is no error is shown on several.
 fn shorten(text: &str) -> String {
-    text.split('\n').next().unwrap_or_default().chars().take(200).collect()
+    let words: Vec<_> = text.split_ascii_whitespace().collect();
+    words.join(" ").chars().take(200).collect()
 }
 
 #[cfg(test)]
@@ -125,6 +127,12 @@ mod tests {
         assert!(state(negative, &[], threw("Test262Error", "")).passed());
         assert!(!state(negative, &[], threw("TypeError", "Test262Error")).passed());
         assert!(!state(negative, &[], End::Completed).passed());
+    }
+
+    #[test]
+    fn what_was_thrown_is_told_on_one_line() {
+        let thrown = state("", &[], threw("Uncaught", "Test262Error {\n  message: 'one is two'\n}"));
+        assert_eq!(thrown.text(), "Uncaught: Test262Error { message: 'one is two' }");
     }
 
     #[test]
