@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::Duration;
 
 use super::Recording;
 
@@ -10,6 +11,8 @@ use super::Recording;
 const RECORDING_BYTES_MAX: u64 = 4 << 20;
 /// Bytes of recordings that wait to be finished; those that come then are dropped, and counted.
 const QUEUE_BYTES_MAX: u64 = 64 << 20;
+/// For how long recordings gather before the thread begins with them.
+const GATHER: Duration = Duration::from_millis(5);
 
 /// Which invocations are recorded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -203,16 +206,22 @@ impl Recorder {
 }
 
 fn finish_all(work: &Receiver<Work>, sink: &dyn RecordingSink, queued: &Queued) {
-    while let Ok(one) = work.recv() {
-        match one {
-            Work::Finish { bytes, finish } => {
-                if let Some(recording) = finish() {
-                    sink.take(recording);
+    while let Ok(first) = work.recv() {
+        // Waking this thread is the invocation's cost, and the most of it: one pays for all that come meanwhile.
+        std::thread::sleep(GATHER);
+        let mut next = Some(first);
+        while let Some(one) = next {
+            match one {
+                Work::Finish { bytes, finish } => {
+                    if let Some(recording) = finish() {
+                        sink.take(recording);
+                    }
+                    queued.bytes.fetch_sub(bytes, Ordering::Relaxed);
                 }
-                queued.bytes.fetch_sub(bytes, Ordering::Relaxed);
+                // Whoever asked may have gone.
+                Work::Tell(told) => drop(told.send(())),
             }
-            // Whoever asked may have gone.
-            Work::Tell(told) => drop(told.send(())),
+            next = work.try_recv().ok();
         }
     }
 }
