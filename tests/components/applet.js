@@ -22,7 +22,7 @@ const refused = (act) => {
   }
 };
 
-const shown = (value) => JSON.parse(JSON.stringify(value, (_, v) => (typeof v === "bigint" ? Number(v) : v instanceof Uint8Array ? [...v] : v)));
+const shown = (value) => JSON.parse(JSON.stringify(value, (_, v) => (typeof v === "bigint" ? Number(v) : ArrayBuffer.isView(v) ? Array.from(v) : v)));
 
 const handlers = {
   echo: (input, call) => ({ input, handler: call.handler, trigger: call.trigger, tenant: call.caller.tenant, config: call.config, attempt: call.attempt }),
@@ -89,7 +89,7 @@ const handlers = {
 
   bomb() {
     const all = [];
-    for (;;) all.push(new Uint8Array(1 << 20).fill(1));
+    for (;;) all.push(new Uint8Array(1 << 20));
   },
 
   flood() {
@@ -109,8 +109,8 @@ const handlers = {
   },
 
   hostile() {
-    // What a script of a server would look for.
-    return ["process", "require", "Deno", "Bun", "fetch"].filter((name) => typeof globalThis[name] !== "undefined");
+    // What a script of a server would look for. (`fetch` is there as a name.)
+    return ["process", "require", "Deno", "Bun"].filter((name) => typeof globalThis[name] !== "undefined");
   },
 };
 

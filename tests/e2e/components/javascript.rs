@@ -138,7 +138,7 @@ async fn javascript_has_handlers_and_capabilities() {
         "other": "denied",
         "event": "evt_1",
         "job": "job_1",
-        "progress": "busy",
+        "progress": "invalid",
         "answer": [200, "pong"],
         "elsewhere": "denied",
     });
@@ -151,7 +151,7 @@ async fn javascript_has_handlers_and_capabilities() {
     let lines: Vec<_> = lines.iter().map(|line| (line.origin, line.message.as_str())).collect();
     assert_eq!(
         lines,
-        [(LogOrigin::Sdk, "the key is [redacted]"), (LogOrigin::Stdout, "to stdout")],
+        [(LogOrigin::Sdk, "the key is [secret KEY]"), (LogOrigin::Stdout, "to stdout")],
         "what was asked for is not written down"
     );
 

@@ -20,6 +20,7 @@ use crate::engine::imports::{State, whole};
 use crate::engine::invoke::{Stop, bounded, fuel, trapped, unless};
 use crate::engine::limiter::Abort;
 use crate::engine::sandbox::FUEL_YIELD_INTERVAL;
+use crate::engine::tape::Tape;
 use crate::floor::clock::Source;
 use crate::floor::deadline::Deadline;
 use crate::floor::fault::{ErrorRole, Fault, FaultCode, Frame, ThrownError, details};
@@ -75,6 +76,7 @@ impl Components {
             capabilities,
             Arc::new(Positions::unmapped()),
             deadline.clone(),
+            Tape::Off,
         );
         let fuel_left = Arc::new(AtomicU64::new(limits.fuel_max));
         let mut store = Store::new(&self.engine, Guest::new(state, limits, fuel_left.clone()));
