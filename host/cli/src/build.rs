@@ -53,7 +53,7 @@ pub(crate) fn run(args: &BuildArgs) -> Result<i32, Failure> {
 fn component(package: &[u8]) -> Result<Vec<u8>, Failure> {
     let limits = Limits::default();
     let release = Release::admit_all(local::tenant("build")?, package, &limits)?;
-    let host = local::builder(limits, &[], None).build()?;
+    let host = local::builder(limits, &[]).build()?;
     let component = local::wait_for(host.standalone_component(&release))?;
     component.map_err(|fault| {
         let shown = fault.position().map(|at| format!(" ({at})")).unwrap_or_default();

@@ -40,7 +40,7 @@ pub(crate) fn run(args: &ReplayArgs) -> Result<i32, Failure> {
     }
     let releases = Releases::new(args)?;
     let threads = std::thread::available_parallelism().map_or(1, usize::from).min(paths.len());
-    let host = local::builder(Limits::default(), &[], None).instances_max(u32::try_from(threads).unwrap_or(1) + 1).build()?;
+    let host = local::builder(Limits::default(), &[]).instances_max(u32::try_from(threads).unwrap_or(1) + 1).build()?;
     let done = all(threads, &paths, |path| {
         one(&host, &releases, path, key.as_ref(), args.until_fuel).unwrap_or_else(|failure| Done::Failed(in_file(path, failure)))
     })?;

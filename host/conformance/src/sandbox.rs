@@ -109,7 +109,7 @@ impl Sandbox {
         let tenant = self.tenant.clone();
         let evaluation =
             Evaluation { program: text, grants: Grants::default(), limits, modules: Some(modules), tenant };
-        let run = AssertUnwindSafe(|| runtime.block_on(self.host.evaluate(evaluation)));
+        let run = AssertUnwindSafe(|| runtime.block_on(self.host.run(evaluation)));
         match std::panic::catch_unwind(run) {
             Ok(outcome) => Ran { lines: self.printed(&outcome), end: end(&outcome.result) },
             Err(panic) => {

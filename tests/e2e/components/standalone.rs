@@ -78,6 +78,7 @@ fn run(component: &[u8], payload: &Value) -> (Value, Vec<String>, u32) {
         attempt: 1,
         event: None,
         job: None,
+        custom: Vec::new(),
     };
     let caller = types::Caller {
         tenant: "acme".into(),

@@ -72,7 +72,7 @@ async fn run(host: &Host, sink: &MemorySink, asked: &Value) -> Value {
     let limits = Limits { fuel_max: 2_000_000_000, deadline_ms: 120_000, ..Limits::default() };
     // Each program finds nothing of the others.
     let tenant = TenantId::new(format!("program-{}", asked["number"])).expect("a valid name");
-    let outcome = host.evaluate(Evaluation { program, grants, limits, modules: None, tenant }).await;
+    let outcome = host.run(Evaluation { program, grants, limits, modules: None, tenant }).await;
     let mut usage = serde_json::to_value(&outcome.usage).expect("plain data");
     usage["wall_us"] = Value::Null;
     let result = match &outcome.result {
