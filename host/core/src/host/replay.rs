@@ -36,7 +36,7 @@ impl Host {
     /// match host.replay(&release, &recording, None).await? {
     ///     Replay::Equal(replayed) => println!("{} calls agree", replayed.calls),
     ///     Replay::Diverged(divergence) => println!("{divergence}"),
-    ///     Replay::Stopped { .. } => {}
+    ///     other => println!("{other:?}"),
     /// }
     /// # Ok(())
     /// # }
