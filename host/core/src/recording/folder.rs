@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::fs;
-use std::io;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
@@ -56,7 +56,7 @@ impl RecordingFolder {
     /// [`RecordingFolderError`].
     pub fn open(path: impl Into<PathBuf>, bytes_max: u64) -> Result<Self, RecordingFolderError> {
         let path = path.into();
-        let files = make(&path).and_then(|()| Files::read(&path)).map_err(|source| RecordingFolderError { path: path.clone(), source })?;
+        let files = belljar_files::make_directory(&path).and_then(|()| Files::read(&path)).map_err(|source| RecordingFolderError { path: path.clone(), source })?;
         Ok(Self { path, bytes_max, key: None, files: Mutex::new(files) })
     }
 
@@ -99,7 +99,7 @@ impl RecordingFolder {
             }
         }
         let part = self.path.join(format!(".{name}.part"));
-        fs::write(&part, bytes)?;
+        belljar_files::create(&part)?.write_all(&bytes)?;
         fs::rename(&part, self.path.join(&name))?;
         files.bytes += size;
         files.names.push_back((name, size));
@@ -131,12 +131,4 @@ impl Files {
         names.sort();
         Ok(Self { bytes: names.iter().map(|(_, bytes)| bytes).sum(), names: names.into() })
     }
-}
-
-fn make(path: &Path) -> io::Result<()> {
-    let mut builder = fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(path)
 }
