@@ -1,6 +1,7 @@
 //! Recordings: invocations of every kind are recorded on the machine's clock and random generator, and run again on a host that has nothing of
 //! the world around them; what was changed in between is found.
 
+mod components;
 mod kinds;
 mod policies;
 mod world;

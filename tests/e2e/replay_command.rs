@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use belljar_tests::{applet, cli, repository};
+use belljar_tests::{applet, cli, component, repository};
 use tempfile::TempDir;
 
 /// A folder with the example and a recording of each of these orders.
@@ -70,6 +70,35 @@ fn a_program_is_recorded_and_replayed() {
     assert_eq!(ran.code, Some(0), "{ran:#?}");
     let ran = cli::run(&["replay", file]);
     assert!(ran.code == Some(0) && ran.stdout.contains("  equal: 2 calls, "), "{ran:#?}");
+}
+
+#[test]
+fn a_call_of_a_component_is_replayed_from_its_file_alone() {
+    let counts = component::of_text(
+        "",
+        "",
+        r#"(import "belljar:component/kv@0.1.0" "increment" (func $increment (param i32 i32 i64 i32 i64 i32)))"#,
+        r#"(data (i32.const 4096) "visits")
+           (func $count (call $increment (i32.const 4096) (i32.const 6) (i64.const 1) (i32.const 0) (i64.const 0) (i32.const 1200)))
+           (func (export "handle") (param i32) (result i32) (call $count) (call $number (i64.load (i32.const 1208))))"#,
+    );
+    let folder = component::folder("counts", "permissions: { kv: true }\n", &counts);
+    let elsewhere = tempfile::tempdir().expect("a temporary directory");
+    let path = |name: &str| elsewhere.path().join(name).to_str().expect("a path of text").to_owned();
+    let (applet, file, data) = (folder.path().to_str().expect("a path of text").to_owned(), path("one.recording"), path("data"));
+    for visits in ["1\n", "2\n"] {
+        let ran = cli::run(&["run", &applet, "--payload", "null", "--data-dir", &data, "--record", &file]);
+        assert_eq!((ran.code, ran.stdout.as_str()), (Some(0), visits), "{ran:#?}");
+    }
+    let ran = cli::run(&["replay", "--against", &applet, &file]);
+    assert!(ran.code == Some(1) && ran.stdout.contains("a component is not replayed against"), "{ran:#?}");
+    drop(folder);
+    let ran = cli::run(&["replay", &file]);
+    assert!(ran.code == Some(0) && ran.stdout.contains("  equal: 1 calls, "), "{ran:#?}");
+    let ran = cli::run(&["replay", "--show", &file]);
+    assert!(ran.stdout.contains("kv.increment(\"visits\", 1, null)"), "{ran:#?}");
+    let ran = cli::run(&["replay", &file, "--until-fuel", "10"]);
+    assert!(ran.code == Some(0) && ran.stdout.contains("stopped at 10 fuel"), "{ran:#?}");
 }
 
 /// Without what differs from engine to engine: figures of fuel, and positions in time.

@@ -3,7 +3,8 @@
 //!
 //! In the order of use: `artifact` (what was built), `sandbox` (compiled once), `prepare` (an applet becomes an image), `invoke`
 //! (an instance starts, waits and ends), `imports` (what the guest calls), `respond` (a response that goes out while it does). `tape` stands beside
-//! the calls: it records them, or has them replayed from a recording by `replay` and `player`.
+//! the calls: it records them, or has them replayed from a recording by `replay` and `player`; `verdict` says
+//! what came of it.
 //! `component` has applets that are components of other languages.
 
 pub(crate) mod artifact;
@@ -24,3 +25,4 @@ mod respond;
 pub(crate) mod sandbox;
 mod standalone;
 pub(crate) mod tape;
+mod verdict;

@@ -45,6 +45,9 @@ impl HttpTransport for Echo {
         if request.url.ends_with("/broken") {
             return Box::pin(async { Err("it broke off".into()) });
         }
+        if request.url.ends_with("/never") {
+            return Box::pin(std::future::pending());
+        }
         let body = if request.body.is_empty() { Bytes::from(request.url) } else { request.body };
         let headers = vec![("content-type".to_owned(), "text/plain".to_owned())];
         Box::pin(async { Ok(CarriedResponse { status: 200, headers, body }) })

@@ -2,12 +2,14 @@
 //! Their functions wait, so a call that waits keeps its fiber, which the engine of JavaScript does without.
 //!
 //! In the order of use: `compile` (once for each package), `invoke` (one call), `imports` (what it calls, and the one place where it
-//! waits for an answer), `wasi` (what of WASI there is, with `timers` and `output`), `types` (what `handle` takes and gives).
+//! waits for an answer), `wasi` (what of WASI there is, with `timers` and `output`), `types` (what `handle` takes and gives), `replay` (a call
+//! again, out of its recording).
 
 mod compile;
 mod imports;
 mod invoke;
 mod output;
+mod replay;
 mod timers;
 mod types;
 mod wasi;
@@ -23,6 +25,7 @@ use wasmtime::{Config, Engine};
 
 pub(crate) use self::invoke::ComponentRun;
 pub(crate) use self::types::Call;
+pub(super) use self::types::CallRecord;
 use self::wasi::Guest;
 use super::cache::Cache;
 use super::sandbox::{FIBER_STACK_BYTES, SandboxError, WASM_STACK_BYTES};

@@ -18,7 +18,7 @@ use super::limiter::Abort;
 use super::prepare::Prepared;
 use super::respond::Forwarding;
 use super::sandbox::{FUEL_YIELD_INTERVAL, Sandbox};
-use super::tape::{Phase, Tape, Taped};
+use super::tape::{Called, Phase, Tape, Taped};
 use crate::capability::bodies::BodyReader;
 use crate::capability::http::HostBytes;
 use crate::capability::opened::Capabilities;
@@ -200,7 +200,7 @@ impl Sandbox {
             Err(Stop::Deadline) => Err(Fault::limit(FaultCode::Deadline, deadline.hit())),
         };
         let state = store.data_mut();
-        let taped = Taped::of(state, invocation, ending, &result);
+        let taped = Taped::of(state, Called::Sandbox(invocation), ending, &result);
         let capabilities = &state.capabilities;
         let result = match &capabilities.secrets {
             Some(secrets) => result.map_err(|fault| secrets.in_use().redact_fault(fault)),

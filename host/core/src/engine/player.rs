@@ -54,6 +54,8 @@ pub(super) struct Player {
     events: Vec<u8>,
     at: usize,
     ending: Ending,
+    /// Burnt in all.
+    fuel_end: u64,
     is_cut: bool,
     /// Whether fuel, and the clock that follows from it, are comparable.
     compares_fuel: bool,
@@ -73,6 +75,7 @@ impl Player {
             events: recording.events.clone(),
             at: 0,
             ending: recording.end.ending,
+            fuel_end: recording.end.usage.fuel,
             is_cut: recording.end.is_cut,
             compares_fuel,
             asked_count: 0,
@@ -96,6 +99,10 @@ impl Player {
 
     pub(super) fn calls(&self) -> u64 {
         self.calls
+    }
+
+    pub(super) fn has_halted(&self) -> bool {
+        self.halted.is_some()
     }
 
     pub(super) fn take_halt(&mut self) -> Option<Halt> {
@@ -215,6 +222,8 @@ impl Player {
         let found = match self.events().peek() {
             Some((Tag::Answer, payload)) => read(payload).map(|answer| (payload.len(), answer)),
             None if self.is_cut => return Err(self.halt(Halt::Cut)),
+            // The guest waited for it when it was ended.
+            None if self.ending == Ending::Waiting => return Err(self.halt(Halt::Ended)),
             _ => None,
         };
         let Some((bytes, answer)) = found else { return Err(self.halt(Halt::Unreadable("an answer is missing"))) };
@@ -236,6 +245,36 @@ impl Player {
         match self.ending {
             Ending::Checkpoint(number) if number == self.checkpoints => Err(self.halt(Halt::Ended)),
             _ => Ok(()),
+        }
+    }
+
+    /// The fuel at which the guest was ended from outside while it ran.
+    pub(super) fn killed_at(&self) -> Option<u64> {
+        (self.compares_fuel && self.ending == Ending::Killed && !self.is_cut).then_some(self.fuel_end)
+    }
+
+    /// Whether the recorded guest was ended from outside with so much fuel burnt, and all that it did by then has come. Calls of the host need no fuel,
+    /// so the guest may come a little further before it stops for want of it.
+    pub(super) fn is_over(&self, fuel: u64) -> bool {
+        let mut events = self.events();
+        let next = events.next().map(|(tag, _)| tag);
+        self.killed_at() == Some(fuel) && (next.is_none() || (next == Some(Tag::Clock) && events.next().is_none()))
+    }
+
+    /// Ends the replay if [it is over](Self::is_over).
+    pub(super) fn end_if_over(&mut self, fuel: u64) -> wasmtime::Result<()> {
+        if !self.is_over(fuel) {
+            return Ok(());
+        }
+        self.killed()?;
+        Err(self.halt(Halt::Ended))
+    }
+
+    /// Whether the recorded guest has asked for the time more often before anything else came.
+    pub(super) fn expects_clock(&self) -> bool {
+        match self.events().peek() {
+            Some((Tag::Clock, payload)) => read::<(u64, u64)>(payload).is_some_and(|(count, _)| count > self.asked_count),
+            _ => false,
         }
     }
 

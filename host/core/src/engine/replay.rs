@@ -11,18 +11,19 @@ use super::bindings::belljar::applet::types;
 use super::imports::{Fuel, State};
 use super::invoke::{self, finished, trapped};
 use super::matching::{Difference, Matching};
-use super::player::{Divergence, Halt, Player, burnt};
+use super::player::{Divergence, Player};
 use super::prepare::Prepared;
 use super::sandbox::Sandbox;
 use super::tape::{Tape, recorded_fault, recorded_response};
+use super::verdict::{Came, shown, verdict};
 use crate::capability::http::HostBytes;
 use crate::capability::opened::Capabilities;
 use crate::floor::clock::Source;
 use crate::floor::deadline::Deadline;
 use crate::floor::fault::{Fault, Frame};
 use crate::floor::limits::Limits;
-use crate::recording::events::{read, write};
-use crate::recording::{Ending, RecordedResult, Recording, text_of};
+use crate::recording::events::read;
+use crate::recording::{Ending, RecordedResult, Recording};
 
 /// Why a recording cannot be replayed.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -36,6 +37,9 @@ pub enum ReplayError {
         /// Digest of the one that was given.
         given: String,
     },
+    /// What a component did is replayed by its own package only.
+    #[error("a component is not replayed against another package's recordings: its own package replays them")]
+    Component,
     /// The recording is intact, but what it holds makes no sense to this host.
     #[error("the recording cannot be replayed: {0}")]
     Unreadable(&'static str),
@@ -81,8 +85,8 @@ pub struct Replayed {
 }
 
 /// What a replay runs with.
-pub(crate) struct ReplayRun<'a> {
-    pub(crate) prepared: &'a Prepared,
+pub(crate) struct ReplayRun<'a, P = Prepared> {
+    pub(crate) prepared: &'a P,
     pub(crate) recording: &'a Recording,
     /// None that do anything.
     pub(crate) capabilities: Capabilities,
@@ -107,7 +111,7 @@ pub struct Comparison {
 }
 
 /// A replay never runs out of time: its caller may drop it.
-const DEADLINE_MS: u64 = 365 * 24 * 3_600_000;
+pub(super) const DEADLINE_MS: u64 = 365 * 24 * 3_600_000;
 
 /// The store's fuel, some of which may be held back so that the guest stops where it should.
 struct Meter {
@@ -117,7 +121,7 @@ struct Meter {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum StopAt {
+pub(super) enum StopAt {
     /// The recorded invocation was ended from outside then.
     Kill,
     Until,
@@ -165,71 +169,23 @@ impl Sandbox {
             Err(error) => self.frames(&mut store, error, &prepared.positions),
             Ok(_) => Vec::new(),
         };
-        let player = player_of(store.data_mut());
-        let calls = player.calls();
-        let diverged = |expected: String, got: String, frames: Vec<Frame>| Ok(Replay::Diverged(Divergence { calls, expected, got, fuel, frames }));
-        let equal = |frames, is_cut| Ok(Replay::Equal(Replayed { calls, fuel, is_fuel_compared: compares_fuel, is_cut, frames }));
-        // A player that has ended the replay knows why; else the guest has come to an end by itself.
-        let halt = match (player.take_halt(), &stepped, meter.stop) {
-            (Some(halt), _, _) => Some(halt),
-            (None, Err(error), Some(stop)) if matches!(error.downcast_ref(), Some(Trap::OutOfFuel)) => match stop {
-                StopAt::Until => return Ok(Replay::Stopped { fuel, frames }),
-                StopAt::Kill => {
-                    let _ = player.killed();
-                    Some(player.take_halt().unwrap_or(Halt::Ended))
-                }
-            },
-            _ => {
-                let _ = player.finish();
-                player.take_halt()
-            }
+        let state = store.data_mut();
+        let player = take_player(state);
+        let came = Came {
+            fuel,
+            frames,
+            stopped: meter.stop.filter(|_| stepped.as_ref().is_err_and(|error| matches!(error.downcast_ref(), Some(Trap::OutOfFuel)))),
+            counted: (state.operations(), state.host_calls),
+            memory_bytes_peak: state.limiter.peak(),
         };
-        let compared_fuel = || (compares_fuel && fuel != recording.end.usage.fuel).then(|| (burnt(recording.end.usage.fuel), burnt(fuel)));
-        match halt {
-            Some(Halt::Unreadable(why)) => return Err(ReplayError::Unreadable(why)),
-            Some(Halt::Diverged(expected, got)) => return diverged(expected, got, frames),
-            Some(Halt::Cut) => return equal(frames, true),
-            Some(Halt::Ended) => {
-                return match compared_fuel() {
-                    Some((expected, got)) => diverged(expected, got, frames),
-                    None => equal(frames, false),
-                };
-            }
-            None => {}
-        }
-        let got = match stepped {
-            Ok(step) => match step {
-                types::Step::Done(types::Reply::Responded) if store.data().has_responded() => None,
-                step => Some(match finished(step, limits, &prepared.positions) {
-                    Ok(response) => recorded_response(response),
-                    Err(fault) => recorded_fault(&fault),
-                }),
-            },
-            Err(error) => Some(recorded_fault(&Fault { frames: frames.clone(), ..trapped(&error, filled, fuel) })),
-        };
-        let expected = &recording.end.result;
-        match got {
-            // What was streamed is among the calls; what came of it after the last step is not the guest's.
-            None if matches!(expected, RecordedResult::Streamed { .. } | RecordedResult::Fault { .. }) => {}
-            None => return diverged(shown(expected), "a response in pieces".into(), frames),
-            Some(_) if recording.end.ending == Ending::AfterLastStep => {}
-            Some(got) if is_same(&got, expected, compares_fuel) => {}
-            Some(got) => return diverged(shown(expected), shown(&got), frames),
-        }
-        if let Some((expected, got)) = compared_fuel() {
-            return diverged(expected, got, frames);
-        }
-        let (was, state) = (&recording.end.usage, store.data());
-        let counted = (state.operations(), state.host_calls);
-        if compares_fuel && counted != (was.operations, was.host_calls) {
-            let told = |(operations, calls): (u64, u64)| format!("{operations} operations in {calls} calls of the host");
-            return diverged(told((was.operations, was.host_calls)), told(counted), frames);
-        }
-        if compares_fuel && state.limiter.peak() != was.memory_bytes_peak {
-            let told = |bytes: u64| format!("{bytes} bytes of memory at most");
-            return diverged(told(was.memory_bytes_peak), told(state.limiter.peak()), frames);
-        }
-        equal(frames, false)
+        verdict(player, recording, came, |frames| match stepped {
+            Ok(types::Step::Done(types::Reply::Responded)) if state.has_responded() => None,
+            Ok(step) => Some(match finished(step, limits, &prepared.positions) {
+                Ok(response) => recorded_response(response),
+                Err(fault) => recorded_fault(&fault),
+            }),
+            Err(error) => Some(recorded_fault(&Fault { frames: frames.to_vec(), ..trapped(&error, filled, fuel) })),
+        })
     }
 }
 
@@ -288,24 +244,12 @@ fn has_stream(invocation: &types::Invocation) -> bool {
     matches!(&call.payload, types::Payload::Request(types::Request { body: types::Body::Stream(_), .. }))
 }
 
-/// Whether results are the same; without `compares_fuel` also when only the figures of a limit differ.
-fn is_same(got: &RecordedResult, expected: &RecordedResult, compares_fuel: bool) -> bool {
-    match (got, expected) {
-        (RecordedResult::Fault { code, .. }, RecordedResult::Fault { code: was, .. }) if !compares_fuel => code == was,
-        _ => got == expected,
-    }
-}
-
-fn shown(result: &RecordedResult) -> String {
-    let mut bytes = Vec::new();
-    match result {
-        RecordedResult::Value(None) => "the answer undefined".into(),
-        RecordedResult::Value(Some(json)) => format!("the answer {}", text_of::cut(json)),
-        RecordedResult::Fault { code, message, .. } => format!("the fault {code} ({})", text_of::cut(message)),
-        RecordedResult::Http { .. } | RecordedResult::Streamed { .. } => {
-            write(&mut bytes, result);
-            format!("the response {}", text_of::value(&bytes))
-        }
+/// The player, for the verdict.
+pub(super) fn take_player(state: &mut State) -> Box<Player> {
+    match std::mem::replace(&mut state.tape, Tape::Off) {
+        Tape::Replaying(player) => player,
+        // The replay has put one there.
+        Tape::Off | Tape::Recording(_) => unreachable!("a replay has a player"),
     }
 }
 

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::bindings::belljar::applet::completions::{Completion, Outcome};
 use super::bindings::belljar::applet::types;
+use super::component::CallRecord;
 use super::imports::State;
 use super::player::Player;
 use crate::capability::secrets::in_use::{InUse, REDACTED_BYTES_MIN};
@@ -149,9 +150,46 @@ fn without_short_secrets(completions: &[Completion]) -> Option<Vec<Completion>> 
     Some(hidden)
 }
 
+/// What an instance was called with.
+pub(super) enum Called {
+    Sandbox(types::Invocation),
+    Component(CallRecord),
+}
+
+impl Called {
+    /// Who was called, and when.
+    fn tell(&self, header: &mut RecordingHeader) {
+        let (id, caller, deadline_ms, call) = match self {
+            Self::Sandbox(types::Invocation { id, deadline_ms, caller, task }) => match task {
+                types::Task::Call(call) => (id, caller, *deadline_ms, Some((&call.handler, &call.trigger))),
+                types::Task::Program(_) => (id, caller, *deadline_ms, None),
+            },
+            Self::Component(call) => (&call.id, &call.caller, call.deadline_ms, Some((&call.handler, &call.trigger))),
+        };
+        header.invocation.clone_from(id);
+        header.tenant.clone_from(&caller.tenant);
+        header.applet.clone_from(&caller.applet);
+        header.version.clone_from(&caller.version);
+        header.begun_us = deadline_ms.saturating_sub(header.limits.deadline_ms) * 1_000;
+        if let Some((handler, trigger)) = call {
+            header.handler.clone_from(handler);
+            header.trigger.clone_from(trigger);
+        }
+    }
+
+    fn write(&self) -> Option<Vec<u8>> {
+        let mut bytes = Vec::new();
+        let is_written = match self {
+            Self::Sandbox(invocation) => write(&mut bytes, invocation),
+            Self::Component(call) => write(&mut bytes, call),
+        };
+        is_written.then_some(bytes)
+    }
+}
+
 /// What was taken down of one invocation.
 pub(crate) struct Taped {
-    invocation: types::Invocation,
+    called: Called,
     writer: Box<EventWriter>,
     ending: Ending,
     /// As it was before secrets were taken out: what stands in for them in a recording has their length.
@@ -162,11 +200,11 @@ pub(crate) struct Taped {
 
 impl Taped {
     /// Takes it out of the store; nothing when nothing was recorded.
-    pub(super) fn of(state: &mut State, invocation: types::Invocation, ending: Ending, result: &Result<Response, Fault>) -> Option<Self> {
+    pub(super) fn of(state: &mut State, called: Called, ending: Ending, result: &Result<Response, Fault>) -> Option<Self> {
         let Tape::Recording(writer) = std::mem::replace(&mut state.tape, Tape::Off) else { return None };
         let secrets = state.capabilities.secrets.as_ref().map(|secrets| secrets.in_use().clone());
         let is_time_virtual = state.stands();
-        Some(Self { invocation, writer, ending, fault: result.as_ref().err().cloned(), secrets, is_time_virtual })
+        Some(Self { called, writer, ending, fault: result.as_ref().err().cloned(), secrets, is_time_virtual })
     }
 
     /// About how many bytes it takes.
@@ -176,29 +214,18 @@ impl Taped {
 
     /// The recording, without secrets. `header` says who was called; what is known here is filled in.
     pub(crate) fn finish(self, mut header: RecordingHeader, answered: Option<Response>, usage: Usage) -> Option<Recording> {
-        let Self { invocation, writer, ending, fault, secrets, is_time_virtual } = self;
+        let Self { called, writer, ending, fault, secrets, is_time_virtual } = self;
         let result = match (answered, &fault) {
             (Some(response), _) => recorded_response(response),
             (None, Some(fault)) => recorded_fault(fault),
             (None, None) => RecordedResult::Value(None),
         };
         header.has_stand_ins = secrets.as_ref().is_some_and(|secrets| !secrets.is_empty());
-        header.invocation.clone_from(&invocation.id);
-        header.tenant.clone_from(&invocation.caller.tenant);
-        header.applet.clone_from(&invocation.caller.applet);
-        header.version.clone_from(&invocation.caller.version);
-        header.begun_us = invocation.deadline_ms.saturating_sub(header.limits.deadline_ms) * 1_000;
+        called.tell(&mut header);
         header.is_time_virtual = is_time_virtual;
-        if let types::Task::Call(call) = &invocation.task {
-            header.handler.clone_from(&call.handler);
-            header.trigger.clone_from(&call.trigger);
-        }
-        let mut started = Vec::new();
-        if !write(&mut started, &invocation) {
-            return None;
-        }
+        let invocation = called.write()?;
         let (events, is_cut) = writer.finish();
-        let recording = Recording { header, invocation: started, events, end: End { ending, result, usage, is_cut }, package: None };
+        let recording = Recording { header, invocation, events, end: End { ending, result, usage, is_cut }, package: None };
         let stand_ins = secrets.map(|secrets| secrets.stand_ins()).unwrap_or_default();
         redacted(recording, &stand_ins)
     }

@@ -100,12 +100,12 @@ impl Host {
             Ready::Component(prepared) => {
                 let (turns, until) = (invocation.turns.take(), invocation.until.take());
                 let call = ComponentCall::new(&id, release, handler, version, invocation);
-                let run = ComponentRun { prepared: &prepared, limits, source, capabilities, host_bytes, call, turns, until, begun, deadline };
-                let (result, usage) = match self.components() {
+                let run = ComponentRun { prepared: &prepared, limits, source, capabilities, host_bytes, call, turns, until, begun, deadline, writer };
+                let Ran { result, usage, taped } = match self.components() {
                     Ok(components) => components.invoke(run).await,
-                    Err(fault) => (Err(fault), Usage::default()),
+                    Err(fault) => Ran { result: Err(fault), usage: Usage::default(), taped: None },
                 };
-                return (Outcome { id, result, usage }, None);
+                return (Outcome { id, result, usage }, taped);
             }
             Ready::Process(running) => {
                 let run = ProcessRun { id: &id, release, handler, invocation, capabilities, host_bytes, source, sink, begun, deadline };

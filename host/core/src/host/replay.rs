@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use belljar_package::Engine as EngineKind;
+
 use super::Host;
 use super::call::{Caller, Who};
 use crate::capability::log::LogContext;
@@ -16,14 +18,18 @@ use crate::floor::grants::Grants;
 use crate::floor::ids::{AppletId, InvocationId, TenantId};
 use crate::recording::Recording;
 
+fn is_component(release: &Release) -> bool {
+    release.package().descriptor.runtime.engine == EngineKind::Component
+}
+
 impl Host {
     /// Runs a recorded invocation of `release` again, offline: what came in from outside comes from the recording, and all that the applet does is
     /// compared with it. No capability, no clock and no network is used. The package has to be the one that was recorded
     /// ([`Host::replay_program`] is for a recording without one).
     ///
-    /// With `fuel_until` the replay stops when so much fuel is burnt, and tells the JavaScript stack.
+    /// With `fuel_until` the replay stops when so much fuel is burnt, and tells the JavaScript stack; of a component, its WebAssembly stack.
     ///
-    /// Fuel, and the time that follows from it, are compared under the same engine digest only.
+    /// Fuel, and the time that follows from it, are compared under the same engine digest only; of a component, under the same version of Belljar.
     ///
     /// ```no_run
     /// use belljar::{Host, Recording, Release, Replay, TenantId};
@@ -50,6 +56,11 @@ impl Host {
             let recorded = recording.header.package.clone().unwrap_or_else(|| "a program given as text".into());
             return Err(ReplayError::OtherPackage { recorded, given });
         }
+        if is_component(release) {
+            let components = self.components().map_err(ReplayError::Preparation)?;
+            let prepared = components.prepare(release).await.map_err(ReplayError::Preparation)?;
+            return components.replay(self.replay_run(&*prepared, recording, fuel_until)?).await;
+        }
         let memory_bytes_max = recording.header.limits.memory_bytes_max;
         let prepared = self.image_within(release, memory_bytes_max).await.map_err(ReplayError::Preparation)?;
         self.replay_on(&prepared, recording, fuel_until).await
@@ -68,7 +79,7 @@ impl Host {
     }
 
     /// Has another release do what was recorded, and tells what it does otherwise. Each of its calls is answered with what was answered to the same
-    /// call with the same arguments, whatever their order; a call that was not recorded fails. Limits are those of `release`.
+    /// call with the same arguments, whatever their order; a call that was not recorded fails. Limits are those of `release`, which is no component.
     ///
     /// # Errors
     /// [`ReplayError`].
@@ -77,15 +88,18 @@ impl Host {
             let recorded = "a program given as text".into();
             return Err(ReplayError::OtherPackage { recorded, given: release.digest().to_hex() });
         }
+        if is_component(release) {
+            return Err(ReplayError::Component);
+        }
         let prepared = self.image(release).await.map_err(ReplayError::Preparation)?;
-        self.inner.sandbox.replay_against(self.replay_run(&prepared, recording, None)?, release.limits()).await
+        self.inner.sandbox.replay_against(self.replay_run(&*prepared, recording, None)?, release.limits()).await
     }
 
     async fn replay_on(&self, prepared: &Prepared, recording: &Recording, fuel_until: Option<u64>) -> Result<Replay, ReplayError> {
         self.inner.sandbox.replay(self.replay_run(prepared, recording, fuel_until)?).await
     }
 
-    fn replay_run<'a>(&self, prepared: &'a Prepared, recording: &'a Recording, fuel_until: Option<u64>) -> Result<ReplayRun<'a>, ReplayError> {
+    fn replay_run<'a, P>(&self, prepared: &'a P, recording: &'a Recording, fuel_until: Option<u64>) -> Result<ReplayRun<'a, P>, ReplayError> {
         let header = &recording.header;
         let unreadable = |_| ReplayError::Unreadable("its tenant or its applet has no valid name");
         let tenant = TenantId::new(header.tenant.clone()).map_err(unreadable)?;

@@ -5,12 +5,14 @@ use wasmtime::StoreContextMut;
 use wasmtime::component::{ComponentNamedList, ComponentType, Lift, Linker, LinkerInstance, Lower};
 
 use super::types::{HttpResponse, Request};
-use super::wasi::Guest;
+use super::wasi::{Guest, begin_call, pause};
 use crate::capability::bodies::BodyError;
-use crate::engine::bindings::belljar::applet::completions::Outcome;
+use crate::engine::bindings::belljar::applet::completions::{Completion, Outcome};
 use crate::engine::bindings::belljar::applet::types::{self, Body, Refusal};
 use crate::engine::bindings::belljar::applet::{db, events, http, jobs, kv, log, secrets};
 use crate::engine::imports::{State, abort, charge};
+use crate::engine::player::Halt;
+use crate::engine::tape::{Phase, Tape};
 use crate::floor::fault::{Fault, FaultCode};
 
 /// Bytes of a log line that cost one unit of fuel.
@@ -29,7 +31,8 @@ pub(super) fn link(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
 }
 
 /// Waits for an operation that was begun: the one place where anything of the world comes into a call of a component, but for its clock
-/// and its random bytes. `call` names the function, as `db.query`. Fuel is told to the turns; the time goes on.
+/// and its random bytes. `call` names the function, as `db.query`. Fuel is told to the turns; the time goes on. A recording has what came back, as
+/// the engine of JavaScript is entered with it; a replay takes it from there, and waits for nothing.
 async fn answer(
     store: &mut StoreContextMut<'_, Guest>,
     call: &'static str,
@@ -37,16 +40,25 @@ async fn answer(
 ) -> wasmtime::Result<Outcome> {
     let fuel_left = store.get_fuel()?;
     let guest = store.data_mut();
-    guest.flush_output();
     guest.see_fuel(fuel_left);
+    let burnt = guest.burnt(fuel_left);
     let state = &mut guest.state;
+    if let Tape::Replaying(player) = &mut state.tape {
+        let slice = player.slice(burnt, None)?;
+        let recorded = slice.completions.into_iter().find(|completion| completion.operation == operation);
+        let outcome = recorded.map(|completion| completion.outcome);
+        let outcome = outcome.ok_or_else(|| player.halt(Halt::Unreadable("an operation's outcome is missing")))?;
+        state.repeat_slice(fuel_left, slice.base_us);
+        return Ok(outcome);
+    }
+    state.phase = Phase::Waiting;
     // In virtual time an operation has to be given its turn.
     let joined = if state.source.virtual_time().is_some() { state.next_in_order(false).await } else { state.tasks.join_next().await };
     let completed = match joined {
         Some(Ok(completed)) => completed,
         Some(Err(_)) | None => return Err(abort(Fault::new(FaultCode::Internal, "a capability failed"))),
     };
-    let mut completion = state.deliver(completed);
+    let mut completion: Completion = state.deliver(completed);
     if let Outcome::Http(outcome) = &mut completion.outcome {
         take_body(state, outcome).await;
     }
@@ -57,6 +69,7 @@ async fn answer(
     debug_assert_eq!(completion.operation, operation, "{call}: a component has one operation under way");
     tracing::trace!(call, operation, "answered");
     state.begin_slice(fuel_left, 0);
+    state.entering(burnt, false, std::slice::from_ref(&completion));
     Ok(completion.outcome)
 }
 
@@ -98,7 +111,7 @@ where
     let name = call.split_once('.').map_or(call, |(_, name)| name);
     instance.func_wrap_async(name, move |mut store, params: P| {
         Box::new(async move {
-            let operation = begin(&mut store.data_mut().state, params)?;
+            let operation = begin(&mut begin_call(&mut store)?.state, params)?;
             let outcome = answer(&mut store, call, operation).await?;
             end(outcome)
                 .map(|result| (result,))
@@ -112,12 +125,8 @@ fn link_log(instance: &mut LinkerInstance<'_, Guest>) -> wasmtime::Result<()> {
         Box::new(async move {
             let bytes = message.len() + fields.iter().map(|field| field.name.len() + field.value.len()).sum::<usize>();
             charge(&mut store, bytes as u64 / LOG_BYTES_PER_FUEL)?;
-            let guest = store.data_mut();
-            // What was written before comes before.
-            guest.flush_output();
-            log::Host::write(&mut guest.state, log::Origin::Sdk, level, message, fields)?;
-            tokio::task::consume_budget().await;
-            Ok(())
+            log::Host::write(&mut begin_call(&mut store)?.state, log::Origin::Sdk, level, message, fields)?;
+            pause(&mut store).await
         })
     })
 }

@@ -16,11 +16,11 @@ use super::{Components, PreparedComponent};
 use crate::capability::bodies::BodyError;
 use crate::capability::http::HostBytes;
 use crate::capability::opened::Capabilities;
-use crate::engine::imports::{State, whole};
-use crate::engine::invoke::{Stop, bounded, fuel, trapped, unless};
+use crate::engine::imports::{Fuel, State, whole};
+use crate::engine::invoke::{Ran, Stop, bounded, fuel, trapped, unless};
 use crate::engine::limiter::Abort;
 use crate::engine::sandbox::FUEL_YIELD_INTERVAL;
-use crate::engine::tape::Tape;
+use crate::engine::tape::{Called, Phase, Tape, Taped};
 use crate::floor::clock::Source;
 use crate::floor::deadline::Deadline;
 use crate::floor::fault::{ErrorRole, Fault, FaultCode, Frame, ThrownError, details};
@@ -28,6 +28,8 @@ use crate::floor::limits::Limits;
 use crate::floor::usage::Usage;
 use crate::invocation::{HttpReply, Response, ResponseHead};
 use crate::positions::Positions;
+use crate::recording::Ending;
+use crate::recording::events::EventWriter;
 use crate::turns::{Turns, in_turns_that_wait};
 
 /// Bytes that a component may hand over in one call of a function; an answer may have more where its limit is larger.
@@ -47,11 +49,13 @@ pub(crate) struct ComponentRun<'a> {
     pub(crate) until: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
     pub(crate) begun: Instant,
     pub(crate) deadline: Deadline,
+    /// Records it.
+    pub(crate) writer: Option<EventWriter>,
 }
 
 impl Components {
     /// Runs one call to its end.
-    pub(crate) async fn invoke(&self, run: ComponentRun<'_>) -> (Result<Response, Fault>, Usage) {
+    pub(crate) async fn invoke(&self, run: ComponentRun<'_>) -> Ran {
         let ComponentRun {
             prepared,
             limits,
@@ -63,10 +67,11 @@ impl Components {
             until,
             begun,
             deadline,
+            writer,
         } = run;
         let Ok(_place) = self.places.try_acquire() else {
             let fault = Fault::new(FaultCode::Internal, "the host runs as many instances as it can: try again");
-            return (Err(fault), Usage::default());
+            return Ran { result: Err(fault), usage: Usage::default(), taped: None };
         };
         call.record.deadline_ms = source.now_us() / 1_000 + limits.deadline_ms;
         let state = State::new(
@@ -76,24 +81,20 @@ impl Components {
             capabilities,
             Arc::new(Positions::unmapped()),
             deadline.clone(),
-            Tape::Off,
+            writer.map_or(Tape::Off, |writer| Tape::Recording(Box::new(writer))),
         );
         let fuel_left = Arc::new(AtomicU64::new(limits.fuel_max));
-        let mut store = Store::new(&self.engine, Guest::new(state, limits, fuel_left.clone()));
-        store.limiter(|guest| &mut guest.state.limiter);
-        // An answer that is a little too large is told as that.
-        let handed_bytes_max = HANDED_BYTES_MAX.max(limits.response_bytes_max.saturating_mul(2));
-        store.set_hostcall_fuel(usize::try_from(handed_bytes_max).unwrap_or(usize::MAX));
+        let mut store = self.store(state, limits, fuel_left.clone());
         let ended = match fuel(&mut store, limits.fuel_max) {
             Ok(()) => {
                 let driven = async {
-                    if let Some(mut body) = call.body
+                    if let Some(mut body) = call.body.take()
                         && let Payload::Request(request) = &mut call.record.payload
                     {
                         request.body =
                             whole(&mut body, &host_bytes).await.map_err(|error| Stop::Fault(unread(error)))?;
                     }
-                    drive(&mut store, prepared, call.record, turns.as_ref(), &fuel_left, limits).await
+                    drive(&mut store, prepared, &call.record, turns.as_ref(), &fuel_left, limits).await
                 };
                 tokio::select! {
                     biased;
@@ -106,20 +107,21 @@ impl Components {
         let wall_us = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
         let filled = store.data().state.fuel();
         let fuel = filled.burnt(store.get_fuel().unwrap_or(0));
+        let ending = ending(store.data(), &ended);
         let result = match ended {
-            Ok(Ok(reply)) => replied(reply, limits),
-            Ok(Err(failure)) => Err(failed(failure)),
+            Ok(result) => result,
             Err(Stop::Fault(fault)) => Err(fault),
             Err(Stop::Cancelled) => Err(Fault::new(FaultCode::Cancelled, "the call was cancelled")),
             Err(Stop::Wasmtime(error)) => {
-                let own = ended_itself(&error).or_else(|| store.data().has_begun.then(|| misused(&error)).flatten());
-                let fault = own.unwrap_or_else(|| trapped(&error, filled, fuel));
+                let fault = fault(store.data(), &error, filled, fuel);
                 Err(Fault { frames: frames(&error, &prepared.file), ..fault })
             }
             Err(Stop::Deadline) => Err(Fault::limit(FaultCode::Deadline, deadline.hit())),
         };
-        store.data_mut().end_output();
-        let state = &store.data().state;
+        let fuel_left = store.get_fuel().unwrap_or(0);
+        store.data_mut().end_output(ending, fuel_left);
+        let state = &mut store.data_mut().state;
+        let taped = Taped::of(state, Called::Component(call.record), ending, &result);
         let capabilities = &state.capabilities;
         let result = match &capabilities.secrets {
             Some(secrets) => result.map_err(|fault| secrets.in_use().redact_fault(fault)),
@@ -133,39 +135,92 @@ impl Components {
             host_calls: state.host_calls,
             ..capabilities.usage()
         };
-        (result, usage)
+        Ran { result, usage, taped }
+    }
+
+    /// A store for one instance.
+    pub(super) fn store(&self, state: State, limits: &Limits, fuel_left: Arc<AtomicU64>) -> Store<Guest> {
+        let mut store = Store::new(&self.engine, Guest::new(state, limits, fuel_left));
+        store.limiter(|guest| &mut guest.state.limiter);
+        // An answer that is a little too large is told as that.
+        let handed_bytes_max = HANDED_BYTES_MAX.max(limits.response_bytes_max.saturating_mul(2));
+        store.set_hostcall_fuel(usize::try_from(handed_bytes_max).unwrap_or(usize::MAX));
+        store
     }
 }
 
 async fn drive(
     store: &mut Store<Guest>,
     prepared: &PreparedComponent,
-    call: CallRecord,
+    call: &CallRecord,
     turns: Option<&Arc<dyn Turns>>,
     fuel_left: &AtomicU64,
     limits: &Limits,
-) -> Result<Result<Reply, Failure>, Stop> {
+) -> Result<Result<Response, Fault>, Stop> {
     let begun = limits.fuel_max;
-    store.data_mut().state.begin_slice(begun, 0);
+    let state = &mut store.data_mut().state;
+    state.begin_slice(begun, 0);
+    state.entering(0, false, &[]);
     let running = async {
-        let instance = prepared.linked.instantiate_async(&mut *store).await?;
-        let handle = instance.get_typed_func::<(&CallRecord,), (Result<Reply, Failure>,)>(&mut *store, HANDLE);
-        let handle = match handle {
-            Ok(handle) => handle,
-            Err(error) => {
-                let message =
-                    format!("`{HANDLE}` of the component is not the one of belljar:component/applet: {error:#}");
-                return Ok((Err(Fault::new(FaultCode::Preparation, message)), 0));
-            }
-        };
-        store.data_mut().has_begun = true;
-        let (result,) = handle.call_async(&mut *store, (&call,)).await?;
-        wasmtime::Result::Ok((Ok(result), begun.saturating_sub(store.get_fuel().unwrap_or(0))))
+        let result = handle(store, prepared, call, limits).await?;
+        wasmtime::Result::Ok((result, begun.saturating_sub(store.get_fuel().unwrap_or(0))))
     };
     let seen = || begun.saturating_sub(fuel_left.load(Ordering::Relaxed));
     let fuel_of = |ended: &wasmtime::Result<_>| ended.as_ref().ok().map(|(_, fuel)| *fuel);
     let (result, _) = in_turns_that_wait(turns, FUEL_YIELD_INTERVAL, running, seen, fuel_of).await?;
-    result.map_err(Stop::Fault)
+    Ok(result)
+}
+
+/// Instantiates and calls it; an error ended it before it answered.
+pub(super) async fn handle(
+    store: &mut Store<Guest>,
+    prepared: &PreparedComponent,
+    call: &CallRecord,
+    limits: &Limits,
+) -> wasmtime::Result<Result<Response, Fault>> {
+    let instance = prepared.linked.instantiate_async(&mut *store).await?;
+    let handle = instance.get_typed_func::<(&CallRecord,), (Result<Reply, Failure>,)>(&mut *store, HANDLE);
+    let handle = match handle {
+        Ok(handle) => handle,
+        Err(error) => {
+            let message = format!("`{HANDLE}` of the component is not the one of belljar:component/applet: {error:#}");
+            return Ok(Err(Fault::new(FaultCode::Preparation, message)));
+        }
+    };
+    store.data_mut().has_begun = true;
+    let (result,) = handle.call_async(&mut *store, (call,)).await?;
+    Ok(match result {
+        Ok(reply) => replied(reply, limits),
+        Err(failure) => Err(failed(failure)),
+    })
+}
+
+/// How a call has ended, for its recording.
+fn ending<T>(guest: &Guest, ended: &Result<T, Stop>) -> Ending {
+    match ended {
+        Ok(_) => Ending::Finished,
+        Err(Stop::Wasmtime(error)) => match error.downcast_ref() {
+            Some(Abort(fault)) => match fault.code {
+                FaultCode::Deadline => Ending::Waiting,
+                FaultCode::Memory | FaultCode::Trap => Ending::Finished,
+                _ => Ending::Call,
+            },
+            None if guest.has_begun || error.is::<Trap>() || ended_itself(error).is_some() => Ending::Finished,
+            // The host's own failure: it is over where it was.
+            None => Ending::Killed,
+        },
+        Err(Stop::Deadline | Stop::Cancelled | Stop::Fault(_)) => match guest.state.phase {
+            Phase::Slice => Ending::Killed,
+            Phase::Waiting => Ending::Waiting,
+            Phase::Done => Ending::AfterLastStep,
+        },
+    }
+}
+
+/// What an error says that ended a call.
+pub(super) fn fault(guest: &Guest, error: &wasmtime::Error, filled: Fuel, fuel: u64) -> Fault {
+    let own = ended_itself(error).or_else(|| guest.has_begun.then(|| misused(error)).flatten());
+    own.unwrap_or_else(|| trapped(error, filled, fuel))
 }
 
 fn replied(reply: Reply, limits: &Limits) -> Result<Response, Fault> {
@@ -236,7 +291,7 @@ fn misused(error: &wasmtime::Error) -> Option<Fault> {
 
 /// WebAssembly's own stack, innermost first, by the name section if there is one. As in source maps of WebAssembly, the position is line 1
 /// and the byte in the module as the column.
-fn frames(error: &wasmtime::Error, file: &str) -> Vec<Frame> {
+pub(super) fn frames(error: &wasmtime::Error, file: &str) -> Vec<Frame> {
     let Some(stack) = error.downcast_ref::<WasmBacktrace>() else { return Vec::new() };
     let frame = |frame: &wasmtime::FrameInfo| Frame {
         function: frame.func_name().map_or_else(|| format!("wasm-function[{}]", frame.func_index()), str::to_owned),

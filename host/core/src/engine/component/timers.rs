@@ -48,6 +48,11 @@ impl Timers {
         Some(self.0.reached_us.swap(0, Ordering::Relaxed)).filter(|reached| *reached > 0)
     }
 
+    /// The same, which stays there; 0 for none.
+    pub(super) fn reached_us(&self) -> u64 {
+        self.0.reached_us.load(Ordering::Relaxed)
+    }
+
     /// A timer for a moment of the guest's clock, Unix microseconds.
     pub(super) fn at(&self, due_us: u64) -> Timer {
         let number = self.0.numbers.fetch_add(1, Ordering::Relaxed);
@@ -63,7 +68,8 @@ impl Timers {
         self.0.now_us.load(Ordering::Relaxed).max(host_us)
     }
 
-    fn reach(&self, due_us: u64) {
+    /// A timer is due, and has been waited for.
+    pub(super) fn reach(&self, due_us: u64) {
         self.see(due_us);
         self.0.reached_us.fetch_max(due_us, Ordering::Relaxed);
     }

@@ -2,6 +2,7 @@
 //! the records are the same, field by field, which a test holds.
 
 use belljar_package::Handler;
+use serde::{Deserialize, Serialize};
 use wasmtime::component::{ComponentType, Lift, Lower};
 
 use crate::capability::bodies::BodyReader;
@@ -10,9 +11,9 @@ use crate::engine::bindings::belljar::applet::types::{Caller, Header, Message, P
 use crate::floor::ids::InvocationId;
 use crate::invocation;
 
-#[derive(ComponentType, Lift, Lower)]
+#[derive(ComponentType, Lift, Lower, Serialize, Deserialize)]
 #[component(record)]
-pub(super) struct Request {
+pub(in crate::engine) struct Request {
     pub(super) method: String,
     pub(super) url: String,
     pub(super) headers: Vec<Header>,
@@ -27,9 +28,9 @@ pub(super) struct Response {
     pub(super) body: Vec<u8>,
 }
 
-#[derive(ComponentType, Lower)]
+#[derive(ComponentType, Lower, Serialize, Deserialize)]
 #[component(variant)]
-pub(super) enum Payload {
+pub(in crate::engine) enum Payload {
     #[component(name = "json")]
     Json(String),
     #[component(name = "request")]
@@ -38,16 +39,17 @@ pub(super) enum Payload {
     Messages(Vec<Message>),
 }
 
-#[derive(ComponentType, Lower)]
+/// What `handle` is called with, and what a recording begins with.
+#[derive(ComponentType, Lower, Serialize, Deserialize)]
 #[component(record)]
-pub(super) struct CallRecord {
-    pub(super) id: String,
+pub(in crate::engine) struct CallRecord {
+    pub(in crate::engine) id: String,
     #[component(name = "deadline-ms")]
-    pub(super) deadline_ms: u64,
-    pub(super) caller: Caller,
-    pub(super) handler: String,
+    pub(in crate::engine) deadline_ms: u64,
+    pub(in crate::engine) caller: Caller,
+    pub(in crate::engine) handler: String,
     pub(super) export: String,
-    pub(super) trigger: String,
+    pub(in crate::engine) trigger: String,
     pub(super) payload: Payload,
     pub(super) params: Vec<PathParameter>,
     pub(super) config: String,

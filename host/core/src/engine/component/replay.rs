@@ -1,0 +1,88 @@
+//! One call of a component again, out of its recording: as `engine/replay.rs` does with the engine of JavaScript, in one piece, because a
+//! component that waits is not entered again.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::time::Instant;
+
+use wasmtime::Trap;
+
+use super::invoke::{fault, frames, handle};
+use super::types::CallRecord;
+use super::{Components, PreparedComponent};
+use crate::engine::imports::State;
+use crate::engine::invoke::fuel;
+use crate::engine::player::Player;
+use crate::engine::replay::{DEADLINE_MS, Replay, ReplayError, ReplayRun, StopAt, player_of, take_player};
+use crate::engine::tape::{Tape, recorded_fault, recorded_response};
+use crate::engine::verdict::{Came, verdict};
+use crate::floor::deadline::Deadline;
+use crate::floor::fault::Fault;
+use crate::positions::Positions;
+use crate::recording::events::read;
+use crate::recording::Ending;
+
+impl Components {
+    /// Replays a call; see [`Host::replay`](crate::Host::replay).
+    pub(crate) async fn replay(&self, run: ReplayRun<'_, PreparedComponent>) -> Result<Replay, ReplayError> {
+        let ReplayRun { prepared, recording, capabilities, host_bytes, source, fuel_until } = run;
+        let call: CallRecord =
+            read(&recording.invocation).ok_or(ReplayError::Unreadable("its call is not one of this host's"))?;
+        let Ok(_place) = self.places.try_acquire() else {
+            return Err(ReplayError::Host("the host runs as many instances as it can: try again".into()));
+        };
+        let limits = &recording.header.limits;
+        // The component is the recorded one; what its calls cost is this Belljar's.
+        let compares_fuel = recording.header.belljar == env!("CARGO_PKG_VERSION");
+        let tape = Tape::Replaying(Box::new(Player::new(recording, compares_fuel)));
+        let deadline = Deadline::new(Instant::now(), DEADLINE_MS);
+        let positions = Arc::new(Positions::unmapped());
+        let state = State::new(limits, source, host_bytes, capabilities, positions, deadline, tape);
+        let mut store = self.store(state, limits, Arc::new(AtomicU64::new(limits.fuel_max)));
+
+        let until = fuel_until.filter(|_| compares_fuel).map(|fuel| (fuel, StopAt::Until));
+        let kill = player_of(&mut store.data_mut().state).killed_at().map(|fuel| (fuel, StopAt::Kill));
+        let nearest = until.into_iter().chain(kill).min_by_key(|(fuel, _)| *fuel);
+        let stop = nearest.filter(|(fuel, _)| *fuel < limits.fuel_max);
+        let given = stop.map_or(limits.fuel_max, |(fuel, _)| fuel);
+        store.data_mut().fuel_withheld = limits.fuel_max - given;
+        fuel(&mut store, given).map_err(|error| ReplayError::Host(format!("{error:#}")))?;
+
+        let state = &mut store.data_mut().state;
+        let handled = match player_of(state).slice(0, None) {
+            Ok(slice) => {
+                state.repeat_slice(given, slice.base_us);
+                handle(&mut store, prepared, &call, limits).await
+            }
+            Err(error) => Err(error),
+        };
+        let out_of_fuel = handled.as_ref().is_err_and(|error| matches!(error.downcast_ref(), Some(Trap::OutOfFuel)));
+        let stopped = stop.map(|(_, why)| why).filter(|_| out_of_fuel);
+        let fuel_left = store.get_fuel().unwrap_or(0);
+        let guest = store.data_mut();
+        match stopped {
+            Some(StopAt::Until) => {}
+            Some(StopAt::Kill) => guest.end_output(Ending::Killed, fuel_left),
+            None if player_of(&mut guest.state).has_halted() => {}
+            None => guest.end_output(Ending::Finished, fuel_left),
+        }
+        let (burnt, filled) = (guest.burnt(fuel_left), guest.state.fuel());
+        let player = take_player(&mut guest.state);
+        let came = Came {
+            fuel: burnt,
+            frames: handled.as_ref().err().map(|error| frames(error, &prepared.file)).unwrap_or_default(),
+            stopped,
+            counted: (guest.state.operations(), guest.state.host_calls),
+            memory_bytes_peak: guest.state.limiter.peak(),
+        };
+        verdict(player, recording, came, |frames| {
+            Some(match &handled {
+                Ok(Ok(response)) => recorded_response(response.clone()),
+                Ok(Err(fault)) => recorded_fault(fault),
+                Err(error) => {
+                    recorded_fault(&Fault { frames: frames.to_vec(), ..fault(guest, error, filled, burnt) })
+                }
+            })
+        })
+    }
+}
