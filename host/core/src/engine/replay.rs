@@ -245,9 +245,9 @@ fn has_stream(invocation: &types::Invocation) -> bool {
 }
 
 /// The player, for the verdict.
-pub(super) fn take_player(state: &mut State) -> Box<Player> {
+pub(super) fn take_player(state: &mut State) -> Player {
     match std::mem::replace(&mut state.tape, Tape::Off) {
-        Tape::Replaying(player) => player,
+        Tape::Replaying(player) => *player,
         // The replay has put one there.
         Tape::Off | Tape::Recording(_) => unreachable!("a replay has a player"),
     }

@@ -21,7 +21,7 @@ pub(super) struct Came {
 
 /// Compares the end. `got` makes what the guest came to by itself; nothing when it responded in pieces, which were among its calls.
 pub(super) fn verdict(
-    mut player: Box<Player>,
+    mut player: Player,
     recording: &Recording,
     came: Came,
     got: impl FnOnce(&[Frame]) -> Option<RecordedResult>,
