@@ -188,14 +188,9 @@ async fn a_signal_aborts_a_fetch() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_busy_applet_does_not_starve_others() {
-    // One worker would be enough: the busy one yields. It has no end but its deadline.
+    // One worker would be enough: the busy ones yield. Fuel is their end and not the clock, so that a slow machine answers as many.
     let host = host::shared();
-    let busy_manifest = "runtime: { entrypoint: src/main.ts, limits: { max_execution_ms: 3000 } }\n";
-    let busy = applet::admit(
-        host,
-        applet::tenant(),
-        &applet::package_of("busy", busy_manifest, "export default () => { for (;;); };"),
-    );
+    let busy = release(host, "busy", "export default () => { for (;;); };");
     let quick = release(host, "quick", "export default (c, n) => n;");
     host.prepare(&busy).await.unwrap();
     let hogs: Vec<_> = (0..4)
@@ -204,13 +199,15 @@ async fn a_busy_applet_does_not_starve_others() {
             tokio::spawn(async move { applet::call(host, &busy, "default", "null").await })
         })
         .collect();
-    let mut answered = 0;
-    while !hogs.iter().all(tokio::task::JoinHandle::is_finished) && answered < 20 {
-        assert_eq!(applet::value(&applet::call(host, &quick, "default", "1").await), json!(1));
-        answered += 1;
+    for n in 1..=20 {
+        // On a worker, as the busy ones are: what a test awaits itself has a thread of its own.
+        let quick = quick.clone();
+        let answer = tokio::spawn(async move { applet::call(host, &quick, "default", &n.to_string()).await });
+        assert_eq!(applet::value(&answer.await.unwrap()), json!(n));
+        assert!(!hogs.iter().any(tokio::task::JoinHandle::is_finished), "answer {n} came when a busy one was over");
     }
-    assert_eq!(answered, 20, "others are answered while four loop on two workers");
     for hog in hogs {
-        assert_eq!(applet::fault(&hog.await.unwrap()).code, belljar::FaultCode::Deadline);
+        hog.abort();
+        assert!(hog.await.unwrap_err().is_cancelled(), "it had not ended by itself");
     }
 }
