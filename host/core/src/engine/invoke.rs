@@ -67,6 +67,32 @@ pub(crate) struct Ran {
     pub(crate) taped: Option<Taped>,
 }
 
+impl Ran {
+    /// What came of a run that is over: its recording has secrets as stand-ins, its fault has none, and what it used is added up.
+    pub(super) fn of(state: &mut State, called: Called, ending: Ending, result: Result<Response, Fault>, fuel: u64, wall_us: u64) -> Self {
+        let taped = Taped::of(state, called, ending, &result);
+        let capabilities = &state.capabilities;
+        let result = match &capabilities.secrets {
+            Some(secrets) => result.map_err(|fault| secrets.in_use().redact_fault(fault)),
+            None => result,
+        };
+        let usage = Usage {
+            fuel,
+            memory_bytes_peak: state.limiter.peak(),
+            wall_us,
+            operations: state.operations(),
+            host_calls: state.host_calls,
+            ..capabilities.usage()
+        };
+        Self { result, usage, taped }
+    }
+}
+
+/// Microseconds since `begun`.
+pub(super) fn wall_us(begun: Instant) -> u64 {
+    u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX)
+}
+
 /// What the instance is started with, and the body of its request if that is read in pieces.
 pub(crate) struct Task(types::Invocation, Option<BodyReader>);
 
@@ -183,7 +209,7 @@ impl Sandbox {
             }
             Err(error) => Err(Stop::Wasmtime(error)),
         };
-        let wall_us = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
+        let wall_us = wall_us(begun);
         let filled = store.data().fuel();
         let fuel = filled.burnt(store.get_fuel().unwrap_or(0));
         let ending = store.data().ending(&ended);
@@ -191,30 +217,12 @@ impl Sandbox {
             Ok(Ended::Step(step)) => finished(step, limits, &prepared.positions),
             // Its head was checked when it was given, its bytes when they were written.
             Ok(Ended::Responded(reply)) => Ok(Response::Streamed(reply)),
-            Err(Stop::Fault(fault)) => Err(fault),
-            Err(Stop::Cancelled) => Err(Fault::new(FaultCode::Cancelled, "the call was cancelled")),
-            Err(Stop::Wasmtime(error)) => {
-                let frames = self.frames(&mut store, &error, &prepared.positions);
-                Err(Fault { frames, ..trapped(&error, filled, fuel) })
-            }
-            Err(Stop::Deadline) => Err(Fault::limit(FaultCode::Deadline, deadline.hit())),
+            Err(stop) => Err(stop.fault(&deadline, |error| {
+                let frames = self.frames(&mut store, error, &prepared.positions);
+                Fault { frames, ..trapped(error, filled, fuel) }
+            })),
         };
-        let state = store.data_mut();
-        let taped = Taped::of(state, Called::Sandbox(invocation), ending, &result);
-        let capabilities = &state.capabilities;
-        let result = match &capabilities.secrets {
-            Some(secrets) => result.map_err(|fault| secrets.in_use().redact_fault(fault)),
-            None => result,
-        };
-        let usage = Usage {
-            fuel,
-            memory_bytes_peak: state.limiter.peak(),
-            wall_us,
-            operations: state.operations(),
-            host_calls: state.host_calls,
-            ..capabilities.usage()
-        };
-        Ran { result, usage, taped }
+        Ran::of(store.data_mut(), Called::Sandbox(invocation), ending, result, fuel, wall_us)
     }
 
     /// The author's stack at the moment the instance was ended.
@@ -243,6 +251,18 @@ pub(super) enum Stop {
     Cancelled,
     Fault(Fault),
     Wasmtime(wasmtime::Error),
+}
+
+impl Stop {
+    /// What a caller is told; `of_error` knows what an error of Wasmtime says.
+    pub(super) fn fault(self, deadline: &Deadline, of_error: impl FnOnce(&wasmtime::Error) -> Fault) -> Fault {
+        match self {
+            Self::Fault(fault) => fault,
+            Self::Cancelled => Fault::new(FaultCode::Cancelled, "the call was cancelled"),
+            Self::Wasmtime(error) => of_error(&error),
+            Self::Deadline => Fault::limit(FaultCode::Deadline, deadline.hit()),
+        }
+    }
 }
 
 impl From<wasmtime::Error> for Stop {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use belljar_package::Package;
+use belljar_package::{Handler, Package};
 
 use super::{Host, Ready};
 use crate::capability::custom::{Call, CustomSession};
@@ -24,7 +24,7 @@ use crate::floor::clock::Source;
 use crate::floor::deadline::Deadline;
 use crate::floor::fault::{Fault, FaultCode};
 use crate::floor::grants::Grants;
-use crate::floor::ids::{AppletId, TenantId};
+use crate::floor::ids::{AppletId, InvocationId, TenantId};
 use crate::floor::limits::Limits;
 use crate::floor::usage::Usage;
 use crate::invocation::{Invocation, Outcome, ResponseSink};
@@ -75,14 +75,8 @@ impl Host {
         let limits = release.limits();
         let begun = Instant::now();
         let deadline = Deadline::new(begun, limits.deadline_ms);
-        let version = release.package().descriptor.version.to_string();
-        let context = LogContext {
-            tenant: release.tenant().clone(),
-            applet: release.applet().clone(),
-            version: version.clone(),
-            handler: handler.name.clone(),
-            invocation: id.clone(),
-        };
+        let context = log_context(release, handler, &id);
+        let version = context.version.clone();
         let origin = || Origin {
             tenant: release.tenant().clone(),
             applet: release.applet().clone(),
@@ -212,5 +206,16 @@ impl Host {
             None => client,
         };
         Some(self.inner.http.get_or_init(|| client))
+    }
+}
+
+/// Where the log lines of one call come from.
+pub(super) fn log_context(release: &Release, handler: &Handler, id: &InvocationId) -> LogContext {
+    LogContext {
+        tenant: release.tenant().clone(),
+        applet: release.applet().clone(),
+        version: release.package().descriptor.version.to_string(),
+        handler: handler.name.clone(),
+        invocation: id.clone(),
     }
 }

@@ -3,8 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::Host;
-use super::call::{Caller, Who};
-use crate::capability::log::LogContext;
+use super::call::{Caller, Who, log_context};
 use crate::capability::origin::{Chain, Origin};
 use crate::catalog::Release;
 use crate::engine::invoke::{Run, Task};
@@ -25,14 +24,8 @@ impl Host {
         let handler = handler.ok_or_else(|| Fault::new(FaultCode::HandlerNotFound, "there is no such handler"))?;
         let prepared = self.image(release).await?;
         let (id, source, limits) = (self.new_id(), self.inner.source.clone(), release.limits());
-        let version = release.package().descriptor.version.to_string();
-        let context = LogContext {
-            tenant: release.tenant().clone(),
-            applet: release.applet().clone(),
-            version: version.clone(),
-            handler: handler.name.clone(),
-            invocation: id.clone(),
-        };
+        let context = log_context(release, handler, &id);
+        let version = context.version.clone();
         let origin = || Origin {
             tenant: release.tenant().clone(),
             applet: release.applet().clone(),

@@ -3,6 +3,7 @@
 use super::Host;
 use super::program::Evaluation;
 use crate::catalog::Release;
+use crate::engine::tape::Taped;
 use crate::floor::grants::Grants;
 use crate::floor::ids::Digest;
 use crate::floor::limits::Limits;
@@ -35,22 +36,15 @@ impl Host {
     /// [`Host::invoke_streaming`], recorded as [`Host::invoke_recorded`] does.
     pub async fn invoke_streaming_recorded(&self, release: &Release, invocation: Invocation, sink: &mut dyn ResponseSink) -> (Outcome, Option<Recording>) {
         let (outcome, taped) = self.call_taped(release, invocation, sink, Some(EventWriter::new(BYTES_MAX))).await;
-        let recording = taped.and_then(|taped| {
-            let header = recording_header(self.engine_digest(), Some(release.digest()), release.grants(), release.limits());
-            taped.finish(header, outcome.result.as_ref().ok().cloned(), outcome.usage.clone())
-        });
-        (outcome, recording)
+        let header = recording_header(self.engine_digest(), Some(release.digest()), release.grants(), release.limits());
+        with_recording(outcome, taped, header)
     }
 
     /// As [`Host::run`], recorded. There is no recording when the program was not begun.
     pub async fn run_recorded(&self, evaluation: Evaluation) -> (Outcome, Option<Recording>) {
         let (grants, limits) = (evaluation.grants.clone(), evaluation.limits.for_package(&belljar_package::Limits::default()));
         let (outcome, taped) = self.run_taped(evaluation, Some(EventWriter::new(BYTES_MAX))).await;
-        let recording = taped.and_then(|taped| {
-            let header = recording_header(self.engine_digest(), None, &grants, &limits);
-            taped.finish(header, outcome.result.as_ref().ok().cloned(), outcome.usage.clone())
-        });
-        (outcome, recording)
+        with_recording(outcome, taped, recording_header(self.engine_digest(), None, &grants, &limits))
     }
 
     pub(super) async fn call(&self, release: &Release, invocation: Invocation, sink: &mut dyn ResponseSink) -> Outcome {
@@ -68,6 +62,12 @@ impl Host {
         }
         outcome
     }
+}
+
+/// What was recorded, with how it ended.
+fn with_recording(outcome: Outcome, taped: Option<Taped>, header: RecordingHeader) -> (Outcome, Option<Recording>) {
+    let recording = taped.and_then(|taped| taped.finish(header, outcome.result.as_ref().ok().cloned(), outcome.usage.clone()));
+    (outcome, recording)
 }
 
 /// Whether an invocation is one that the policy "on failure" keeps.

@@ -17,10 +17,10 @@ use crate::capability::bodies::BodyError;
 use crate::capability::http::HostBytes;
 use crate::capability::opened::Capabilities;
 use crate::engine::imports::{Fuel, State, whole};
-use crate::engine::invoke::{Ran, Stop, bounded, fuel, trapped, unless};
+use crate::engine::invoke::{Ran, Stop, bounded, fuel, trapped, unless, wall_us};
 use crate::engine::limiter::Abort;
 use crate::engine::sandbox::FUEL_YIELD_INTERVAL;
-use crate::engine::tape::{Called, Phase, Tape, Taped};
+use crate::engine::tape::{Called, Phase, Tape};
 use crate::floor::clock::Source;
 use crate::floor::deadline::Deadline;
 use crate::floor::fault::{ErrorRole, Fault, FaultCode, Frame, ThrownError, details};
@@ -104,38 +104,20 @@ impl Components {
             }
             Err(error) => Err(Stop::Wasmtime(error)),
         };
-        let wall_us = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
+        let wall_us = wall_us(begun);
         let filled = store.data().state.fuel();
-        let fuel = filled.burnt(store.get_fuel().unwrap_or(0));
+        let fuel_left = store.get_fuel().unwrap_or(0);
+        let fuel = filled.burnt(fuel_left);
         let ending = ending(store.data(), &ended);
         let result = match ended {
             Ok(result) => result,
-            Err(Stop::Fault(fault)) => Err(fault),
-            Err(Stop::Cancelled) => Err(Fault::new(FaultCode::Cancelled, "the call was cancelled")),
-            Err(Stop::Wasmtime(error)) => {
-                let fault = fault(store.data(), &error, filled, fuel);
-                Err(Fault { frames: frames(&error, &prepared.file), ..fault })
-            }
-            Err(Stop::Deadline) => Err(Fault::limit(FaultCode::Deadline, deadline.hit())),
+            Err(stop) => Err(stop.fault(&deadline, |error| {
+                let fault = fault(store.data(), error, filled, fuel);
+                Fault { frames: frames(error, &prepared.file), ..fault }
+            })),
         };
-        let fuel_left = store.get_fuel().unwrap_or(0);
         store.data_mut().end_output(ending, fuel_left);
-        let state = &mut store.data_mut().state;
-        let taped = Taped::of(state, Called::Component(call.record), ending, &result);
-        let capabilities = &state.capabilities;
-        let result = match &capabilities.secrets {
-            Some(secrets) => result.map_err(|fault| secrets.in_use().redact_fault(fault)),
-            None => result,
-        };
-        let usage = Usage {
-            fuel,
-            memory_bytes_peak: state.limiter.peak(),
-            wall_us,
-            operations: state.operations(),
-            host_calls: state.host_calls,
-            ..capabilities.usage()
-        };
-        Ran { result, usage, taped }
+        Ran::of(&mut store.data_mut().state, Called::Component(call.record), ending, result, fuel, wall_us)
     }
 
     /// A store for one instance.
