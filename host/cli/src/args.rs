@@ -8,6 +8,7 @@ pub(crate) mod triggers;
 
 use std::path::PathBuf;
 
+use belljar::Seed;
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 
 use crate::exit_codes;
@@ -308,16 +309,22 @@ pub(crate) struct DoctorArgs {
 }
 
 /// A run that repeats.
-#[derive(Debug, Clone, Args)]
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Repeating")]
 pub(crate) struct RepeatArgs {
-    /// Run deterministically, with randomness of this seed: the same output and the same fuel each time, on any machine
+    /// Randomness follows from this seed: a number, or the 64 digits that --verbose and --json tell
     ///
-    /// Time begins at --now, and passes with fuel and with timers, which are not waited for. Operations are done one after the other.
-    #[arg(long, value_name = "N")]
-    pub(crate) seed: Option<u64>,
-    /// When time begins with --seed: RFC 3339 in UTC, by default 2026-01-01T00:00:00Z
-    #[arg(long, value_name = "TIME", requires = "seed")]
+    /// Runs are deterministic: time passes with fuel and with timers, which are not waited for, and operations are done one after the
+    /// other. With the same seed and time a run has the same output and the same fuel, on any machine. Without --seed and --now the seed is
+    /// drawn and time begins now; then what may call the network, and applets in processes, run live.
+    #[arg(long, value_name = "SEED")]
+    pub(crate) seed: Option<Seed>,
+    /// When time begins: RFC 3339 in UTC; with --seed alone it is 2026-01-01T00:00:00Z
+    #[arg(long, value_name = "TIME")]
     pub(crate) now: Option<String>,
+    /// By the machine's clock: timers are waited for, and operations are done side by side
+    #[arg(long, conflicts_with_all = ["seed", "now"])]
+    pub(crate) live: bool,
 }
 
 /// Limits of one invocation.
@@ -388,7 +395,7 @@ pub(crate) struct RunArgs {
     /// Say on standard error what was used
     #[arg(short, long)]
     pub(crate) verbose: bool,
-    /// How it is made repeatable
+    /// How it repeats
     #[command(flatten)]
     pub(crate) repeat: RepeatArgs,
     /// The most the applet gets; its manifest can ask for less, never for more
@@ -453,7 +460,7 @@ pub(crate) struct EvalArgs {
     /// Say on standard error what was used
     #[arg(short, long)]
     pub(crate) verbose: bool,
-    /// How it is made repeatable
+    /// How it repeats
     #[command(flatten)]
     pub(crate) repeat: RepeatArgs,
     /// Limits of the program.

@@ -37,7 +37,8 @@ pub(crate) fn run(args: &EvalArgs) -> Result<i32, Failure> {
     program.locales = locales(args)?;
     let limits = limits(args);
 
-    let mut builder = local::repeating(local::builder(limits.clone(), &args.test_host), &args.repeat)?;
+    let builder = local::builder(limits.clone(), &args.test_host);
+    let (mut builder, beginning) = local::repeating(builder, &args.repeat, !grants.http.is_empty())?;
     if let (true, Some(dir)) = (grants.db || grants.kv, &args.data_dir) {
         builder = builder.data_dir(dir);
     }
@@ -48,7 +49,7 @@ pub(crate) fn run(args: &EvalArgs) -> Result<i32, Failure> {
         let sink = MemorySink::new(OUTPUT_LINES_MAX as usize + 1);
         let host = builder.log(Arc::new(sink.clone())).build()?;
         let outcome = bounded(local::wait_for(evaluated(&host, evaluation, args.record.as_deref()))??);
-        terminal::stdout(report::of(&outcome, &sink.take(), None).as_bytes())?;
+        terminal::stdout(report::of(&outcome, &sink.take(), None, beginning).as_bytes())?;
         return Ok(exit_code(&outcome));
     }
     let console = Arc::new(Console::start(paint.on).context("the output cannot be written")?);
@@ -73,6 +74,7 @@ pub(crate) fn run(args: &EvalArgs) -> Result<i32, Failure> {
     }
     if args.verbose {
         terminal::stderr(&paint.dim(&present::usage(&outcome.usage)));
+        terminal::stderr(&paint.dim(&present::beginning(beginning)));
     }
     Ok(exit_code(&outcome))
 }

@@ -1,5 +1,6 @@
 //! The host of one command: cache folder, limits, clock and test hosts as the command line says, and a runtime on this thread only.
 
+use std::fmt;
 use std::future::Future;
 use std::path::PathBuf;
 
@@ -7,7 +8,7 @@ use anyhow::Context as _;
 /// Where machine code and images are cached; `None` when there is no home.
 pub(crate) use belljar::user_cache_dir as cache_dir;
 use belljar::process_engine::{Jail, Require};
-use belljar::{Host, HostBuilder, HttpConfig, Limits, ProcessConfig, TenantId};
+use belljar::{Host, HostBuilder, HttpConfig, Limits, ProcessConfig, Seed, Source as _, System, TenantId};
 
 use crate::args::{LimitArgs, RepeatArgs};
 use crate::failure::Failure;
@@ -62,18 +63,44 @@ pub(crate) fn builder(limits: Limits, test_hosts: &[String]) -> HostBuilder {
     builder
 }
 
-/// A host whose runs repeat, if that is asked for.
+/// What a deterministic run follows from: the arguments that repeat it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Beginning {
+    seed: Seed,
+    now_us: u64,
+}
+
+impl Beginning {
+    /// As JSON tells it: `{seed, now}`.
+    pub(crate) fn json(self) -> serde_json::Value {
+        serde_json::json!({ "seed": self.seed.to_string(), "now": table::rfc3339(self.now_us) })
+    }
+}
+
+impl fmt::Display for Beginning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "--seed {} --now {}", self.seed, table::rfc3339(self.now_us))
+    }
+}
+
+/// A host whose runs repeat, and what they follow from; `None` for a host whose runs are live. That is what is asked for, or what `is_bound_to_world`:
+/// what others answer does not follow from a seed, and has to be waited for.
 ///
 /// # Errors
 /// When the time is none.
-pub(crate) fn repeating(builder: HostBuilder, args: &RepeatArgs) -> Result<HostBuilder, Failure> {
-    let Some(seed) = args.seed else { return Ok(builder) };
-    let now_us = match args.now.as_deref() {
-        Some(text) => table::instant(text)
+pub(crate) fn repeating(builder: HostBuilder, args: &RepeatArgs, is_bound_to_world: bool) -> Result<(HostBuilder, Option<Beginning>), Failure> {
+    let is_asked_for = args.seed.is_some() || args.now.is_some();
+    if args.live || (is_bound_to_world && !is_asked_for) {
+        return Ok((builder, None));
+    }
+    let now_us = match (args.now.as_deref(), args.seed) {
+        (Some(text), _) => table::instant(text)
             .ok_or_else(|| Failure::usage(format!("--now {text:?} is no time")).hint("such as 2026-01-31T12:00:00Z, or 2026-01-31"))?,
-        None => SEEDED_NOW_US,
+        (None, Some(_)) => SEEDED_NOW_US,
+        (None, None) => System.now_us(),
     };
-    Ok(builder.deterministic(now_us, seed))
+    let seed = args.seed.unwrap_or_else(Seed::drawn);
+    Ok((builder.deterministic(now_us, seed), Some(Beginning { seed, now_us })))
 }
 
 /// `limits` with what the command line says.

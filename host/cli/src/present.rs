@@ -6,6 +6,7 @@ use belljar::{ErrorRole, Fault, Frame, ThrownError, Usage};
 
 use crate::failure::Failure;
 use crate::hints;
+use crate::local::Beginning;
 use crate::problems;
 use crate::sources::Sources;
 use crate::terminal::{self, Paint, cut, lines, one_line};
@@ -171,6 +172,11 @@ pub(crate) fn failure(failure: &Failure, json: bool) {
         let _ = writeln!(text, "{} {}", paint.hint("hint:"), one_line(hint));
     }
     terminal::stderr(&text);
+}
+
+/// How a run is repeated, as a line.
+pub(crate) fn beginning(beginning: Option<Beginning>) -> String {
+    beginning.map_or_else(|| "repeat: no, it ran live\n".into(), |beginning| format!("repeat: {beginning}\n"))
 }
 
 /// What an invocation used, on one line.

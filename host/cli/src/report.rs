@@ -1,14 +1,15 @@
-//! An outcome as one JSON object: `{invocation, ok, value | response | fault, usage, log}`. The applet's own JSON goes in as text, so
+//! An outcome as one JSON object: `{invocation, ok, value | response | fault, usage, repeat, log}`. The applet's own JSON goes in as text, so
 //! that its numbers keep every digit.
 
 use belljar::{Fault, FaultCode, HttpReply, LogRecord, Outcome, Response};
 use serde::de::IgnoredAny;
 use serde_json::json;
 
+use crate::local::Beginning;
 use crate::terminal;
 
-/// The object, with its line end. `applet` names what ran, if it is a package.
-pub(crate) fn of(outcome: &Outcome, log: &[LogRecord], applet: Option<&serde_json::Value>) -> String {
+/// The object, with its line end. `applet` names what ran, if it is a package; `beginning` is what it followed from, unless it ran live.
+pub(crate) fn of(outcome: &Outcome, log: &[LogRecord], applet: Option<&serde_json::Value>, beginning: Option<Beginning>) -> String {
     let answer = match &outcome.result {
         Ok(Response::Value(value)) => format!("\"value\":{}", value.as_deref().unwrap_or("null")),
         Ok(Response::Http(reply)) => format!("\"response\":{}", response(reply)),
@@ -19,9 +20,10 @@ pub(crate) fn of(outcome: &Outcome, log: &[LogRecord], applet: Option<&serde_jso
     };
     let usage = serde_json::to_string(&outcome.usage).unwrap_or_else(|_| "null".into());
     let log: Vec<String> = log.iter().map(LogRecord::to_json_line).collect();
+    let repeat = json!(beginning.map(Beginning::json));
     let applet = applet.map(|applet| format!("\"applet\":{applet},")).unwrap_or_default();
     let text = format!(
-        "{{\"invocation\":{},{applet}\"ok\":{},{answer},\"usage\":{usage},\"log\":[{}]}}\n",
+        "{{\"invocation\":{},{applet}\"ok\":{},{answer},\"usage\":{usage},\"repeat\":{repeat},\"log\":[{}]}}\n",
         json!(outcome.id.as_str()),
         outcome.result.is_ok(),
         log.join(",")

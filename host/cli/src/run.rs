@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use belljar::package::{Descriptor, Handler, PACKAGE_BYTES_MAX, Trigger};
+use belljar::package::{Descriptor, Engine, Handler, PACKAGE_BYTES_MAX, Trigger};
 use belljar::{
     Digest, Host, HttpReply, Invocation, Limits, LogFormat, MemorySink, Outcome, Payload, Recording, Release, Response, ResponseSink, WriterSink,
 };
@@ -37,7 +37,8 @@ pub(crate) fn run(args: &RunArgs) -> Result<i32, Failure> {
     invocation.config = settings::config(args.config.as_deref())?;
     invocation.params = routes::params(handler, &invocation.payload);
 
-    let mut builder = local::repeating(local::builder(limits, &args.test_host), &args.repeat)?;
+    let is_bound_to_world = !release.grants().http.is_empty() || !matches!(descriptor.runtime.engine, Engine::Wasm | Engine::Component);
+    let (mut builder, beginning) = local::repeating(local::builder(limits, &args.test_host), &args.repeat, is_bound_to_world)?;
     if release.grants().db || release.grants().kv {
         builder = builder.data_dir(&args.data_dir);
     }
@@ -53,7 +54,7 @@ pub(crate) fn run(args: &RunArgs) -> Result<i32, Failure> {
         let host = builder.log(Arc::new(sink.clone())).build()?;
         let outcome = bounded(local::wait_for(recorded(&host, &release, invocation, args.record.as_deref(), None))??);
         let applet = applet(descriptor, release.digest());
-        terminal::stdout(report::of(&outcome, &sink.take(), Some(&applet)).as_bytes())?;
+        terminal::stdout(report::of(&outcome, &sink.take(), Some(&applet), beginning).as_bytes())?;
         return Ok(exit_code(&outcome));
     }
     let sink =
@@ -75,6 +76,7 @@ pub(crate) fn run(args: &RunArgs) -> Result<i32, Failure> {
     }
     if args.verbose {
         terminal::stderr(&paint.dim(&present::usage(&outcome.usage)));
+        terminal::stderr(&paint.dim(&present::beginning(beginning)));
     }
     Ok(exit_code(&outcome))
 }

@@ -139,11 +139,23 @@ pub(crate) fn moment(text: &str, now_us: u64, ahead: bool) -> Result<u64, Failur
     if ahead { now_us.checked_add(span).ok_or_else(wrong) } else { Ok(now_us.saturating_sub(span)) }
 }
 
-/// `2026-01-31T12:00:00Z`, or the day alone, in Unix microseconds.
+/// Unix microseconds as [`instant`] reads them, in RFC 3339: `2026-01-31T12:00:00.250000Z`.
+pub(crate) fn rfc3339(us: u64) -> String {
+    format!("{}.{:06}Z", utc(us / 1_000_000).replace(' ', "T"), us % 1_000_000)
+}
+
+/// `2026-01-31T12:00:00Z`, with up to six digits after the second, or the day alone, in Unix microseconds.
 pub(crate) fn instant(text: &str) -> Option<u64> {
+    let mut fraction_us = 0;
     let (date, of_day) = match text.split_once('T') {
         Some((date, rest)) => {
-            let mut parts = rest.strip_suffix('Z')?.split(':');
+            let mut rest = rest.strip_suffix('Z')?;
+            if let Some((whole, fraction)) = rest.split_once('.') {
+                let is_fraction = (1..=6).contains(&fraction.len()) && fraction.bytes().all(|byte| byte.is_ascii_digit());
+                fraction_us = is_fraction.then(|| format!("{fraction:0<6}").parse().ok()).flatten()?;
+                rest = whole;
+            }
+            let mut parts = rest.split(':');
             let mut part = |most: u64| parts.next()?.parse::<u64>().ok().filter(|&part| part <= most);
             let seconds = part(23)? * 3_600 + part(59)? * 60 + part(59)?;
             (date, parts.next().is_none().then_some(seconds)?)
@@ -162,7 +174,7 @@ pub(crate) fn instant(text: &str) -> Option<u64> {
     let days = era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + (153 * shifted + 2) / 5 + day - 1 - 719_468;
     let seconds = days * 86_400 + of_day;
     // The 31st of a month that has none is another day.
-    utc(seconds).starts_with(&format!("{year:04}-{month:02}-{day:02}")).then_some(seconds * 1_000_000)
+    utc(seconds).starts_with(&format!("{year:04}-{month:02}-{day:02}")).then_some(seconds * 1_000_000 + fraction_us)
 }
 
 #[cfg(test)]
@@ -194,7 +206,9 @@ mod tests {
         assert_eq!((at("90s"), at("1d"), moment("2h", now, true).ok()), (Some(now - 90_000_000), Some(now - 86_400_000_000), Some(now + 7_200_000_000)));
         assert_eq!(at("2000-02-29T00:00:00Z"), Some(951_782_400_000_000));
         assert_eq!((at("2000-03-01"), at("1970-01-01")), (Some(951_868_800_000_000), Some(0)));
-        for text in ["", "x", "1", "-1d", "2001-02-29", "2000-13-01", "2000-01-01T24:00:00Z", "2000-01-01T00:00Z", "99999999999999999999d"] {
+        assert_eq!(at("2000-02-29T00:00:00.25Z"), Some(951_782_400_250_000));
+        assert_eq!((rfc3339(951_782_400_000_007), instant(&rfc3339(now + 7))), ("2000-02-29T00:00:00.000007Z".into(), Some(now + 7)));
+        for text in ["", "x", "1", "-1d", "2000-01-01T00:00:00.Z", "2000-01-01T00:00:00.1234567Z", "2000-01-01T00:00:00.-1Z", "2001-02-29", "2000-13-01", "2000-01-01T24:00:00Z", "2000-01-01T00:00Z", "99999999999999999999d"] {
             assert_eq!(at(text), None, "{text:?}");
         }
     }

@@ -65,7 +65,7 @@ pub use engine::player::Divergence;
 pub use engine::prepare::Prepared;
 pub use engine::replay::{Comparison, Replay, ReplayError, Replayed};
 pub use engine::sandbox::{FUEL_YIELD_INTERVAL as TURN_FUEL, SandboxError};
-pub use floor::clock::{Seeded, Source, System, Virtual};
+pub use floor::clock::{Seed, SeedError, Seeded, Source, System, Virtual};
 pub use floor::deadline::Deadline;
 pub use floor::fault::{Blame, ErrorRole, Fault, FaultCode, Frame, ThrownError};
 pub use floor::grants::Grants;

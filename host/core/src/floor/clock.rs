@@ -1,5 +1,7 @@
 //! Time and randomness: the one place they come from, so that both can be replaced.
 
+use std::fmt;
+use std::str::FromStr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -29,18 +31,75 @@ impl Source for System {
     }
 }
 
+/// What random bytes follow from: a number that somebody has chosen, or 256 bits that nobody can guess.
+///
+/// Its text is 64 hexadecimal digits; it is read from that, or from a number.
+///
+/// ```
+/// use belljar::Seed;
+///
+/// let seed: Seed = "7".parse()?;
+/// assert_eq!(seed, Seed::from(7));
+/// assert_eq!(seed.to_string().parse(), Ok(seed));
+/// assert_ne!(Seed::drawn(), Seed::drawn());
+/// # Ok::<_, belljar::SeedError>(())
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Seed([u8; 32]);
+
+impl Seed {
+    /// One of the operating system's random generator: what follows from it is as secret as it is.
+    ///
+    /// # Panics
+    /// When the operating system has no random generator.
+    #[must_use]
+    pub fn drawn() -> Self {
+        let mut bytes = [0; 32];
+        System.random(&mut bytes);
+        Self(bytes)
+    }
+}
+
+impl From<u64> for Seed {
+    fn from(number: u64) -> Self {
+        Self(*blake3::hash(&number.to_le_bytes()).as_bytes())
+    }
+}
+
+impl fmt::Display for Seed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&blake3::Hash::from_bytes(self.0).to_hex())
+    }
+}
+
+impl FromStr for Seed {
+    type Err = SeedError;
+
+    fn from_str(text: &str) -> Result<Self, SeedError> {
+        if text.len() == 64 {
+            return blake3::Hash::from_hex(text).map(|hash| Self(*hash.as_bytes())).map_err(|_| SeedError);
+        }
+        text.parse::<u64>().map(Self::from).map_err(|_| SeedError)
+    }
+}
+
+/// A text that is no seed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a seed is a number from 0 to 18446744073709551615, or 64 hexadecimal digits")]
+pub struct SeedError;
+
 /// A fixed time, and random bytes from a seed: two runs see the same.
 #[derive(Debug, Clone)]
 pub struct Seeded {
     now_us: u64,
-    seed: [u8; 32],
+    seed: Seed,
     used: std::sync::Arc<AtomicU64>,
 }
 
 impl Seeded {
     /// Time stands at `now_us` (Unix microseconds); random bytes follow from `seed`.
-    pub fn new(now_us: u64, seed: u64) -> Self {
-        Self { now_us, seed: *blake3::hash(&seed.to_le_bytes()).as_bytes(), used: Default::default() }
+    pub fn new(now_us: u64, seed: impl Into<Seed>) -> Self {
+        Self { now_us, seed: seed.into(), used: Default::default() }
     }
 }
 
@@ -51,7 +110,7 @@ impl Source for Seeded {
 
     fn random(&self, bytes: &mut [u8]) {
         let at = self.used.fetch_add(bytes.len() as u64, Ordering::Relaxed);
-        let mut reader = blake3::Hasher::new_keyed(&self.seed).finalize_xof();
+        let mut reader = blake3::Hasher::new_keyed(&self.seed.0).finalize_xof();
         reader.set_position(at);
         reader.fill(bytes);
     }
@@ -80,7 +139,7 @@ pub struct Virtual {
 
 impl Virtual {
     /// Time begins at `now_us` (Unix microseconds); random bytes follow from `seed`.
-    pub fn new(now_us: u64, seed: u64) -> Self {
+    pub fn new(now_us: u64, seed: impl Into<Seed>) -> Self {
         Self { now_us: AtomicU64::new(now_us), random: Seeded::new(now_us, seed), is_carried_by_fuel: false }
     }
 
@@ -142,12 +201,24 @@ mod tests {
     }
 
     #[test]
+    fn a_seed_is_a_number_or_64_digits() {
+        let drawn = Seed::drawn();
+        assert_eq!(drawn.to_string().parse(), Ok(drawn));
+        assert_eq!(drawn.to_string().to_uppercase().parse(), Ok(drawn));
+        assert_eq!("0".parse(), Ok(Seed::from(0)));
+        for wrong in ["", "-1", "1e3", "18446744073709551616", &"g".repeat(64), &"a".repeat(63)] {
+            assert_eq!(wrong.parse::<Seed>(), Err(SeedError), "{wrong:?}");
+        }
+    }
+
+    #[test]
     fn random_bytes_follow_from_the_seed() {
         let bytes = |seed: u64| {
             let mut bytes = [0; 16];
             Virtual::new(0, seed).random(&mut bytes);
             bytes
         };
+        assert_eq!(bytes(1), [123, 61, 106, 40, 242, 219, 203, 15, 128, 167, 69, 126, 33, 85, 129, 149], "what was recorded with a seed repeats in later versions");
         assert_eq!(bytes(1), bytes(1));
         assert_ne!(bytes(1), bytes(2));
     }

@@ -15,7 +15,7 @@ use crate::capability::log::{LogRecord, LogSink};
 use crate::capability::secrets::SecretSource;
 use crate::engine::cache::{Cache, CacheError};
 use crate::engine::sandbox::{PoolSize, Sandbox, SandboxError};
-use crate::floor::clock::{Seeded, Source, System};
+use crate::floor::clock::{Seed, Seeded, Source, System};
 use crate::floor::limits::Limits;
 use crate::observe::Observer;
 use crate::process::{ProcessConfig, Processes};
@@ -242,7 +242,7 @@ impl HostBuilder {
     /// Runs invocations deterministically: the same applet, engine and input give the same output, log and fuel on any machine. Each
     /// invocation has virtual time of its own, which begins at `now_us` (Unix microseconds) and is carried on by fuel and by its timers, random
     /// numbers of its own that follow from `seed`, and its operations one after the other ([`Virtual`](crate::Virtual); `docs/determinism.md` has
-    /// the limits of it). It is for one-off calls, simulations and tests: what an applet draws is not secret.
+    /// the limits of it). It is for one-off calls, simulations and tests: what an applet draws is as secret as the seed ([`Seed::drawn`]).
     ///
     /// ```no_run
     /// use belljar::Host;
@@ -254,7 +254,8 @@ impl HostBuilder {
     /// # }
     /// ```
     #[must_use]
-    pub fn deterministic(mut self, now_us: u64, seed: u64) -> Self {
+    pub fn deterministic(mut self, now_us: u64, seed: impl Into<Seed>) -> Self {
+        let seed = seed.into();
         self.source = Arc::new(Seeded::new(now_us, seed));
         self.deterministic = Some(Deterministic { now_us, seed });
         self
@@ -355,7 +356,7 @@ impl HostBuilder {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Deterministic {
     pub(super) now_us: u64,
-    pub(super) seed: u64,
+    pub(super) seed: Seed,
 }
 
 /// A sink that keeps nothing.
