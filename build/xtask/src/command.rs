@@ -1,6 +1,7 @@
 //! Running other programs.
 
 use std::env;
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -35,7 +36,7 @@ pub(crate) fn target_dir() -> Result<PathBuf> {
 }
 
 /// Whether a program is there, by asking it for its version.
-pub(crate) fn exists(program: &str, args: &[&str]) -> bool {
+pub(crate) fn exists(program: impl AsRef<OsStr>, args: &[&str]) -> bool {
     let status =
         Command::new(program).args(args).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status();
     status.is_ok_and(|status| status.success())
