@@ -7,10 +7,8 @@ use anyhow::{Context, Result};
 use crate::command::{cargo, run};
 use crate::{engine, portability, semver, test, tidy};
 
-/// Formatting, tidy, lints, other systems, the public API, tests.
+/// Tidy, lints, other systems, the public API, tests.
 pub(crate) fn run_all(repository: &Path) -> Result<()> {
-    run(cargo(repository).args(["fmt", "--all", "--check"]))
-        .context("some files are not formatted: run `cargo fmt --all`")?;
     tidy::run(repository)?;
     // The core embeds the engine: without one, it does not compile.
     engine::build(repository)?;

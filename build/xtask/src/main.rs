@@ -28,7 +28,7 @@ Usage: cargo xtask COMMAND
   setup --runtimes    install Bun and Deno (npm packages, locked) in the cache folder, where the command finds them
   demo                build everything and show the github-webhook example at work
   test [--quick]      all tests (--quick: only those of the workspace, without node, npm and doctests)
-    ci                  formatting, lints, tidy, portability, the public API, then all tests
+    ci                  tidy, lints, portability, the public API, then all tests
     portability         type-check library, server and command for macOS and Windows, without their compilers or linkers
   bench [FOLDER]      every figure the project quotes, measured against native QuickJS in the same run
                       (FOLDER: further applets, NAME.js with NAME.json, and further scripts that run long, NAME.js)
@@ -36,7 +36,7 @@ Usage: cargo xtask COMMAND
                       run test262, wpt, wintertc, npm (or all of them) in the sandbox and write docs/compat.md; checkouts
                       are looked for beside the project. Needs node for wpt and npm. A sample writes nothing
   semver              what embedders would notice of the public API, since the last release (needs cargo-semver-checks)
-  tidy                paths in documents, hosts and machine paths, white space
+  tidy                paths in documents, hosts and machine paths, white space, the form of Rust
   engine [--publish]  build the JavaScript engine if these sources have none in the cache
                       (--publish: also copy it into host/core/engine, for the published crate)
 

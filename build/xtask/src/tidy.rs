@@ -1,13 +1,13 @@
 //! `cargo xtask tidy`: what no compiler checks. Paths that documents mention exist; nothing names one machine or its package
-//! registry; white space is as everywhere.
+//! registry; white space is as everywhere; Rust is as rustfmt writes it.
 
 use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 
-use crate::command::output;
+use crate::command::{cargo, exists, output, run as run_command};
 
 /// Files whose text is ours.
 const TEXT: [&str; 14] = ["rs", "ts", "js", "mjs", "c", "h", "md", "toml", "yaml", "yml", "json", "wit", "sh", "lock"];
@@ -39,7 +39,14 @@ pub(crate) fn run(repository: &Path) -> Result<()> {
         eprintln!("tidy: {problem}");
     }
     ensure!(problems.is_empty(), "tidy found {} problems", problems.len());
-    Ok(())
+    if !exists("rustfmt", &["--version"]) {
+        eprintln!(
+            "tidy: skipped: the form of Rust, for there is no rustfmt; `rustup component add rustfmt` installs it"
+        );
+        return Ok(());
+    }
+    run_command(cargo(repository).args(["fmt", "--all", "--check"]))
+        .context("some files are not formatted: run `cargo fmt --all`")
 }
 
 fn of_text(name: &str, text: &str, machine: &[String]) -> Vec<String> {
