@@ -36,7 +36,8 @@ fn of_json(args: &[&str]) -> Value {
 
 /// The same, with the seed and the time that a run has told.
 fn again(args: &[&str], told: &Value) -> Value {
-    let part = |name: &str| told["repeat"][name].as_str().unwrap_or_else(|| panic!("it tells its {name}: {told}")).to_owned();
+    let part =
+        |name: &str| told["repeat"][name].as_str().unwrap_or_else(|| panic!("it tells its {name}: {told}")).to_owned();
     of_json(&[args, &["--seed", &part("seed"), "--now", &part("now")]].concat())
 }
 
@@ -51,12 +52,20 @@ fn a_one_off_run_draws_its_randomness_and_repeats_with_what_it_tells() {
     let now_ms = || std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_millis();
     let began_ms = now_ms();
     let (first, second) = (of_json(&args), of_json(&args));
-    let message = |ran: &Value| ran["log"][0]["message"].as_str().unwrap_or_else(|| panic!("it prints: {ran}")).to_owned();
+    let message =
+        |ran: &Value| ran["log"][0]["message"].as_str().unwrap_or_else(|| panic!("it prints: {ran}")).to_owned();
     let printed = message(&first);
     let tomorrow_ms: u128 = printed.split(' ').next().unwrap().parse().unwrap();
-    assert!((began_ms..=now_ms()).contains(&(tomorrow_ms - 86_400_000)), "it is today, and a day passes at once: {printed}");
+    assert!(
+        (began_ms..=now_ms()).contains(&(tomorrow_ms - 86_400_000)),
+        "it is today, and a day passes at once: {printed}"
+    );
     for at in [2, 3] {
-        assert_ne!(printed.split(' ').nth(at), message(&second).split(' ').nth(at), "what is drawn is another each time");
+        assert_ne!(
+            printed.split(' ').nth(at),
+            message(&second).split(' ').nth(at),
+            "what is drawn is another each time"
+        );
     }
     assert_eq!(first, again(&args, &first), "its id, its log and its fuel, too");
 
@@ -72,18 +81,30 @@ fn what_may_call_the_network_runs_live_unless_told_otherwise() {
     assert_eq!(of_json(&["eval", "--live", "1"])["repeat"], Value::Null);
     assert_ne!(of_json(&["eval", "1"])["repeat"], Value::Null);
     let seeded = of_json(&[&http[..], &["--seed", "1"]].concat());
-    assert_eq!(seeded["repeat"], serde_json::json!({ "seed": belljar::Seed::from(1).to_string(), "now": "2026-01-01T00:00:00.000000Z" }));
+    assert_eq!(
+        seeded["repeat"],
+        serde_json::json!({ "seed": belljar::Seed::from(1).to_string(), "now": "2026-01-01T00:00:00.000000Z" })
+    );
 
     let files = |permissions: &str| {
-        let manifest = format!("id: clock\nversion: 1.0.0\nname: A\nruntime: {{ entrypoint: src/main.ts }}\n{permissions}");
-        applet::folder(&[("manifest.yaml", &manifest), ("src/main.ts", "export default () => new Date().toISOString();")])
+        let manifest =
+            format!("id: clock\nversion: 1.0.0\nname: A\nruntime: {{ entrypoint: src/main.ts }}\n{permissions}");
+        applet::folder(&[
+            ("manifest.yaml", &manifest),
+            ("src/main.ts", "export default () => new Date().toISOString();"),
+        ])
     };
     let (http, plain) = (files("permissions: { http: [a.example] }\n"), files(""));
-    let ran = |folder: &tempfile::TempDir, more: &[&str]| of_json(&[&["run", folder.path().to_str().unwrap()], more].concat());
+    let ran = |folder: &tempfile::TempDir, more: &[&str]| {
+        of_json(&[&["run", folder.path().to_str().unwrap()], more].concat())
+    };
     assert_eq!(ran(&http, &[])["repeat"], Value::Null);
     assert_ne!(ran(&plain, &[])["repeat"], Value::Null);
     let then = ran(&plain, &["--now", "2020-02-29T12:00:00.5Z"]);
-    assert_eq!((&then["value"], &then["repeat"]["now"]), (&"2020-02-29T12:00:00.500Z".into(), &"2020-02-29T12:00:00.500000Z".into()));
+    assert_eq!(
+        (&then["value"], &then["repeat"]["now"]),
+        (&"2020-02-29T12:00:00.500Z".into(), &"2020-02-29T12:00:00.500000Z".into())
+    );
 }
 
 /// Statements of generated programs; each reads and changes `s` (text), `n` (a number), `a` (an array) and `m` (a map).

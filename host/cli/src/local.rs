@@ -5,9 +5,9 @@ use std::future::Future;
 use std::path::PathBuf;
 
 use anyhow::Context as _;
+use belljar::process_engine::{Jail, Require};
 /// Where machine code and images are cached; `None` when there is no home.
 pub(crate) use belljar::user_cache_dir as cache_dir;
-use belljar::process_engine::{Jail, Require};
 use belljar::{Host, HostBuilder, HttpConfig, Limits, ProcessConfig, Seed, Source as _, System, TenantId};
 
 use crate::args::{LimitArgs, RepeatArgs};
@@ -88,14 +88,19 @@ impl fmt::Display for Beginning {
 ///
 /// # Errors
 /// When the time is none.
-pub(crate) fn repeating(builder: HostBuilder, args: &RepeatArgs, is_bound_to_world: bool) -> Result<(HostBuilder, Option<Beginning>), Failure> {
+pub(crate) fn repeating(
+    builder: HostBuilder,
+    args: &RepeatArgs,
+    is_bound_to_world: bool,
+) -> Result<(HostBuilder, Option<Beginning>), Failure> {
     let is_asked_for = args.seed.is_some() || args.now.is_some();
     if args.live || (is_bound_to_world && !is_asked_for) {
         return Ok((builder, None));
     }
     let now_us = match (args.now.as_deref(), args.seed) {
-        (Some(text), _) => table::instant(text)
-            .ok_or_else(|| Failure::usage(format!("--now {text:?} is no time")).hint("such as 2026-01-31T12:00:00Z, or 2026-01-31"))?,
+        (Some(text), _) => table::instant(text).ok_or_else(|| {
+            Failure::usage(format!("--now {text:?} is no time")).hint("such as 2026-01-31T12:00:00Z, or 2026-01-31")
+        })?,
         (None, Some(_)) => SEEDED_NOW_US,
         (None, None) => System.now_us(),
     };

@@ -9,7 +9,12 @@ use crate::local::Beginning;
 use crate::terminal;
 
 /// The object, with its line end. `applet` names what ran, if it is a package; `beginning` is what it followed from, unless it ran live.
-pub(crate) fn of(outcome: &Outcome, log: &[LogRecord], applet: Option<&serde_json::Value>, beginning: Option<Beginning>) -> String {
+pub(crate) fn of(
+    outcome: &Outcome,
+    log: &[LogRecord],
+    applet: Option<&serde_json::Value>,
+    beginning: Option<Beginning>,
+) -> String {
     let answer = match &outcome.result {
         Ok(Response::Value(value)) => format!("\"value\":{}", value.as_deref().unwrap_or("null")),
         Ok(Response::Http(reply)) => format!("\"response\":{}", response(reply)),
@@ -37,7 +42,8 @@ pub(crate) fn checked(mut outcome: Outcome) -> Outcome {
         && let Err(error) = serde_json::from_str::<IgnoredAny>(value)
     {
         let message = format!("the answer is not JSON: {error}");
-        outcome.result = Err(Fault { code: FaultCode::InvalidResult, message, limit: None, errors: Vec::new(), frames: Vec::new() });
+        outcome.result =
+            Err(Fault { code: FaultCode::InvalidResult, message, limit: None, errors: Vec::new(), frames: Vec::new() });
     }
     outcome
 }

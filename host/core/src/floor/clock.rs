@@ -218,7 +218,11 @@ mod tests {
             Virtual::new(0, seed).random(&mut bytes);
             bytes
         };
-        assert_eq!(bytes(1), [123, 61, 106, 40, 242, 219, 203, 15, 128, 167, 69, 126, 33, 85, 129, 149], "what was recorded with a seed repeats in later versions");
+        assert_eq!(
+            bytes(1),
+            [123, 61, 106, 40, 242, 219, 203, 15, 128, 167, 69, 126, 33, 85, 129, 149],
+            "what was recorded with a seed repeats in later versions"
+        );
         assert_eq!(bytes(1), bytes(1));
         assert_ne!(bytes(1), bytes(2));
     }
