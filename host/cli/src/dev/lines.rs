@@ -74,6 +74,21 @@ impl Lines {
         });
     }
 
+    /// A call was recorded.
+    pub(super) fn recorded(&self, invocation: &str, file: &Path) {
+        let path = file.display().to_string();
+        self.tell(json!({ "event": "recorded", "invocation": invocation, "file": path }), || {
+            self.paint.hint(&format!("recorded; `belljar replay {}` runs it again", one_line(&path)))
+        });
+    }
+
+    /// A call that was to be recorded was not, or not whole.
+    pub(super) fn unrecorded(&self, invocation: &str, why: &str) {
+        self.tell(json!({ "event": "unrecorded", "invocation": invocation, "message": why }), || {
+            format!("{}: the recording of {}: {}", self.paint.error("error"), one_line(invocation), one_line(why))
+        });
+    }
+
     /// Waits until everything is written.
     pub(super) fn flush(&self) {
         self.log.flush();
