@@ -98,6 +98,21 @@ fn a_failure_is_recorded_and_replayed_at_once() {
 }
 
 #[test]
+fn what_no_host_here_offers_is_told_by_name() {
+    let folder = hello("1.0.0", "Hello");
+    let manifest = folder.path().join("manifest.yaml");
+    let text = std::fs::read_to_string(&manifest).unwrap();
+    std::fs::write(&manifest, text.replace("permissions:\n", "permissions:\n  custom: [gate]\n")).unwrap();
+    let mut dev = start(folder.path());
+    let failed = dev.told.wait_for("the failure", |line| line["event"] == "failed");
+    let message = failed["message"].as_str().unwrap();
+    assert!(message.contains("the capability \"gate\" (permissions.custom), which this host does not offer"), "{message}");
+    assert!(message.contains("take the name out of the manifest"), "{message}");
+    dev.told.signal(rustix::process::Signal::INT);
+    assert_eq!(dev.told.ended().code(), Some(0));
+}
+
+#[test]
 fn data_stays_between_runs() {
     let folder = hello("1.0.0", "Hello");
     for expected in [1, 2] {

@@ -1,6 +1,6 @@
-//! Functions of an embedder's own: mocked in tests, where an applet sees what it would see of a host's.
+//! Functions of an embedder's own: mocked in tests, where an applet sees what it would see of a host's; and what the commands that have none say.
 
-use belljar_tests::repository;
+use belljar_tests::{cli, repository};
 
 use super::{check_passes, folder, messages, results, run};
 
@@ -124,4 +124,23 @@ fn the_example_of_the_documents_is_one_that_passes() {
     let example = std::fs::read_to_string(plugin.join("src/main.test.ts")).expect("it is there");
     let document = std::fs::read_to_string(repository().join("docs/testing.md")).expect("it is there");
     assert!(document.contains(&format!("```ts\n{example}```")), "docs/testing.md has it as it is");
+}
+
+#[test]
+fn commands_that_have_none_say_so() {
+    let folder = folder("permissions: { custom: [greet] }\n", "export default ({ sdk }) => sdk.greet.hello();\n", "");
+    let path = folder.path().to_str().expect("a path of text");
+    let ran = cli::run(&["run", path]);
+    assert_eq!(ran.code, Some(30), "{ran:#?}");
+    for part in ["the applet needs the capability \"greet\" (permissions.custom), which this host does not offer", "mock.custom", "belljar test"] {
+        assert!(ran.stderr.contains(part), "{part}: {}", ran.stderr);
+    }
+    assert!(!ran.stderr.contains("top-level code"), "{}", ran.stderr);
+    let checked = cli::run(&["check", path]);
+    assert_eq!(checked.code, Some(0), "{checked:#?}");
+    for part in ["offered by the program of an embedder only: greet", "mock.custom", "can be built"] {
+        assert!(checked.stderr.contains(part), "{part}: {}", checked.stderr);
+    }
+    let json = cli::run(&["check", path, "--json"]).json();
+    assert_eq!((&json["ok"], &json["problems"][0]["code"]), (&true.into(), &"check.custom".into()));
 }
