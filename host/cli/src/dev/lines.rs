@@ -1,6 +1,7 @@
 //! What `belljar dev` tells: what it serves, each request, each log line of the applet, each build. For people on stderr, or as JSON on stdout, one
 //! object a line.
 
+use std::borrow::Cow;
 use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
@@ -78,7 +79,7 @@ impl Lines {
     pub(super) fn recorded(&self, invocation: &str, file: &Path) {
         let path = file.display().to_string();
         self.tell(json!({ "event": "recorded", "invocation": invocation, "file": path }), || {
-            self.paint.hint(&format!("recorded; `belljar replay {}` runs it again", one_line(&path)))
+            self.paint.hint(&format!("recorded; `belljar replay {}` runs it again", quoted(&one_line(&path))))
         });
     }
 
@@ -120,6 +121,8 @@ impl Recorder for Lines {
         let (how, is_good) = match &record.ended {
             Ended::Answered { status: Some(status) } => (status.to_string(), *status < 500),
             Ended::Answered { status: None } => ("done".to_owned(), true),
+            // Of a fault the message begins with its code.
+            Ended::Faulted { code, message } if message.starts_with(code.as_str()) => (message.clone(), false),
             Ended::Faulted { code, message } => (format!("{code}: {message}"), false),
             Ended::Refused { why } => (format!("refused: {why}"), false),
         };
@@ -132,5 +135,24 @@ impl Recorder for Lines {
             let (ms, fuel) = (record.total_us as f64 / 1_000.0, grouped(record.usage.fuel));
             format!("{} {} {how} {}", record.trigger, one_line(&record.handler), self.paint.dim(&format!("{ms:.2} ms, {fuel} fuel")))
         });
+    }
+}
+
+/// As a word of a shell's.
+fn quoted(path: &str) -> Cow<'_, str> {
+    let is_plain = path.chars().all(|c| c.is_alphanumeric() || "/\\:._-".contains(c));
+    if is_plain { path.into() } else { format!("'{}'", path.replace('\'', "'\\''")).into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_words_of_a_shell() {
+        let check = |path: &str, expected: &str| assert_eq!(quoted(path), expected);
+        check("/a/b-c_1/inv_2.recording", "/a/b-c_1/inv_2.recording");
+        check("/my applets/é.recording", "'/my applets/é.recording'");
+        check("it's $HOME", "'it'\\''s $HOME'");
     }
 }
