@@ -41,7 +41,10 @@ pub(crate) fn run(args: &CheckArgs) -> Result<i32, Failure> {
 /// What runs in one program only is worth a word before it is run elsewhere.
 fn custom(descriptor: &Descriptor) -> Option<Problem> {
     let names = &descriptor.permissions.custom;
-    let message = format!("what the applet asks for by permissions.custom is offered by the program of an embedder only: {}", names.join(", "));
+    let message = format!(
+        "what the applet asks for by permissions.custom is offered by the program of an embedder only: {}",
+        names.join(", ")
+    );
     let help = "`belljar run`, `belljar dev` and `belljar serve` have none of it: run the applet in that program, and mock it in tests (mock.custom)";
     (!names.is_empty()).then(|| Problem::notice("check.custom", message).with_help(help))
 }

@@ -3,8 +3,8 @@
 use std::net::SocketAddr;
 use std::process::Command;
 
-use belljar_tests::serving::{Told, request};
 use belljar_tests::cli;
+use belljar_tests::serving::{Told, request};
 use serde_json::Value;
 
 use super::{MAIN, hello};
@@ -58,7 +58,9 @@ fn what_is_saved_is_served_and_what_is_broken_is_told() {
     dev.told.wait_for("the failure", |line| line["event"] == "failed" && line["problems"][0]["file"] == "src/main.ts");
     assert_eq!(dev.get("/greet/Ada").1["greeting"], "Good morning, Ada!", "the old goes on");
     std::fs::write(&source, format!("{MAIN}\nthrow new Error('top level');")).unwrap();
-    let is_it = |line: &Value| line["event"] == "failed" && line["message"].as_str().is_some_and(|message| message.contains("top level"));
+    let is_it = |line: &Value| {
+        line["event"] == "failed" && line["message"].as_str().is_some_and(|message| message.contains("top level"))
+    };
     dev.told.wait_for("the second failure", is_it);
     assert_eq!(dev.get("/greet/Ada").0, 200);
 
@@ -80,7 +82,10 @@ fn a_failure_is_recorded_and_replayed_at_once() {
     assert_eq!((dev.get("/greet/Ada").0, dev.get("/greet/Eve").0), (200, 500));
     let recorded = dev.told.wait_for("the recording", |line| line["event"] == "recorded");
     let file = recorded["file"].as_str().unwrap().to_owned();
-    assert!(file.ends_with(&format!("data/recordings/{}.recording", recorded["invocation"].as_str().unwrap())), "{recorded}");
+    assert!(
+        file.ends_with(&format!("data/recordings/{}.recording", recorded["invocation"].as_str().unwrap())),
+        "{recorded}"
+    );
 
     // Another package is served by then: the recording has its own.
     std::fs::write(&source, failing.replace("throw", "return")).unwrap();
@@ -89,7 +94,10 @@ fn a_failure_is_recorded_and_replayed_at_once() {
     let mut replay = Command::new(cli::binary());
     let replayed = replay.current_dir(folder.path()).args(["replay", &file]).output().unwrap();
     let text = String::from_utf8(replayed.stdout).unwrap();
-    assert!(replayed.status.success() && text.contains("threw: RangeError: not Eve") && text.contains("src/main.ts:2:"), "{text}");
+    assert!(
+        replayed.status.success() && text.contains("threw: RangeError: not Eve") && text.contains("src/main.ts:2:"),
+        "{text}"
+    );
 
     dev.told.signal(rustix::process::Signal::INT);
     assert_eq!(dev.told.ended().code(), Some(0));
@@ -106,7 +114,10 @@ fn what_no_host_here_offers_is_told_by_name() {
     let mut dev = start(folder.path());
     let failed = dev.told.wait_for("the failure", |line| line["event"] == "failed");
     let message = failed["message"].as_str().unwrap();
-    assert!(message.contains("the capability \"gate\" (permissions.custom), which this host does not offer"), "{message}");
+    assert!(
+        message.contains("the capability \"gate\" (permissions.custom), which this host does not offer"),
+        "{message}"
+    );
     assert!(message.contains("take the name out of the manifest"), "{message}");
     dev.told.signal(rustix::process::Signal::INT);
     assert_eq!(dev.told.ended().code(), Some(0));

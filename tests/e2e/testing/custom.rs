@@ -87,13 +87,25 @@ it('passes', () => {});
     let json = results(folder.path(), &[], 1);
     let failed = messages(&json);
     let expected = [
-        ("nothing is", "sdk.mail.send is not mocked (nothing of mail is): say what it answers with mock.custom('mail', { send: (argument) => … })"),
-        ("another function is", "sdk.greet.bye is not mocked (mocked are greet.hello): say what it answers with mock.custom('greet', { bye: (argument) => … })"),
-        ("one that is caught", "sdk.greet.bye is not mocked (mocked are greet.hello): say what it answers with mock.custom('greet', { bye: (argument) => … })"),
+        (
+            "nothing is",
+            "sdk.mail.send is not mocked (nothing of mail is): say what it answers with mock.custom('mail', { send: (argument) => … })",
+        ),
+        (
+            "another function is",
+            "sdk.greet.bye is not mocked (mocked are greet.hello): say what it answers with mock.custom('greet', { bye: (argument) => … })",
+        ),
+        (
+            "one that is caught",
+            "sdk.greet.bye is not mocked (mocked are greet.hello): say what it answers with mock.custom('greet', { bye: (argument) => … })",
+        ),
         ("no JSON", "the mock of sdk.greet.hello answered with what JSON cannot hold: "),
         ("no function of JSON", "the mock of sdk.greet.hello answered with what JSON cannot hold: it is a function"),
         ("an expectation within", "expected 2 to be 1"),
-        ("not asked for", "mock.custom: the manifest does not ask for \"other\" by permissions.custom; it asks for greet, mail"),
+        (
+            "not asked for",
+            "mock.custom: the manifest does not ask for \"other\" by permissions.custom; it asks for greet, mail",
+        ),
         ("no function", "mock.custom: greet.hello must be a function of its argument, not a value of type number"),
         ("no name", "mock.custom: no function of a host's is called \"toString\": "),
     ];
@@ -108,7 +120,11 @@ it('passes', () => {});
 
     let logs = "it('logs', async () => { mock.custom('greet', { hello: () => { throw new RangeError('why it failed'); } }); await sdk.greet.hello(); });";
     let shown = run(self::folder(MANIFEST, MAIN, logs).path(), &[]).stdout;
-    for part in ["SdkError: the host's own function failed", "the mock of sdk.greet.hello failed: RangeError: why it failed", "at src/main.test.ts:2:"] {
+    for part in [
+        "SdkError: the host's own function failed",
+        "the mock of sdk.greet.hello failed: RangeError: why it failed",
+        "at src/main.test.ts:2:",
+    ] {
         assert!(shown.contains(part), "{part}: {shown}");
     }
     let none = "it('none', () => { mock.custom('greet', {}); });";
@@ -132,7 +148,11 @@ fn commands_that_have_none_say_so() {
     let path = folder.path().to_str().expect("a path of text");
     let ran = cli::run(&["run", path]);
     assert_eq!(ran.code, Some(30), "{ran:#?}");
-    for part in ["the applet needs the capability \"greet\" (permissions.custom), which this host does not offer", "mock.custom", "belljar test"] {
+    for part in [
+        "the applet needs the capability \"greet\" (permissions.custom), which this host does not offer",
+        "mock.custom",
+        "belljar test",
+    ] {
         assert!(ran.stderr.contains(part), "{part}: {}", ran.stderr);
     }
     assert!(!ran.stderr.contains("top-level code"), "{}", ran.stderr);

@@ -23,7 +23,12 @@ struct Recordings {
 ///
 /// # Errors
 /// When the folder cannot be used.
-pub(super) fn recorder(settings: &Settings, dir: &DataDir, catalog: Catalog, lines: Arc<Lines>) -> Result<Recorder, Failure> {
+pub(super) fn recorder(
+    settings: &Settings,
+    dir: &DataDir,
+    catalog: Catalog,
+    lines: Arc<Lines>,
+) -> Result<Recorder, Failure> {
     let folder = RecordingFolder::open(dir.path().join(RECORDINGS_FOLDER), settings.recordings_bytes_max);
     let folder = folder.map_err(|error| Failure::new("record", chain(&error)))?.age_max(settings.recordings_age_max());
     let recorder = Recorder::new(Recordings { folder, catalog, lines });
@@ -40,7 +45,10 @@ impl RecordingSink for Recordings {
         self.folder.take(recording);
         match self.folder.find(&id) {
             Some(path) => self.lines.recorded(&id, &path),
-            None => self.lines.unrecorded(&id, "it cannot be written: is the disk full, or the recording larger than recordings_bytes_max?"),
+            None => self.lines.unrecorded(
+                &id,
+                "it cannot be written: is the disk full, or the recording larger than recordings_bytes_max?",
+            ),
         }
     }
 }

@@ -119,13 +119,20 @@ impl Matching {
                     numbers += u32::from(is_numbered);
                     let index = matching.recorded.len();
                     matching.unused.entry(payload.to_vec()).or_default().push_back(index);
-                    matching.recorded.push(Recorded { payload: payload.to_vec(), number: is_numbered.then_some(numbers), answer: None, is_used: false });
+                    matching.recorded.push(Recorded {
+                        payload: payload.to_vec(),
+                        number: is_numbered.then_some(numbers),
+                        answer: None,
+                        is_used: false,
+                    });
                 }
                 Tag::Answer => matching.recorded.last_mut()?.answer = Some(payload.to_vec()),
                 Tag::Slice => {
                     let Slice { base_us, refill, completions, .. } = read(payload)?;
                     for (order, Completion { operation, outcome }) in completions.into_iter().enumerate() {
-                        matching.delivered.insert(operation, Delivered { slice: matching.slices.len(), order, outcome });
+                        matching
+                            .delivered
+                            .insert(operation, Delivered { slice: matching.slices.len(), order, outcome });
                     }
                     matching.slices.push(Entry { base_us, refill });
                 }
@@ -188,10 +195,13 @@ impl Matching {
             self.now_us = self.slices.first()?.base_us;
             return Some(self.entered(Vec::new()));
         }
-        let (failing, waiting): (Vec<_>, Vec<_>) = std::mem::take(&mut self.outstanding).into_iter().partition(|(_, failure)| failure.is_some());
+        let (failing, waiting): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.outstanding).into_iter().partition(|(_, failure)| failure.is_some());
         self.outstanding = waiting;
         if !failing.is_empty() {
-            let completions = failing.into_iter().filter_map(|(operation, outcome)| Some(Completion { operation, outcome: outcome? }));
+            let completions = failing
+                .into_iter()
+                .filter_map(|(operation, outcome)| Some(Completion { operation, outcome: outcome? }));
             return Some(self.entered(completions.collect()));
         }
         let place = |number: &u32| {
@@ -243,7 +253,12 @@ impl Matching {
 
     /// What differs: with the calls that did not come.
     pub(super) fn finish(&mut self) -> Vec<Difference> {
-        let missing: Vec<_> = self.recorded.iter().filter(|call| !call.is_used).map(|call| Difference::Missing(text_of::call(&call.payload))).collect();
+        let missing: Vec<_> = self
+            .recorded
+            .iter()
+            .filter(|call| !call.is_used)
+            .map(|call| Difference::Missing(text_of::call(&call.payload)))
+            .collect();
         for difference in missing {
             self.differ(difference);
         }

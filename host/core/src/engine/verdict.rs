@@ -28,8 +28,11 @@ pub(super) fn verdict(
 ) -> Result<Replay, ReplayError> {
     let Came { fuel, frames, stopped, counted, memory_bytes_peak } = came;
     let (calls, compares_fuel) = (player.calls(), player.compares_fuel());
-    let diverged = |expected: String, got: String, frames: Vec<Frame>| Ok(Replay::Diverged(Divergence { calls, expected, got, fuel, frames }));
-    let equal = |frames, is_cut| Ok(Replay::Equal(Replayed { calls, fuel, is_fuel_compared: compares_fuel, is_cut, frames }));
+    let diverged = |expected: String, got: String, frames: Vec<Frame>| {
+        Ok(Replay::Diverged(Divergence { calls, expected, got, fuel, frames }))
+    };
+    let equal =
+        |frames, is_cut| Ok(Replay::Equal(Replayed { calls, fuel, is_fuel_compared: compares_fuel, is_cut, frames }));
     // A player that has ended the replay knows why; else the guest has come to an end by itself.
     let halt = match (player.take_halt(), stopped) {
         (Some(halt), _) => Some(halt),

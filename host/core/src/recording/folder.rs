@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
+use super::Recording;
 use super::key::RecordingKey;
 use super::recorder::RecordingSink;
-use super::Recording;
 
 /// How the name of a recording ends.
 const EXTENSION: &str = ".recording";
@@ -69,7 +69,9 @@ impl RecordingFolder {
     /// [`RecordingFolderError`].
     pub fn open(path: impl Into<PathBuf>, bytes_max: u64) -> Result<Self, RecordingFolderError> {
         let path = path.into();
-        let files = belljar_files::make_directory(&path).and_then(|()| Files::read(&path)).map_err(|source| RecordingFolderError { path: path.clone(), source })?;
+        let files = belljar_files::make_directory(&path)
+            .and_then(|()| Files::read(&path))
+            .map_err(|source| RecordingFolderError { path: path.clone(), source })?;
         Ok(Self { path, bytes_max, age_max: None, key: None, files: Mutex::new(files) })
     }
 
@@ -219,12 +221,23 @@ mod tests {
         let ids = |folder: &RecordingFolder| -> Vec<String> { folder.list().into_iter().map(|(id, _)| id).collect() };
         let kept = RecordingFolder::open(&path, 1_000).expect("it opens");
         assert_eq!(ids(&kept), ["inv_1", "inv_3", "inv_2"]);
-        assert_eq!(kept.sweep(begun + 1_000 * DAY).expect("nothing to do"), 0, "age does not matter unless it is bounded");
+        assert_eq!(
+            kept.sweep(begun + 1_000 * DAY).expect("nothing to do"),
+            0,
+            "age does not matter unless it is bounded"
+        );
 
         let kept = kept.age_max(10 * DAY);
         let sweep = |days: u32| kept.sweep(begun + days * DAY).expect("they can be deleted");
-        assert_eq!((sweep(11), ids(&kept)), (0, vec!["inv_1".to_owned(), "inv_3".to_owned(), "inv_2".to_owned()]), "of the very age");
-        assert_eq!((sweep(12), ids(&kept), kept.find("inv_2")), (1, vec!["inv_1".to_owned(), "inv_3".to_owned()], None));
+        assert_eq!(
+            (sweep(11), ids(&kept)),
+            (0, vec!["inv_1".to_owned(), "inv_3".to_owned(), "inv_2".to_owned()]),
+            "of the very age"
+        );
+        assert_eq!(
+            (sweep(12), ids(&kept), kept.find("inv_2")),
+            (1, vec!["inv_1".to_owned(), "inv_3".to_owned()], None)
+        );
         assert_eq!(kept.files().bytes, 200);
         assert_eq!(fs::read_dir(&path).expect("a folder").count(), 2);
         // Somebody else has deleted it.

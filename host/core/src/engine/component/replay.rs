@@ -19,8 +19,8 @@ use crate::engine::verdict::{Came, verdict};
 use crate::floor::deadline::Deadline;
 use crate::floor::fault::Fault;
 use crate::positions::Positions;
-use crate::recording::events::read;
 use crate::recording::Ending;
+use crate::recording::events::read;
 
 impl Components {
     /// Replays a call; see [`Host::replay`](crate::Host::replay).
@@ -79,9 +79,7 @@ impl Components {
             Some(match &handled {
                 Ok(Ok(response)) => recorded_response(response.clone()),
                 Ok(Err(fault)) => recorded_fault(fault),
-                Err(error) => {
-                    recorded_fault(&Fault { frames: frames.to_vec(), ..fault(guest, error, filled, burnt) })
-                }
+                Err(error) => recorded_fault(&Fault { frames: frames.to_vec(), ..fault(guest, error, filled, burnt) }),
             })
         })
     }
