@@ -1,5 +1,7 @@
 // Types of `@belljar/sdk/test`, which `belljar test` puts into the bundle of the tests. docs/testing.md tells how it is used.
 
+import type { Sdk } from './index.js';
+
 export interface TestOptions {
   /** Most fuel the test may take, its hooks included. */
   readonly fuelMax?: number;
@@ -191,6 +193,34 @@ type Fixed = Response | Error | number | string | object;
 /** A Response, a status, a text, a value for JSON, an Error to fail with, or a function of the request that gives one of them. */
 export type Answer = Fixed | ((request: SentRequest) => Fixed | Promise<Fixed>);
 
+/** Functions of one capability, each as the file with its types has it; it may answer later. */
+type Functions<C> = { [F in keyof C]?: C[F] extends (...given: infer Given) => infer Answered ? (...given: Given) => Answered | Awaited<Answered> : never };
+
+/** A call of a mocked function. */
+export interface CustomCall {
+  /** The function's. */
+  readonly name: string;
+  /** As JSON carries it; null when there was none. */
+  readonly argument: any;
+}
+
+/** For errors that tell of a limit. */
+export interface CallErrorDetails {
+  /** Such as `custom.calls_max`. */
+  limit?: string;
+  allowed?: number;
+  used?: number;
+}
+
+/** What a mock throws to have the applet see an SdkError with this code and message, as a host's function does with the `CallError` of Rust. */
+export class CallError extends Error {
+  constructor(code: string, message: string, details?: CallErrorDetails);
+  readonly code: string;
+  readonly limit?: string;
+  readonly allowed?: number;
+  readonly used?: number;
+}
+
 export const mock: {
   /**
    * Answers requests: `'GET https://api.example.com/items'`, without a method any, `*` for any text, without `?` whatever the query is. Several answers
@@ -198,6 +228,15 @@ export const mock: {
    * manifest does not allow is refused as ever.
    */
   http(spec: string | RegExp, ...answers: [Answer, ...Answer[]]): { readonly requests: readonly SentRequest[] };
+  /**
+   * Says what functions of a capability of the host's own answer (`permissions.custom`); those that were mocked before stay. Argument and answer are as
+   * JSON carries them. A CallError, or any other error with a `code`, reaches the applet as the SdkError it would be; of other errors it learns that the
+   * function failed, and they are logged. A function that is not mocked throws, and fails the test even where the applet catches that.
+   */
+  custom<Name extends string>(
+    capability: Name,
+    functions: Name extends keyof Sdk ? Functions<Sdk[Name]> : Readonly<Record<string, (argument: any) => unknown>>,
+  ): { readonly calls: readonly CustomCall[] };
   /** All requests that were sent, mocked or not. */
   readonly requests: readonly SentRequest[];
 };

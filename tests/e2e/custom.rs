@@ -272,7 +272,7 @@ async fn what_a_host_does_not_offer_is_refused_by_name() {
     let host = host::build(host::builder().capability(greet()));
     let check = |custom: &str| applet::admit(&host, applet::tenant(), &package(custom, Engine::Wasm));
     let fault = host.prepare(&check("greet, mail")).await.unwrap_err();
-    let message = "the applet needs the capability \"mail\" (permissions.custom), which this host does not offer; it offers these: greet";
+    let message = "the applet needs the capability \"mail\" (permissions.custom), which this host does not offer; it offers these: greet. Such functions are part of the program around a host: use one that has them, or take the name out of the manifest";
     assert_eq!((fault.code, fault.message.as_str()), (FaultCode::Preparation, message));
     let outcome = applet::call(&host, &check("greet, mail"), "names", "null").await;
     assert_eq!(applet::fault(&outcome).message, message);
@@ -283,7 +283,7 @@ async fn what_a_host_does_not_offer_is_refused_by_name() {
         "null",
     )
     .await;
-    assert!(applet::fault(&outcome).message.ends_with("it offers none of its own"));
+    assert!(applet::fault(&outcome).message.contains("does not offer; it offers none of its own. Such functions"));
 }
 
 #[tokio::test]

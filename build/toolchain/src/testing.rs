@@ -45,6 +45,7 @@ const SOURCES: &[(&str, &str)] = &sources![
     "call.ts",
     "clock.ts",
     "coverage.ts",
+    "custom.ts",
     "diff.ts",
     "driver.ts",
     "equal.ts",
@@ -54,6 +55,7 @@ const SOURCES: &[(&str, &str)] = &sources![
     "http.ts",
     "index.ts",
     "mock.ts",
+    "mocked.ts",
     "run.ts",
     "sinks.ts",
     "suite.ts",
@@ -166,7 +168,7 @@ pub(crate) fn modules(
     }
     code.push_str(&format!(
         "import {{ makeRunner }} from \"belljar:test/run.ts\";\nexport const {TEST_EXPORT} = makeRunner({});\n",
-        json!({ "handlers": descriptor.handlers.iter().map(told).collect::<Vec<_>>() })
+        json!({ "handlers": descriptor.handlers.iter().map(told).collect::<Vec<_>>(), "custom": descriptor.permissions.custom })
     ));
     modules.push((ENTRY.to_owned(), code));
     modules.push((LIBRARY.to_owned(), "export * from \"belljar:test/index.ts\";\n".to_owned()));

@@ -8,7 +8,7 @@ import { config } from './sinks.ts';
 const TRIGGERS: Readonly<Record<string, string>> = { schedule: 'schedule', event: 'event' };
 const OPTIONS = ['tenant', 'user', 'organisation', 'permissions', 'locale', 'config', 'params', 'attempt', 'trigger', 'eventId', 'jobId'];
 
-let applet: Applet = { handlers: [] };
+let applet: Applet = { handlers: [], custom: [] };
 /** The call before: the sandbox has one at a time. */
 let last: Promise<unknown> = Promise.resolve();
 

@@ -71,6 +71,8 @@ function same(received: unknown, expected: unknown, how: How, pairs: Pairs): boo
   if (Array.isArray(received) || Array.isArray(expected)) {
     return Array.isArray(received) && Array.isArray(expected) && arrays(received, expected, how, within);
   }
+  // An error has its code, its name and more to be looked at one by one.
+  if (how === 'subset' && received instanceof Error && !(expected instanceof Error)) return objects(received, expected, how, within);
   for (const kind of [Date, RegExp, Error, Map, Set, URL, URLSearchParams, Headers, Promise] as (abstract new (...given: never) => object)[]) {
     if (received instanceof kind !== expected instanceof kind) return false;
   }

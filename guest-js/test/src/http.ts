@@ -79,7 +79,7 @@ export function beginHttp(): void {
 }
 
 /** Says what requests are answered with: the last mock that fits one answers it. */
-function http(spec: string | RegExp, ...answers: Answer[]): { readonly requests: readonly SentRequest[] } {
+export function http(spec: string | RegExp, ...answers: Answer[]): { readonly requests: readonly SentRequest[] } {
   if (answers.length === 0) throw new TypeError('mock.http: say what it answers: a Response, a status, a text, a value for JSON, an Error, or a function of the request');
   testing();
   const [, method = '*', url = spec] = typeof spec === 'string' ? /^(?:([A-Z]+|\*) )?(.*)$/s.exec(spec) ?? [] : [];
@@ -88,8 +88,5 @@ function http(spec: string | RegExp, ...answers: Answer[]): { readonly requests:
   return { requests: mock.requests };
 }
 
-export const mock = Object.freeze({
-  http,
-  /** All requests that were sent, mocked or not. */
-  get requests(): readonly SentRequest[] { return sent; },
-});
+/** All requests that were sent, mocked or not. */
+export function sentRequests(): readonly SentRequest[] { return sent; }

@@ -3,6 +3,7 @@
 import { AssertionError, counted } from './assertion.ts';
 import { setApplet } from './call.ts';
 import { executed } from './coverage.ts';
+import { beginCustom, mistake, setCustom } from './custom.ts';
 import type { Applet, ErrorReport, Testing } from './driver.ts';
 import { beginHost } from './host.ts';
 import { beginHttp } from './http.ts';
@@ -71,18 +72,23 @@ async function run(test: Test, testing: Testing): Promise<object> {
   }
   await all('afterEach', inner);
   await all('afterAll', inner);
+  // The applet may have caught it.
+  const caught = failed.length === 0 ? mistake() : undefined;
+  if (caught !== undefined) await attempt('test', () => { throw caught; });
   return { failed, executed: executed() };
 }
 
 /** The handler of the test bundle. */
 export function makeRunner(applet: Applet): (order: Order, testing: Testing) => unknown {
   setApplet(applet);
+  setCustom(applet.custom);
   return (order, testing) => {
     if ('list' in order) return list();
     const test = collected()[order.run];
     if (test === undefined) throw new RangeError(`there is no test ${order.run}`);
     beginHost(testing);
     beginHttp();
+    beginCustom();
     beginConfig();
     return run(test, testing);
   };

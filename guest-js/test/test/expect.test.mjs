@@ -23,7 +23,7 @@ test('values are compared in the ways of vitest', async () => {
     'expect(new Map([[{ a: 1 }, 2]])).toEqual(new Map([[{ a: 1 }, 2]]))', 'expect(new Set([1, [2]])).toEqual(new Set([[2], 1]))', 'expect(new Set([1])).not.toEqual(new Set([2]))',
     'expect(new Date(5)).toEqual(new Date(5))', 'expect(new Date(5)).not.toEqual(new Date(6))', 'expect(/a/g).toEqual(/a/g)', 'expect(/a/).not.toEqual(/a/g)',
     'expect(new Uint8Array([1, 2])).toEqual(new Uint8Array([1, 2]))', 'expect(new Uint8Array([1])).not.toEqual(new Int8Array([1]))', 'expect(new Uint8Array([1])).not.toEqual([1])',
-    "expect(new Error('a')).toEqual(new Error('a'))", "expect(new Error('a')).not.toEqual(new TypeError('a'))", "expect(new URL('https://a/b')).toEqual(new URL('https://a/b'))",
+    "expect(new Error('a')).toEqual(new Error('a'))", "expect(Object.assign(new TypeError('a'), { code: 1 })).toMatchObject({ name: 'TypeError', message: 'a', code: 1 })", "expect(new Error('a')).not.toMatchObject({ code: 1 })", "expect(new Error('a')).not.toEqual(new TypeError('a'))", "expect(new URL('https://a/b')).toEqual(new URL('https://a/b'))",
     'expect(new URLSearchParams("a=1")).not.toEqual(new URLSearchParams("a=2"))', 'expect(10n).toEqual(10n)', 'expect({ a: 1 }).not.toEqual([1])',
     'expect({ a: 1, b: { c: 2, d: 3 }, e: 4 }).toMatchObject({ b: { c: 2 } })', 'expect([{ a: 1, b: 2 }]).toMatchObject([{ a: 1 }])', 'expect([{ a: 1 }, 2]).not.toMatchObject([{ a: 1 }])', 'expect({}).not.toMatchObject({ a: undefined })',
     'expect(null).not.toEqual({})', 'expect(Object.create(null)).toEqual({})',

@@ -24,7 +24,7 @@ const script = new vm.Script(bundle(), { filename: 'belljar:test' });
 const CALLER = { tenant: 't-1', applet: 'demo', version: '1.0.0', user: undefined, organisation: undefined, permissions: [], locale: 'en' };
 
 /** A sandbox in which the files (texts by names) have been evaluated, with `applet` (a text) as the applet's exports. */
-export function suite(files, { applet = '{}', handlers = [] } = {}) {
+export function suite(files, { applet = '{}', handlers = [], custom = [], offered } = {}) {
   const box = sandbox();
   const library = script.runInContext(box.context);
   const names = Object.keys(library).filter((name) => !['beginFile', 'makeRunner'].includes(name));
@@ -34,7 +34,7 @@ export function suite(files, { applet = '{}', handlers = [] } = {}) {
     beginFile(name);
     box.run(`({ ${names.join(', ')} }) => { ${text}\n }`)(library);
   }
-  const namespace = { ...box.run(`(${applet})`), belljar$test: makeRunner({ handlers }) };
+  const namespace = { ...box.run(`(${applet})`), belljar$test: makeRunner({ handlers, custom }) };
   let answered = 0;
   /** What the host answers operations with. */
   const answers = {
@@ -48,6 +48,7 @@ export function suite(files, { applet = '{}', handlers = [] } = {}) {
       if (request.secret !== undefined) told.push(request);
       return { kind: 'text', text: JSON.stringify(request.events ? told : request.jobs ? [{ id: 'job_1', handler: 'h', payload: '1', priority: 0, isCancelled: false }] : request.progress ? ['0.5'] : null) };
     },
+    customCall: ([capability, name, argument]) => ({ kind: 'text', text: JSON.stringify(`${capability}.${name} of the host got ${argument}`) }),
     httpSend: ([method, url, flat, body]) => {
       if (!url.startsWith('https://api.example.com/')) return { kind: 'error', capability: 'http', code: 'denied', message: `${url} is not in permissions.http` };
       const headers = [];
@@ -57,7 +58,7 @@ export function suite(files, { applet = '{}', handlers = [] } = {}) {
     },
   };
   async function order(order) {
-    const call = { id: 'inv-1', deadlineMs: 1, handler: 'belljar-test', export: 'belljar$test', trigger: 'test', request: undefined, json: JSON.stringify(order), caller: CALLER };
+    const call = { id: 'inv-1', deadlineMs: 1, handler: 'belljar-test', export: 'belljar$test', trigger: 'test', request: undefined, json: JSON.stringify(order), caller: CALLER, ...(offered && { custom: offered }) };
     let settled;
     Promise.resolve(box.driver.call(namespace, call)).then((value) => { settled = { value }; }, (error) => { settled = { error }; });
     for (let round = 0; round < 10_000; round++) {

@@ -1,6 +1,11 @@
 // What authors write, for the types alone: tsc checks it, nothing runs it.
 
-import { call, clock, config, deliver, describe, events, expect, fn, it, jobs, mock, secrets, spyOn, test } from '@belljar/sdk/test';
+import '@belljar/sdk';
+import { call, CallError, clock, config, deliver, describe, events, expect, fn, it, jobs, mock, secrets, spyOn, test } from '@belljar/sdk/test';
+
+declare module '@belljar/sdk' {
+  interface Sdk { readonly greet: { hello(who: { name: string }): Promise<{ text: string }>; bye(): Promise<void> } }
+}
 
 describe('types', () => {
   it('plain', () => undefined);
@@ -26,6 +31,14 @@ describe('types', () => {
     await secrets.set('KEY', 'x');
     config.set({ a: 1 });
     expect([calls, response.status, value.a, retry[0]?.id, api.requests[0]?.json(), clock.now(), await events.published('a'), (await jobs.enqueued())[0]?.payload]).toHaveLength(8);
+    const greet = mock.custom('greet', { hello: ({ name }) => ({ text: name.toUpperCase() }), bye: async () => { throw new CallError('gone', 'x', { limit: 'l', allowed: 1, used: 2 }); } });
+    mock.custom('greet', { hello: fn(async (who: { name: string }) => ({ text: who.name })) });
+    mock.custom('untyped', { anything: (argument) => argument.name });
+    expect(greet.calls[0]?.argument.name).toBe(greet.calls[0]?.name);
+    // @ts-expect-error it answers an object with a text
+    mock.custom('greet', { hello: () => 1 });
+    // @ts-expect-error there is no such function
+    mock.custom('greet', { helo: () => 1 });
     // @ts-expect-error there is no such matcher
     expect(1).toBeThere();
     // @ts-expect-error a mock has an answer

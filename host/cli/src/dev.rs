@@ -4,6 +4,7 @@
 
 mod directory;
 mod lines;
+mod recordings;
 mod swap;
 mod values;
 pub(crate) mod watch;
@@ -61,7 +62,7 @@ async fn serve(args: &DevArgs) -> Result<i32, Failure> {
     let at = listener.local_addr().context("the listener has no address")?;
     let dir = Arc::new(DataDir::open(&args.data_dir).map_err(|error| failed("data")(&error))?);
     // Made at the first start, as a server does.
-    let settings = Settings { data_dir: args.data_dir.clone(), ..Settings::default() };
+    let settings = Settings { data_dir: args.data_dir.clone(), record: args.record, ..Settings::default() };
     let secrets_key = SecretsKey::from(*settings.secrets_key().map_err(|error| failed("data")(&error))?);
     let values = args.values.clone().unwrap_or_else(|| args.folder.join(".belljar/dev.toml"));
 
@@ -77,8 +78,10 @@ async fn serve(args: &DevArgs) -> Result<i32, Failure> {
         processes: processes.clone(),
         ..CatalogOptions::default()
     };
-    let catalog = Catalog::open(dir, databases.clone(), options).map_err(|error| failed("data")(&error))?;
+    let catalog = Catalog::open(dir.clone(), databases.clone(), options).map_err(|error| failed("data")(&error))?;
+    let recorder = recordings::recorder(&settings, &dir, catalog.clone(), lines.clone())?;
     let mut builder = Host::builder()
+        .recorder(recorder.clone())
         .limits(limits)
         .instances_max(INSTANCES_MAX)
         .http(HttpConfig { test_hosts: args.test_host.clone(), ..HttpConfig::default() })
@@ -124,6 +127,8 @@ async fn serve(args: &DevArgs) -> Result<i32, Failure> {
     front.stop(GRACE).await;
     stopping.shutdown_processes().await;
     serving.abort();
+    // What was recorded last is written and told.
+    let _ = tokio::task::spawn_blocking(move || recorder.flush()).await;
     lines.flush();
     Ok(exit_codes::OK)
 }

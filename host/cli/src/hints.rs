@@ -7,6 +7,9 @@ pub(crate) fn of_fault(fault: &Fault) -> &'static str {
     if no_intl(fault) {
         return "an applet has Intl for the locales its manifest declares: add `locales: [en, …]` under `runtime:`";
     }
+    if fault.code == FaultCode::Preparation && fault.message.contains("(permissions.custom)") {
+        return "this command has no functions of an embedder's own: mock them in tests (mock.custom, `belljar test`)";
+    }
     of(fault.code)
 }
 

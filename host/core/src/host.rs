@@ -254,6 +254,17 @@ impl Host {
         }
     }
 
+    /// Names of the capabilities of the embedder's own that it offers, in alphabetical order.
+    ///
+    /// ```no_run
+    /// # fn example(host: &belljar::Host) {
+    /// assert!(host.capability_names().any(|name| name == "greet"));
+    /// # }
+    /// ```
+    pub fn capability_names(&self) -> impl Iterator<Item = &str> {
+        self.inner.offered.names()
+    }
+
     /// How the processes of applets are, by tenant and applet; empty without any.
     pub fn process_status(&self) -> Vec<ProcessStatus> {
         self.inner.processes.as_ref().map(Processes::status).unwrap_or_default()

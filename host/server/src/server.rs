@@ -13,7 +13,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use belljar::package::LifecycleEvent;
 use belljar::process_engine::{self, CodeCache, ControlGroups, Layer, LayerReport};
@@ -44,7 +44,7 @@ use crate::triggers::{self, Triggers};
 /// The queue of events, schedules and jobs, in the data directory.
 const QUEUE_FILE: &str = "queue.sqlite";
 /// Recordings, there too.
-const RECORDINGS_FOLDER: &str = "recordings";
+pub const RECORDINGS_FOLDER: &str = "recordings";
 /// How often what is old is looked for and deleted.
 const COLLECT_EVERY: Duration = Duration::from_secs(3_600);
 /// From the start to the first time.
@@ -186,7 +186,8 @@ impl Server {
         }
         let recordings_key = settings.recordings_key()?;
         let recordings = RecordingFolder::open(dir.path().join(RECORDINGS_FOLDER), settings.recordings_bytes_max)?;
-        let recordings = Arc::new(recordings.key(recordings_key.clone()));
+        let recordings = Arc::new(recordings.age_max(settings.recordings_age_max()).key(recordings_key.clone()));
+        sweep(&recordings);
         let recorder =
             Recorder::new(recordings.clone()).policy(settings.record).bytes_max(settings.recording_bytes_max);
         let mut builder = Host::builder()
@@ -233,7 +234,7 @@ impl Server {
             dispatcher,
             triggers: triggers.clone(),
             history: observing.history.clone(),
-            recordings,
+            recordings: recordings.clone(),
             recordings_key,
             metrics: observing.metrics.clone(),
             token,
@@ -254,7 +255,7 @@ impl Server {
                 }
             }
         });
-        tasks.spawn(collecting(catalog.clone(), stopping.clone()));
+        tasks.spawn(collecting(catalog.clone(), recordings, stopping.clone()));
         if settings.process_keep_alive {
             tasks.spawn(starting(catalog, host.clone(), stopping.clone()));
         }
@@ -460,7 +461,7 @@ fn gauges(metrics: &Metrics, front: &Arc<Front>, dispatcher: &Arc<Dispatcher>, t
 }
 
 /// Deletes what is old, now and then.
-async fn collecting(catalog: Catalog, stopping: CancellationToken) {
+async fn collecting(catalog: Catalog, recordings: Arc<RecordingFolder>, stopping: CancellationToken) {
     let mut wait = COLLECT_FIRST;
     loop {
         tokio::select! {
@@ -468,12 +469,25 @@ async fn collecting(catalog: Catalog, stopping: CancellationToken) {
             () = tokio::time::sleep(wait) => {}
         }
         wait = COLLECT_EVERY;
-        let catalog = catalog.clone();
-        match tokio::task::spawn_blocking(move || catalog.collect()).await {
+        let (catalog, recordings) = (catalog.clone(), recordings.clone());
+        let collect = move || {
+            sweep(&recordings);
+            catalog.collect()
+        };
+        match tokio::task::spawn_blocking(collect).await {
             Ok(Ok(_)) => {}
             Ok(Err(error)) => tracing::error!(%error, "what is old could not be deleted"),
             Err(_) => tracing::error!("what is old could not be deleted: it panicked"),
         }
+    }
+}
+
+/// Deletes recordings that are too old.
+fn sweep(recordings: &RecordingFolder) {
+    match recordings.sweep(SystemTime::now()) {
+        Ok(0) => {}
+        Ok(deleted) => tracing::info!(deleted, "recordings were too old"),
+        Err(error) => tracing::error!(%error, "old recordings could not be deleted"),
     }
 }
 

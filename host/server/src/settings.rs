@@ -12,6 +12,7 @@ mod secret;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 pub use args::SettingArgs;
 pub use document::document;
@@ -380,6 +381,8 @@ settings! {
         record: RecordPolicy = RecordPolicy::Never, ABOUT;
         /// Bytes that all recordings may take; the oldest go first
         recordings_bytes_max: u64 = 1 << 30, ABOUT.unit("bytes").range(MIB, 1 << 46);
+        /// Age at which recordings are deleted
+        recordings_days: u32 = 30, ABOUT.unit("days").range(1, 3_650);
         /// Bytes of calls and answers of one recording, before it is compressed; a longer one is cut, and replays up to there
         recording_bytes_max: u64 = 4 * MIB, ABOUT.unit("bytes").range(64 << 10, 64 * MIB);
         /// File with a key under which recordings are encrypted: 32 bytes as 64 hexadecimal digits
@@ -481,6 +484,11 @@ impl Settings {
             dead_kept_ms: u64::from(self.dead_deliveries_days) * DAY_MS,
             ..crate::queue::QueueConfig::default()
         }
+    }
+
+    /// How long recordings are kept.
+    pub fn recordings_age_max(&self) -> Duration {
+        Duration::from_millis(u64::from(self.recordings_days) * DAY_MS)
     }
 
     /// How much of it is worked off at the same time.

@@ -15,8 +15,12 @@ struct Dev {
 }
 
 fn start(folder: &std::path::Path) -> Dev {
+    start_with(folder, &[])
+}
+
+fn start_with(folder: &std::path::Path, args: &[&str]) -> Dev {
     let mut command = Command::new(cli::binary());
-    command.current_dir(folder).args(["dev", ".", "--listen", "127.0.0.1:0", "--json"]);
+    command.current_dir(folder).args(["dev", ".", "--listen", "127.0.0.1:0", "--json"]).args(args);
     let mut told = Told::start(command, true);
     let serving = told.wait_for("`serving`", |line| line["event"] == "serving");
     let port = serving["url"].as_str().unwrap().trim_end_matches('/').rsplit(':').next().unwrap().parse().unwrap();
@@ -63,6 +67,58 @@ fn what_is_saved_is_served_and_what_is_broken_is_told() {
     save("Good night");
     dev.told.wait_for("the last version", |line| line["event"] == "swapped");
     assert_eq!(dev.get("/greet/Ada").1["greeting"], "Good night, Ada!");
+    dev.told.signal(rustix::process::Signal::INT);
+    assert_eq!(dev.told.ended().code(), Some(0));
+}
+
+#[test]
+fn a_failure_is_recorded_and_replayed_at_once() {
+    let folder = hello("1.0.0", "Hello");
+    let source = folder.path().join("src/main.ts");
+    let failing = "export function greet(context) {\n  if (context.params.name === 'Eve') throw new RangeError('not Eve');\n  return { greeting: 'Hello' };\n}\nexport const count = () => 1;\n";
+    std::fs::write(&source, failing).unwrap();
+    let mut dev = start_with(folder.path(), &["--record", "on-failure"]);
+    dev.told.wait_for("the version", |line| line["event"] == "swapped");
+    assert_eq!((dev.get("/greet/Ada").0, dev.get("/greet/Eve").0), (200, 500));
+    let recorded = dev.told.wait_for("the recording", |line| line["event"] == "recorded");
+    let file = recorded["file"].as_str().unwrap().to_owned();
+    assert!(
+        file.ends_with(&format!("data/recordings/{}.recording", recorded["invocation"].as_str().unwrap())),
+        "{recorded}"
+    );
+
+    // Another package is served by then: the recording has its own.
+    std::fs::write(&source, failing.replace("throw", "return")).unwrap();
+    dev.told.wait_for("the correction", |line| line["event"] == "swapped");
+    assert_eq!(dev.get("/greet/Eve").0, 200);
+    let mut replay = Command::new(cli::binary());
+    let replayed = replay.current_dir(folder.path()).args(["replay", &file]).output().unwrap();
+    let text = String::from_utf8(replayed.stdout).unwrap();
+    assert!(
+        replayed.status.success() && text.contains("threw: RangeError: not Eve") && text.contains("src/main.ts:2:"),
+        "{text}"
+    );
+
+    dev.told.signal(rustix::process::Signal::INT);
+    assert_eq!(dev.told.ended().code(), Some(0));
+    let count = std::fs::read_dir(folder.path().join(".belljar/data/recordings")).unwrap().count();
+    assert_eq!(count, 1, "what succeeded is not recorded");
+}
+
+#[test]
+fn what_no_host_here_offers_is_told_by_name() {
+    let folder = hello("1.0.0", "Hello");
+    let manifest = folder.path().join("manifest.yaml");
+    let text = std::fs::read_to_string(&manifest).unwrap();
+    std::fs::write(&manifest, text.replace("permissions:\n", "permissions:\n  custom: [gate]\n")).unwrap();
+    let mut dev = start(folder.path());
+    let failed = dev.told.wait_for("the failure", |line| line["event"] == "failed");
+    let message = failed["message"].as_str().unwrap();
+    assert!(
+        message.contains("the capability \"gate\" (permissions.custom), which this host does not offer"),
+        "{message}"
+    );
+    assert!(message.contains("take the name out of the manifest"), "{message}");
     dev.told.signal(rustix::process::Signal::INT);
     assert_eq!(dev.told.ended().code(), Some(0));
 }

@@ -76,3 +76,29 @@ fn a_failure_on_a_server_is_replayed_with_nothing_but_its_recording() {
         assert!(replayed.stdout.contains(part), "{part}: {}", replayed.stdout);
     }
 }
+
+#[test]
+fn what_is_too_old_goes_when_the_server_starts() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    assert!(Server::start(&data, &[]).told.stop().success());
+    let now = std::time::SystemTime::now();
+    for (name, days) in [("inv_old", 8), ("inv_new", 6)] {
+        let file = std::fs::File::create(data.join("recordings").join(format!("{name}.recording"))).unwrap();
+        file.set_modified(now - std::time::Duration::from_secs(days * 86_400)).unwrap();
+    }
+    let listed = |days: &str| {
+        let mut server = Server::start(&data, &["--recordings-days", days]);
+        let listed = server.belljar(&["recordings", "list", "--json"]).json();
+        assert!(server.told.stop().success());
+        listed["items"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|item| item["invocation"].as_str().unwrap().to_owned())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(listed("30"), ["inv_new", "inv_old"]);
+    assert_eq!(listed("7"), ["inv_new"]);
+    assert!(!data.join("recordings/inv_old.recording").exists());
+}

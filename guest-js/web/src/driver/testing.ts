@@ -1,8 +1,10 @@
-// What `belljar test` needs inside: calls of the applet's own handlers within the call of a test, errors as data, and a say in what fetch answers. The
-// host alone says that a call is a test's, by its trigger; what a test can do beyond that of any call is pretend to be another caller of its own handlers.
+// What `belljar test` needs inside: calls of the applet's own handlers within the call of a test, errors as data, and a say in what fetch and the
+// embedder's functions answer. The host alone says that a call is a test's, by its trigger; what a test can do beyond that of any call is pretend to be
+// another caller of its own handlers, and be asked in the place of the host.
 
 import type { Call, Caller, Failure } from '../bindings.ts';
 import { native } from '../native.ts';
+import { type CustomDouble, doubleCustom } from '../sdk/custom.ts';
 import { answerWith, type Answering } from '../web/fetch.ts';
 import { report } from './failure.ts';
 
@@ -18,13 +20,16 @@ export interface Testing {
   report(error: unknown): Failure;
   /** What becomes of the responses of the http capability. */
   answerWith(answering: Answering | undefined): void;
+  /** What stands in for an embedder's own capabilities. */
+  doubleCustom(double: CustomDouble): void;
   /** Time of the sandbox, Unix microseconds. */
   nowUs(): number;
 }
 
 type CallOf = (namespace: Record<string, unknown>, call: Call) => Promise<unknown>;
 
-export function testing(namespace: Record<string, unknown>, outer: Call, callOf: CallOf, begin: (call: Call) => void): Testing {
+export function testing(namespace: Record<string, unknown>, given: Call, callOf: CallOf, begin: (call: Call) => void): Testing {
+  let outer = given;
   let isCalling = false;
   async function call(given: CallOfTest): Promise<unknown> {
     if (isCalling) throw new Error('a sandbox has one call at a time');
@@ -36,5 +41,6 @@ export function testing(namespace: Record<string, unknown>, outer: Call, callOf:
       begin(outer);
     }
   }
-  return { call, report, answerWith, nowUs: () => native.nowUs() };
+  function standIn(double: CustomDouble): void { outer = { ...outer, custom: doubleCustom(double, outer.custom) }; }
+  return { call, report, answerWith, doubleCustom: standIn, nowUs: () => native.nowUs() };
 }

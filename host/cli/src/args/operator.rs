@@ -45,6 +45,12 @@ pub(crate) struct DevArgs {
     /// Who calls when a request has no `authorization: Bearer NAME`, as those of a browser; nobody by default
     #[arg(long, value_name = "NAME")]
     pub(crate) user: Option<String>,
+    /// Record calls for `belljar replay`: `never`, `on-failure`, `always`, or `sampled:N` for N of a million and all failures
+    ///
+    /// Recordings are kept in `recordings` of the data directory with their packages, and each is told when it is there. Those older than 30 days go,
+    /// and the oldest when all together have more than 1 GiB.
+    #[arg(long, value_name = "POLICY", default_value = "never")]
+    pub(crate) record: belljar::RecordPolicy,
     /// Print one JSON object for each thing that happens
     #[arg(long)]
     pub(crate) json: bool,

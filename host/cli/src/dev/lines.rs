@@ -1,6 +1,7 @@
 //! What `belljar dev` tells: what it serves, each request, each log line of the applet, each build. For people on stderr, or as JSON on stdout, one
 //! object a line.
 
+use std::borrow::Cow;
 use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
@@ -88,6 +89,21 @@ impl Lines {
         });
     }
 
+    /// A call was recorded.
+    pub(super) fn recorded(&self, invocation: &str, file: &Path) {
+        let path = file.display().to_string();
+        self.tell(json!({ "event": "recorded", "invocation": invocation, "file": path }), || {
+            self.paint.hint(&format!("recorded; `belljar replay {}` runs it again", quoted(&one_line(&path))))
+        });
+    }
+
+    /// A call that was to be recorded was not, or not whole.
+    pub(super) fn unrecorded(&self, invocation: &str, why: &str) {
+        self.tell(json!({ "event": "unrecorded", "invocation": invocation, "message": why }), || {
+            format!("{}: the recording of {}: {}", self.paint.error("error"), one_line(invocation), one_line(why))
+        });
+    }
+
     /// Waits until everything is written.
     pub(super) fn flush(&self) {
         self.log.flush();
@@ -119,6 +135,8 @@ impl Recorder for Lines {
         let (how, is_good) = match &record.ended {
             Ended::Answered { status: Some(status) } => (status.to_string(), *status < 500),
             Ended::Answered { status: None } => ("done".to_owned(), true),
+            // Of a fault the message begins with its code.
+            Ended::Faulted { code, message } if message.starts_with(code.as_str()) => (message.clone(), false),
             Ended::Faulted { code, message } => (format!("{code}: {message}"), false),
             Ended::Refused { why } => (format!("refused: {why}"), false),
         };
@@ -136,5 +154,24 @@ impl Recorder for Lines {
                 self.paint.dim(&format!("{ms:.2} ms, {fuel} fuel"))
             )
         });
+    }
+}
+
+/// As a word of a shell's.
+fn quoted(path: &str) -> Cow<'_, str> {
+    let is_plain = path.chars().all(|c| c.is_alphanumeric() || "/\\:._-".contains(c));
+    if is_plain { path.into() } else { format!("'{}'", path.replace('\'', "'\\''")).into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_words_of_a_shell() {
+        let check = |path: &str, expected: &str| assert_eq!(quoted(path), expected);
+        check("/a/b-c_1/inv_2.recording", "/a/b-c_1/inv_2.recording");
+        check("/my applets/é.recording", "'/my applets/é.recording'");
+        check("it's $HOME", "'it'\\''s $HOME'");
     }
 }

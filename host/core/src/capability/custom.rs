@@ -271,11 +271,18 @@ impl Offered {
     /// What is granted and not offered, told to whoever installs it.
     pub(crate) fn lacks(&self, granted: &[String]) -> Option<String> {
         let missing = granted.iter().find(|name| !self.0.contains_key(*name))?;
-        let names: Vec<_> = self.0.keys().map(String::as_str).collect();
+        let names: Vec<_> = self.names().collect();
         let has = if names.is_empty() { "none of its own".to_owned() } else { format!("these: {}", names.join(", ")) };
-        Some(format!(
+        let asks = format!(
             "the applet needs the capability {missing:?} (permissions.custom), which this host does not offer; it offers {has}"
+        );
+        Some(format!(
+            "{asks}. Such functions are part of the program around a host: use one that has them, or take the name out of the manifest"
         ))
+    }
+
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
     }
 }
 

@@ -1,0 +1,11 @@
+// `mock`: what a test puts in the place of the world outside.
+
+import { custom } from './custom.ts';
+import { http, sentRequests } from './http.ts';
+
+export const mock = Object.freeze({
+  http,
+  custom,
+  /** All requests that were sent, mocked or not. */
+  get requests() { return sentRequests(); },
+});
