@@ -217,8 +217,8 @@ impl<'a> Tokens<'a> {
                 first.len_utf8()
             } else if rest.starts_with("--") {
                 rest.find('\n').map_or(rest.len(), |at| at + 1)
-            } else if rest.starts_with("/*") {
-                rest[2..].find("*/").map_or(rest.len(), |at| at + 4)
+            } else if let Some(comment) = rest.strip_prefix("/*") {
+                comment.find("*/").map_or(rest.len(), |at| at + 4)
             } else {
                 let start = self.at;
                 self.at += token_bytes(rest, first);
