@@ -1,6 +1,7 @@
 //! Calls of components are recorded and run again as those of the engine of JavaScript are.
 
 mod against;
+mod javascript;
 mod kept;
 
 use std::time::Duration;
