@@ -203,7 +203,8 @@ impl State {
         if self.stands() {
             return self.slice_us;
         }
-        self.slice_us + self.slice_fuel.saturating_sub(fuel_left) / FUEL_PER_US
+        // A recording may say any time.
+        self.slice_us.saturating_add(self.slice_fuel.saturating_sub(fuel_left) / FUEL_PER_US)
     }
 
     /// The guest asks for the time.

@@ -37,6 +37,9 @@ pub enum ReplayError {
         /// Digest of the one that was given.
         given: String,
     },
+    /// What runs in a process cannot be given what was recorded.
+    #[error("the package runs in a process, and recordings are replayed in the sandbox only: give one with engine 'wasm' or 'component'")]
+    Process,
     /// The recording is intact, but what it holds makes no sense to this host.
     #[error("the recording cannot be replayed: {0}")]
     Unreadable(&'static str),

@@ -91,6 +91,9 @@ impl Host {
             let recorded = "a program given as text".into();
             return Err(ReplayError::OtherPackage { recorded, given: release.digest().to_hex() });
         }
+        if release.package().descriptor.runtime.engine.is_process() {
+            return Err(ReplayError::Process);
+        }
         if is_component(release) {
             let components = self.components().map_err(ReplayError::Preparation)?;
             let prepared = components.prepare(release).await.map_err(ReplayError::Preparation)?;
