@@ -28,7 +28,8 @@ fn main() {
 /// In this order: a folder named by hand, the folder a published crate carries, the cache by content of the sources.
 fn find() -> Result<PathBuf, String> {
     if let Some(dir) = env::var_os("BELLJAR_ENGINE_DIR") {
-        return complete(PathBuf::from(dir)).map_err(|dir| format!("BELLJAR_ENGINE_DIR={} holds no engine", dir.display()));
+        return complete(PathBuf::from(dir))
+            .map_err(|dir| format!("BELLJAR_ENGINE_DIR={} holds no engine", dir.display()));
     }
     let here = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").ok_or("CARGO_MANIFEST_DIR is not set")?);
     if let Ok(dir) = complete(here.join("engine")) {
@@ -40,12 +41,16 @@ fn find() -> Result<PathBuf, String> {
     }
     let digest = engine_inputs::digest(&repository).map_err(|e| format!("the engine's sources cannot be read: {e}"))?;
     complete(engine_inputs::engine_dir(&digest)).map_err(|dir| {
-        format!("the JavaScript engine of these sources is not built ({} is missing)\nhint: run `cargo xtask engine` once", dir.display())
+        format!(
+            "the JavaScript engine of these sources is not built ({} is missing)\nhint: run `cargo xtask engine` once",
+            dir.display()
+        )
     })
 }
 
 fn complete(dir: PathBuf) -> Result<PathBuf, PathBuf> {
     let has = |name: &str| fs::metadata(Path::new(&dir).join(name)).is_ok_and(|m| m.is_file());
-    let all = [engine_inputs::CODE, engine_inputs::MEMORY, engine_inputs::GLUE, engine_inputs::WEB, engine_inputs::RECORD];
+    let all =
+        [engine_inputs::CODE, engine_inputs::MEMORY, engine_inputs::GLUE, engine_inputs::WEB, engine_inputs::RECORD];
     if all.into_iter().all(has) { Ok(dir) } else { Err(dir) }
 }

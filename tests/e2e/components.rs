@@ -50,7 +50,10 @@ async fn a_component_has_the_capabilities_it_was_granted() {
         assert_eq!(applet::value(&outcome), expected);
         let usage = &outcome.usage;
         // Two pages, and a table with one function that wit-component has made.
-        assert_eq!((usage.operations, usage.host_calls, usage.kv.writes, usage.memory_bytes_peak), (1, 1, 1, (2 << 16) + 8));
+        assert_eq!(
+            (usage.operations, usage.host_calls, usage.kv.writes, usage.memory_bytes_peak),
+            (1, 1, 1, (2 << 16) + 8)
+        );
         assert!((200..5_000).contains(&usage.fuel), "{usage:?}");
     }
     let refused = run("", &component).await;

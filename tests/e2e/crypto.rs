@@ -211,8 +211,14 @@ fn hashes_are_those_of_the_standards() {
     let early = value[0].as_str().unwrap();
     // Node's own answers.
     let expected = [
-        "90015098,d006bc60", "a9993e36,22f9e077", "23097d22,aca35715", "ba7816bf,203d1e5c",
-        "cb00753f,60638fa0", "ddaf35a1,36f44b12", "4634270f,154e8362", "53048e26,fc7b4ba2",
+        "90015098,d006bc60",
+        "a9993e36,22f9e077",
+        "23097d22,aca35715",
+        "ba7816bf,203d1e5c",
+        "cb00753f,60638fa0",
+        "ddaf35a1,36f44b12",
+        "4634270f,154e8362",
+        "53048e26,fc7b4ba2",
     ];
     assert_eq!(early.split(' ').collect::<Vec<_>>(), expected);
     assert_eq!(value[1], json!(true));
@@ -223,7 +229,11 @@ fn hashes_are_those_of_the_standards() {
 
 #[test]
 fn hashes_are_charged_before_they_are_computed() {
-    let main = |mib: u32| format!("const bytes = new Uint8Array({mib} << 20); export default async () => (await crypto.subtle.digest('SHA-256', bytes)).byteLength;");
+    let main = |mib: u32| {
+        format!(
+            "const bytes = new Uint8Array({mib} << 20); export default async () => (await crypto.subtle.digest('SHA-256', bytes)).byteLength;"
+        )
+    };
     let (one, two, again) = (call(&main(1)), call(&main(2)), call(&main(2)));
     assert_eq!(applet::value(&one), json!(32));
     assert_eq!(two.usage.fuel, again.usage.fuel);

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use belljar::package::Engine;
 use belljar::{
-    Call, CallError, Capability, CapabilityUse, CustomLimits, CustomUsage, FaultCode, Grants, Host, HostBuilder, Invocation, Limits, LogContext,
-    Observer, Payload, ProcessConfig, Release, TenantId, engine_version,
+    Call, CallError, Capability, CapabilityUse, CustomLimits, CustomUsage, FaultCode, Grants, Host, HostBuilder,
+    Invocation, Limits, LogContext, Observer, Payload, ProcessConfig, Release, TenantId, engine_version,
 };
 use belljar_tests::{applet, host, runtimes};
 use serde_json::json;
@@ -18,11 +18,16 @@ const HANDLERS: [&str; 5] = ["greet", "failures", "bounds", "names", "waits"];
 
 fn manifest(custom: &str) -> String {
     let handlers: String = HANDLERS.iter().map(|name| format!("  - {{ name: {name} }}\n")).collect();
-    format!("id: polite\nversion: 1.0.0\nname: Test\nruntime: {{ entrypoint: src/main.js }}\npermissions: {{ custom: [{custom}] }}\nhandlers:\n{handlers}")
+    format!(
+        "id: polite\nversion: 1.0.0\nname: Test\nruntime: {{ entrypoint: src/main.js }}\npermissions: {{ custom: [{custom}] }}\nhandlers:\n{handlers}"
+    )
 }
 
 fn package(custom: &str, engine: Engine) -> Vec<u8> {
-    applet::on_engine(&applet::package(applet::folder(&[("manifest.yaml", &manifest(custom)), ("src/main.js", APPLET)]).path()), engine)
+    applet::on_engine(
+        &applet::package(applet::folder(&[("manifest.yaml", &manifest(custom)), ("src/main.js", APPLET)]).path()),
+        engine,
+    )
 }
 
 /// Counts what is dropped before it is done.
@@ -63,7 +68,9 @@ fn greet() -> Capability {
             Ok(number * 2)
         })
         .function("fails", |_: Call, (): ()| async { Ok("seven".parse::<u32>()?) })
-        .function("panics", |_: Call, (): ()| async { if true { panic!("the embedder's own mistake") } else { Ok(()) } })
+        .function("panics", |_: Call, (): ()| async {
+            if true { panic!("the embedder's own mistake") } else { Ok(()) }
+        })
         .blocking("panicsOnThread", |_: Call, (): ()| if true { panic!("another mistake") } else { Ok(()) })
 }
 
@@ -88,7 +95,13 @@ struct Seen(Mutex<Vec<String>>);
 
 impl Observer for Seen {
     fn used(&self, _: &LogContext, used: CapabilityUse) {
-        self.0.lock().unwrap().push(format!("{} {} {} {}", used.capability, used.operation, used.target, used.ended.as_str()));
+        self.0.lock().unwrap().push(format!(
+            "{} {} {} {}",
+            used.capability,
+            used.operation,
+            used.target,
+            used.ended.as_str()
+        ));
     }
 }
 
@@ -110,7 +123,12 @@ impl On {
             return None;
         }
         let seen = Arc::new(Seen::default());
-        let builder = host::builder().processes(config).observer(seen.clone()).limits(limits).capability(greet()).capability(bounded);
+        let builder = host::builder()
+            .processes(config)
+            .observer(seen.clone())
+            .limits(limits)
+            .capability(greet())
+            .capability(bounded);
         let host = host::build(builder);
         let release = applet::admit(&host, TenantId::new("acme").unwrap(), &package("greet, bounded", engine));
         host.prepare(&release).await.unwrap_or_else(|fault| panic!("{engine:?}: {fault}"));
@@ -153,7 +171,11 @@ async fn suite(engine: Engine) {
     let who = json!(["acme", "polite", "greet", "u1", ["read"], true]);
     assert_eq!(applet::value(&outcome), json!([{ "text": "Hello Ada! Hello Ada! " }, null, who, 42]), "{engine:?}");
     let out = r#"{"text":"Hello Ada! Hello Ada! "}"#.len() + "null".len() + who.to_string().len() + "42".len();
-    let usage = CustomUsage { calls: 4, bytes_in: (r#"{"name":"Ada","times":2}"#.len() + "nullnull21".len()) as u64, bytes_out: out as u64 };
+    let usage = CustomUsage {
+        calls: 4,
+        bytes_in: (r#"{"name":"Ada","times":2}"#.len() + "nullnull21".len()) as u64,
+        bytes_out: out as u64,
+    };
     assert_eq!(outcome.usage.custom, [("greet".to_owned(), usage)].into(), "{engine:?}");
     assert_eq!(outcome.usage.operations, 4);
     let mut seen = std::mem::take(&mut *on.seen.0.lock().unwrap());
@@ -194,14 +216,22 @@ async fn suite(engine: Engine) {
     let bounds = applet::value(&outcome);
     let names: Vec<_> = bounds.as_array().unwrap().iter().map(|one| one[4].as_str()).collect();
     let hit = |name| Some(name);
-    assert_eq!(names[..3], [hit("custom.argument_bytes_max"), hit("custom.reply_bytes_max"), hit("custom.call_ms_max")], "{engine:?}: {bounds}");
+    assert_eq!(
+        names[..3],
+        [hit("custom.argument_bytes_max"), hit("custom.reply_bytes_max"), hit("custom.call_ms_max")],
+        "{engine:?}: {bounds}"
+    );
     assert_eq!((&bounds[3], names[4]), (&json!("x"), hit("custom.calls_max")), "{engine:?}: {bounds}");
     assert_eq!(bounds[4][3], "limit custom.calls_max exceeded: 3 allowed, 4 used");
     assert_eq!(outcome.usage.custom["bounded"].calls, 3);
     assert_eq!(dropped.load(Ordering::SeqCst), 1, "what takes too long is dropped");
 
     let functions = ["hello", "nothing", "who", "thread", "fails", "panics", "panicsOnThread"];
-    assert_eq!(applet::value(&on.call("names").await), json!([true, true, false, true, false, functions]), "{engine:?}");
+    assert_eq!(
+        applet::value(&on.call("names").await),
+        json!([true, true, false, true, false, functions]),
+        "{engine:?}"
+    );
     on.host.shutdown_processes().await;
 }
 
@@ -246,7 +276,13 @@ async fn what_a_host_does_not_offer_is_refused_by_name() {
     assert_eq!((fault.code, fault.message.as_str()), (FaultCode::Preparation, message));
     let outcome = applet::call(&host, &check("greet, mail"), "names", "null").await;
     assert_eq!(applet::fault(&outcome).message, message);
-    let outcome = applet::call(host::shared(), &applet::admit(host::shared(), applet::tenant(), &package("greet", Engine::Wasm)), "names", "null").await;
+    let outcome = applet::call(
+        host::shared(),
+        &applet::admit(host::shared(), applet::tenant(), &package("greet", Engine::Wasm)),
+        "names",
+        "null",
+    )
+    .await;
     assert!(applet::fault(&outcome).message.ends_with("it offers none of its own"));
 }
 
@@ -254,13 +290,18 @@ async fn what_a_host_does_not_offer_is_refused_by_name() {
 async fn what_a_tenant_does_not_grant_is_not_there() {
     let host = host::build(host::builder().capability(greet()).capability(bounded(&Arc::default())));
     let granted = Grants { custom: vec!["greet".into(), "other".into()], ..Grants::default() };
-    let release = Release::admit(applet::tenant(), &package("greet, bounded", Engine::Wasm), &granted, host.limits()).unwrap();
+    let release =
+        Release::admit(applet::tenant(), &package("greet, bounded", Engine::Wasm), &granted, host.limits()).unwrap();
     assert_eq!(release.grants().custom, ["greet"]);
     let names = applet::value(&applet::call(&host, &release, "names", "null").await);
     assert_eq!((&names[0], &names[1]), (&json!(true), &json!(false)));
     let outcome = applet::call(&host, &release, "waits", "null").await;
     let error = &applet::fault(&outcome).errors[0];
-    assert!(error.message.starts_with("sdk has no capability \"bounded\"") && error.message.ends_with("granted are: greet"), "{}", error.message);
+    assert!(
+        error.message.starts_with("sdk has no capability \"bounded\"") && error.message.ends_with("granted are: greet"),
+        "{}",
+        error.message
+    );
     assert_eq!(error.frames[0].to_string(), "src/main.js:38:32");
 }
 
@@ -270,8 +311,14 @@ fn names_that_cannot_be_are_refused() {
     let check = |builder: HostBuilder, expected: &str| {
         assert_eq!(builder.build().map(drop).unwrap_err().to_string(), expected);
     };
-    check(host::builder().capability(nothing("db")), "capability \"db\" cannot be offered: its name is not valid: the name belongs to the sdk itself");
-    check(host::builder().capability(nothing("a")).capability(nothing("a")), "capability \"a\" cannot be offered: there are two of this name");
+    check(
+        host::builder().capability(nothing("db")),
+        "capability \"db\" cannot be offered: its name is not valid: the name belongs to the sdk itself",
+    );
+    check(
+        host::builder().capability(nothing("a")).capability(nothing("a")),
+        "capability \"a\" cannot be offered: there are two of this name",
+    );
     check(host::builder().capability(Capability::new("a")), "capability \"a\" cannot be offered: it has no function");
     let twice = nothing("a").function("f", |_: Call, (): ()| async { Ok(()) });
     check(host::builder().capability(twice), "capability \"a\" cannot be offered: it has two functions \"f\"");
@@ -285,12 +332,20 @@ fn names_that_cannot_be_are_refused() {
 fn a_manifest_names_them() {
     let built = |custom: &str| {
         let folder = applet::folder(&[("manifest.yaml", &manifest(custom)), ("src/main.js", APPLET)]);
-        std::thread::scope(|scope| scope.spawn(|| belljar_build::build(folder.path()).map(|built| built.package.descriptor.permissions.custom)).join().unwrap())
+        std::thread::scope(|scope| {
+            scope
+                .spawn(|| belljar_build::build(folder.path()).map(|built| built.package.descriptor.permissions.custom))
+                .join()
+                .unwrap()
+        })
     };
     assert_eq!(built("greet, mail").unwrap(), ["greet", "mail"]);
     for wrong in ["db", "a-b", "then", "greet, greet"] {
         let problems = built(wrong).unwrap_err();
-        assert!(problems.problems().iter().any(|problem| problem.message.contains("permissions.custom")), "{wrong}: {problems:?}");
+        assert!(
+            problems.problems().iter().any(|problem| problem.message.contains("permissions.custom")),
+            "{wrong}: {problems:?}"
+        );
     }
 }
 
@@ -306,7 +361,8 @@ fn a_program_may_call_them() {
             locales: Vec::new(),
         };
         let grants = Grants { custom: custom.iter().map(|name| (*name).to_owned()).collect(), ..Grants::default() };
-        let evaluation = belljar::Evaluation { program, grants, limits: Limits::default(), modules: None, tenant: applet::tenant() };
+        let evaluation =
+            belljar::Evaluation { program, grants, limits: Limits::default(), modules: None, tenant: applet::tenant() };
         runtime.block_on(host.run(evaluation))
     };
     let outcome = ran(&["greet"]);
@@ -314,4 +370,3 @@ fn a_program_may_call_them() {
     assert_eq!(applet::fault(&ran(&[])).errors[0].name, "ReferenceError");
     assert_eq!(applet::fault(&ran(&["mail"])).code, FaultCode::Preparation);
 }
-

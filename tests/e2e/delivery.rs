@@ -3,7 +3,8 @@
 use std::sync::{Arc, Mutex};
 
 use belljar::{
-    Answering, CapabilityError, Chain, EventSink, Host, Invocation, JobSink, Message, NewJob, Origin, Outcome, Payload, PublishedEvent, Release, Seeded,
+    Answering, CapabilityError, Chain, EventSink, Host, Invocation, JobSink, Message, NewJob, Origin, Outcome, Payload,
+    PublishedEvent, Release, Seeded,
 };
 use belljar_tests::{applet, host};
 use serde_json::json;
@@ -100,16 +101,27 @@ fn events_are_handed_over_with_their_origin() {
     assert_eq!(
         applet::value(&outcome),
         json!([
-            "evt_1", "evt_2", ["denied", denied], ["limit", "events.payload_bytes_max"], ["busy", "the host is busy: try again"],
-            ["TypeError", "publish has no option \"delay\""], ["limit", "events.delay_ms_max"],
+            "evt_1",
+            "evt_2",
+            ["denied", denied],
+            ["limit", "events.payload_bytes_max"],
+            ["busy", "the host is busy: try again"],
+            ["TypeError", "publish has no option \"delay\""],
+            ["limit", "events.delay_ms_max"],
             ["TypeError", "the payload is a function, which JSON cannot hold"]
         ])
     );
     let events = kept.events.lock().unwrap();
     let first = &events[0];
     assert_eq!((first.name.as_str(), first.payload.as_str()), ("order.created", "{\"id\":7}"));
-    assert_eq!((first.key.as_deref(), first.order_key.as_deref(), first.due_ms), (Some("k"), Some("customer-1"), Some(NOW_MS + 1_500)));
-    assert_eq!((first.origin.applet.as_str(), first.origin.handler.as_str(), &first.origin.chain), ("delivery", "default", &chain));
+    assert_eq!(
+        (first.key.as_deref(), first.order_key.as_deref(), first.due_ms),
+        (Some("k"), Some("customer-1"), Some(NOW_MS + 1_500))
+    );
+    assert_eq!(
+        (first.origin.applet.as_str(), first.origin.handler.as_str(), &first.origin.chain),
+        ("delivery", "default", &chain)
+    );
     assert_eq!(first.origin.invocation, outcome.id);
     assert_eq!((events[1].payload.as_str(), events[1].due_ms), ("null", None));
     assert_eq!((outcome.usage.events.published, outcome.usage.events.bytes), (3, 8 + 4 + 4));
@@ -138,14 +150,29 @@ fn jobs_are_handed_over_and_tell_their_progress() {
     assert_eq!(
         applet::value(&outcome),
         json!([
-            "job_0", 2, "none", "job_1", "job_2", true, false, null, ["invalid", missing],
-            ["RangeError", "priority must be a whole number from -100 to 100"], ["limit", "jobs.delay_ms_max"],
+            "job_0",
+            2,
+            "none",
+            "job_1",
+            "job_2",
+            true,
+            false,
+            null,
+            ["invalid", missing],
+            ["RangeError", "priority must be a whole number from -100 to 100"],
+            ["limit", "jobs.delay_ms_max"],
             ["RangeError", "the time must be a number of milliseconds, at least 0"]
         ])
     );
     let jobs = kept.jobs.lock().unwrap();
-    assert_eq!((jobs[0].handler.as_str(), jobs[0].payload.as_str(), jobs[0].due_ms), ("orders", "[1]", Some(NOW_MS + 10)));
-    assert_eq!((jobs[0].priority, jobs[0].key.as_deref(), jobs[0].origin.job.as_deref()), (5, Some("k"), Some("job_0")));
+    assert_eq!(
+        (jobs[0].handler.as_str(), jobs[0].payload.as_str(), jobs[0].due_ms),
+        ("orders", "[1]", Some(NOW_MS + 10))
+    );
+    assert_eq!(
+        (jobs[0].priority, jobs[0].key.as_deref(), jobs[0].origin.job.as_deref()),
+        (5, Some("k"), Some("job_0"))
+    );
     assert_eq!((jobs[1].handler.as_str(), jobs[1].due_ms), ("default", Some(NOW_MS + 60_000)));
     let told = kept.told.lock().unwrap();
     assert_eq!((told[0].0.job.as_deref(), told[0].1.as_str()), (Some("job_0"), "0.5"));
@@ -162,17 +189,26 @@ fn a_host_without_sinks_says_so() {
     assert_eq!(
         value,
         json!([
-            "events: not available on this host: it has no events", "jobs: not available on this host: it has no jobs",
+            "events: not available on this host: it has no events",
+            "jobs: not available on this host: it has no jobs",
             "jobs: this call is no job: there is no progress to tell"
         ])
     );
     let plain = applet::admit(host, applet::tenant(), &applet::package_of("delivery", applet::PLAIN, main));
     let value = applet::value(&block_on(applet::call(host, &plain, "default", "null")));
-    assert!(value[0].as_str().unwrap().contains("not granted") && value[1].as_str().unwrap().contains("not granted"), "{value}");
+    assert!(
+        value[0].as_str().unwrap().contains("not granted") && value[1].as_str().unwrap().contains("not granted"),
+        "{value}"
+    );
 }
 
 fn messages(bodies: &[&str]) -> Payload {
-    let message = |(n, body): (usize, &&str)| Message { id: format!("m{n}"), published_ms: NOW_MS, attempt: n as u32 + 1, payload: (*body).to_owned() };
+    let message = |(n, body): (usize, &&str)| Message {
+        id: format!("m{n}"),
+        published_ms: NOW_MS,
+        attempt: n as u32 + 1,
+        payload: (*body).to_owned(),
+    };
     Payload::Messages(bodies.iter().enumerate().map(message).collect())
 }
 
@@ -206,7 +242,10 @@ fn some_messages_of_several_are_wanted_again() {
     let main = "export default { queue(batch) { batch.messages[0].ack(); batch.retryAll({ delaySeconds: 2 }); batch.ackAll(); } };";
     assert_eq!(applet::value(&deliver(main, &["1", "2"])), json!({ "retry": [{ "id": "m1", "delayMs": 2000 }] }));
     // What the handler returns is nobody's answer.
-    assert_eq!(applet::value(&deliver("export default { queue: () => ({ retry: [{ id: 'm0' }] }) };", &["1"])), json!({ "retry": [] }));
+    assert_eq!(
+        applet::value(&deliver("export default { queue: () => ({ retry: [{ id: 'm0' }] }) };", &["1"])),
+        json!({ "retry": [] })
+    );
 }
 
 #[test]
@@ -251,8 +290,11 @@ fn params_and_config_are_there() {
         configured,
         json!([early, "a b", 2, "EUR", 3, "none", "EUR", "0.5", "{\"list\":[1]}", "none", "production", true])
     );
-    assert_eq!(configured, call(&|invocation| {
-        invocation.params = vec![("id".into(), "a b".into()), ("__proto__".into(), "x".into())];
-        invocation.config = Arc::from(r#"{"CURRENCY":"EUR","RATE":0.5,"nested":{"list":[1]},"nothing":null}"#);
-    }));
+    assert_eq!(
+        configured,
+        call(&|invocation| {
+            invocation.params = vec![("id".into(), "a b".into()), ("__proto__".into(), "x".into())];
+            invocation.config = Arc::from(r#"{"CURRENCY":"EUR","RATE":0.5,"nested":{"list":[1]},"nothing":null}"#);
+        })
+    );
 }

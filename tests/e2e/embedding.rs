@@ -10,8 +10,8 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 
 use belljar::{
-    BlockingError, Call, Capability, ValueError, FaultCode, Grants, InstallError, Invocation, Limits, Payload, SCRIPT_BYTES_MAX, Script,
-    ScriptOptions, TenantId, Virtual,
+    BlockingError, Call, Capability, FaultCode, Grants, InstallError, Invocation, Limits, Payload, SCRIPT_BYTES_MAX,
+    Script, ScriptOptions, TenantId, ValueError, Virtual,
 };
 use belljar_tests::{applet, host, repository};
 use serde_json::{Value, json};
@@ -82,17 +82,35 @@ async fn a_script_has_the_limits_and_the_capabilities_it_is_given() {
     let options = ScriptOptions { limits: Some(limits), ..ScriptOptions::named("endless.js") };
     let endless = host.script_with("while (true) {}", options).await.unwrap();
     let Err(ValueError::Fault(fault)) = endless.evaluate::<Value>(&()).await else { panic!("it ends") };
-    assert_eq!((fault.code, fault.limit.unwrap().allowed, fault.frames[0].file.as_str()), (FaultCode::Fuel, 5_000_000, "endless.js"));
+    assert_eq!(
+        (fault.code, fault.limit.unwrap().allowed, fault.frames[0].file.as_str()),
+        (FaultCode::Fuel, 5_000_000, "endless.js")
+    );
 
     let grants = Grants { custom: vec!["numbers".into()], kv: true, ..Grants::default() };
     let options = ScriptOptions { grants, ..ScriptOptions::default() };
-    let script = host.script_with("await sdk.kv.increment('n'); return sdk.numbers.twice(context)", options).await.unwrap();
+    let script =
+        host.script_with("await sdk.kv.increment('n'); return sdk.numbers.twice(context)", options).await.unwrap();
     assert_eq!(script.evaluate::<u32>(&21).await.unwrap(), 42);
     let outcome = host.invoke(script.release(), Script::invocation("4")).await;
-    assert_eq!((applet::value(&outcome), outcome.usage.custom["numbers"].calls, outcome.usage.kv.writes), (json!(8), 1, 1));
-    let fault = host.script_with("1", ScriptOptions { grants: Grants { custom: vec!["other".into()], ..Grants::default() }, ..ScriptOptions::default() }).await.unwrap_err();
+    assert_eq!(
+        (applet::value(&outcome), outcome.usage.custom["numbers"].calls, outcome.usage.kv.writes),
+        (json!(8), 1, 1)
+    );
+    let fault = host
+        .script_with(
+            "1",
+            ScriptOptions {
+                grants: Grants { custom: vec!["other".into()], ..Grants::default() },
+                ..ScriptOptions::default()
+            },
+        )
+        .await
+        .unwrap_err();
     assert!(fault.message.contains("does not offer; it offers these: numbers"), "{fault}");
-    let Err(ValueError::Fault(fault)) = host.evaluate::<Value>("sdk.kv.get('n')", &()).await else { panic!("it is not granted") };
+    let Err(ValueError::Fault(fault)) = host.evaluate::<Value>("sdk.kv.get('n')", &()).await else {
+        panic!("it is not granted")
+    };
     assert_eq!(fault.errors[0].code.as_deref(), Some("not-granted"));
 }
 
@@ -114,7 +132,8 @@ async fn a_script_repeats_with_a_source_of_its_own() {
 
 #[test]
 fn hosts_do_not_know_of_each_other() {
-    let answer = |answer: u32| Capability::new("deep").function("thought", move |_: Call, (): ()| async move { Ok(answer) });
+    let answer =
+        |answer: u32| Capability::new("deep").function("thought", move |_: Call, (): ()| async move { Ok(answer) });
     let small = Limits { fuel_max: 2_000_000, ..Limits::default() };
     let hosts = [
         host::build(host::builder().capability(answer(42)).instances_max(4)),
@@ -126,10 +145,18 @@ fn hosts_do_not_know_of_each_other() {
     block_on(async {
         let tenant = TenantId::new("acme").unwrap();
         let [first, second] = &hosts;
-        let (on_first, on_second) = (first.install(tenant.clone(), &package).await.unwrap(), second.install(tenant, &package).await.unwrap());
+        let (on_first, on_second) =
+            (first.install(tenant.clone(), &package).await.unwrap(), second.install(tenant, &package).await.unwrap());
         for round in 1..=3 {
-            let (a, b) = tokio::join!(applet::call(first, &on_first, "default", "10"), applet::call(second, &on_second, "default", "10"));
-            assert_eq!((applet::value(&a), applet::value(&b)), (json!([42, round]), json!([7, round])), "each has its own keys");
+            let (a, b) = tokio::join!(
+                applet::call(first, &on_first, "default", "10"),
+                applet::call(second, &on_second, "default", "10")
+            );
+            assert_eq!(
+                (applet::value(&a), applet::value(&b)),
+                (json!([42, round]), json!([7, round])),
+                "each has its own keys"
+            );
         }
         let long = applet::call(second, &on_second, "default", "1000000").await;
         assert_eq!(applet::fault(&long).code, FaultCode::Fuel);
@@ -150,7 +177,8 @@ fn an_installation_says_what_is_wrong() {
     assert!(matches!(block_on(host.install(tenant.clone(), b"no package")), Err(InstallError::Catalog(_))));
     let manifest = "runtime: { entrypoint: src/main.ts }\npermissions: { kv: true, db: true }\n";
     let package = applet::package_of("less", manifest, "export default () => 1;");
-    let release = block_on(host.install_with(tenant, &package, &Grants { kv: true, jobs: true, ..Grants::default() })).unwrap();
+    let release =
+        block_on(host.install_with(tenant, &package, &Grants { kv: true, jobs: true, ..Grants::default() })).unwrap();
     assert_eq!((release.grants().kv, release.grants().db, release.grants().jobs), (true, false, false));
 }
 
@@ -158,7 +186,11 @@ fn an_installation_says_what_is_wrong() {
 fn callers_may_block() {
     let blocking = host::shared().blocking().unwrap();
     assert_eq!(blocking.evaluate::<u32>("context + 1", &1).unwrap(), 2);
-    let package = applet::package_of("waits", applet::PLAIN, "export default (_: unknown, ms: number) => new Promise((done) => setTimeout(done, ms, 'done'));");
+    let package = applet::package_of(
+        "waits",
+        applet::PLAIN,
+        "export default (_: unknown, ms: number) => new Promise((done) => setTimeout(done, ms, 'done'));",
+    );
     let release = blocking.install(applet::tenant(), &package).unwrap();
     let call = |json: &str| Invocation::new("default", Payload::Json(json.into()));
     assert_eq!(blocking.invoke(&release, Invocation::json("default", &1).unwrap()).value::<String>().unwrap(), "done");
@@ -188,7 +220,11 @@ fn callers_may_block() {
 #[tokio::test]
 async fn an_invocation_has_the_end_it_is_given() {
     let host = host::shared();
-    let package = applet::package_of("waits", applet::PLAIN, "export default () => new Promise((done) => setTimeout(done, 600_000));");
+    let package = applet::package_of(
+        "waits",
+        applet::PLAIN,
+        "export default () => new Promise((done) => setTimeout(done, 600_000));",
+    );
     let release = host.install(applet::tenant(), &package).await.unwrap();
     let mut invocation = Invocation::new("default", Payload::Json("null".into()));
     let (end, ended) = tokio::sync::oneshot::channel::<()>();
@@ -224,7 +260,8 @@ fn stdout(command: &mut Command) -> String {
 /// Commands of a README's first console block, with what is printed after each.
 fn console(readme: &str) -> Vec<(String, String)> {
     let text = read(readme);
-    let block = text.split("```console\n").nth(1).and_then(|rest| rest.split("```").next()).expect("a block of commands");
+    let block =
+        text.split("```console\n").nth(1).and_then(|rest| rest.split("```").next()).expect("a block of commands");
     let mut commands = Vec::new();
     for line in block.lines() {
         match line.strip_prefix("$ ") {
@@ -259,14 +296,28 @@ fn the_document_shows_what_is_there() {
     let document = read("docs/embedding.md");
     let mut shown = Vec::new();
     for (language, before, text) in blocks(&document) {
-        let Some(path) = before.strip_suffix("`):").and_then(|before| before.rsplit_once("(`")).map(|(_, path)| path) else { continue };
+        let Some(path) = before.strip_suffix("`):").and_then(|before| before.rsplit_once("(`")).map(|(_, path)| path)
+        else {
+            continue;
+        };
         let file = read(path);
         let has_it = if path.contains("ten-lines") { file == text } else { file.contains(&text) };
         assert!(has_it, "docs/embedding.md shows {language} that {path} does not have:\n{text}");
         shown.push(path.to_owned());
     }
-    assert_eq!(shown, ["examples/embed-ten-lines/src/main.rs", "examples/embed-plugins/src/main.rs", "examples/embed-plugins/project.d.ts"]);
-    let printed = blocks(&document).into_iter().find(|(language, before, _)| language == "text" && before.contains("prints")).expect("what is printed").2;
+    assert_eq!(
+        shown,
+        [
+            "examples/embed-ten-lines/src/main.rs",
+            "examples/embed-plugins/src/main.rs",
+            "examples/embed-plugins/project.d.ts"
+        ]
+    );
+    let printed = blocks(&document)
+        .into_iter()
+        .find(|(language, before, _)| language == "text" && before.contains("prints"))
+        .expect("what is printed")
+        .2;
     assert_eq!(stdout(&mut program("embed-ten-lines")), printed);
     assert_eq!(console("examples/embed-ten-lines/README.md"), [("cargo run -p embed-ten-lines".to_owned(), printed)]);
     assert_eq!(read("examples/embed-ten-lines/src/main.rs").lines().count(), 10);
@@ -290,8 +341,13 @@ fn the_plug_ins_print_what_their_readme_says() {
     let commands = console("examples/embed-plugins/README.md");
     assert_eq!(commands.len(), 4);
     for (command, printed) in &commands[1..] {
-        let arguments: Vec<_> = command.strip_prefix("cargo run -p embed-plugins -- wordcount.belljar project ").unwrap().split(' ').collect();
-        let output = program("embed-plugins").arg(&package).arg(example.join("project")).args(&arguments).output().unwrap();
+        let arguments: Vec<_> = command
+            .strip_prefix("cargo run -p embed-plugins -- wordcount.belljar project ")
+            .unwrap()
+            .split(' ')
+            .collect();
+        let output =
+            program("embed-plugins").arg(&package).arg(example.join("project")).args(&arguments).output().unwrap();
         let told = [output.stdout, output.stderr].concat();
         assert_eq!(String::from_utf8(told).unwrap(), *printed, "{command}");
     }
@@ -330,7 +386,8 @@ fn the_rules_engine_answers_as_its_readme_says() {
         let body = command.split_once("-d '").and_then(|(_, rest)| rest.strip_suffix('\'')).unwrap();
         let path = &command.split_once("127.0.0.1:8080").unwrap().1;
         let path = path.split(' ').next().unwrap();
-        let (method, kind) = if path.starts_with("/rules/") { ("PUT", "text/plain") } else { ("POST", "application/json") };
+        let (method, kind) =
+            if path.starts_with("/rules/") { ("PUT", "text/plain") } else { ("POST", "application/json") };
         let (status, answer) = ask(&address, method, path, kind, body);
         assert_eq!(answer, printed.trim_end(), "{command}");
         let expected = match (path, printed.is_empty()) {

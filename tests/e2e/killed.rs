@@ -59,14 +59,17 @@ fn the_deadline_says_where_too() {
 
 #[test]
 fn memory_that_is_used_up_says_where_too() {
-    let fault = killed("max_memory_mb: 16", "const kept: string[] = [];
+    let fault = killed(
+        "max_memory_mb: 16",
+        "const kept: string[] = [];
 
 export default function handler() {
   for (let i = 0; ; i++) {
     kept.push(String(i).padStart(1000, 'x'));
   }
 }
-");
+",
+    );
     assert_eq!(fault.code, FaultCode::Memory, "{fault}");
     let places = places(&fault);
     assert!(places[0].starts_with("handler src/main.ts:5:"), "{places:?}");

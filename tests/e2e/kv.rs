@@ -119,7 +119,8 @@ fn limits_are_held() {
         let thrown = thrown(body);
         assert_eq!((&thrown[0], &thrown[2]), (&json!("limit"), &json!(limit)), "{body}: {thrown}");
     }
-    let limits = Limits { kv: KvLimits { keys_max: 3, operations_max: 10, ..KvLimits::default() }, ..Limits::default() };
+    let limits =
+        Limits { kv: KvLimits { keys_max: 3, operations_max: 10, ..KvLimits::default() }, ..Limits::default() };
     let host = host::build(host::builder().limits(limits));
     let main = "
         export default async () => {
@@ -143,7 +144,8 @@ fn nobody_has_it_unasked() {
     let refused = Release::admit(applet::tenant(), &package, &Grants::default(), host.limits()).unwrap();
     assert_eq!(applet::value(&block_on(applet::call(host, &refused, "default", "null"))), json!(["not-granted", "kv"]));
     // Top-level code has no tenant.
-    let early = applet::package_of("store", MANIFEST, "export const early = await sdk.kv.get('a'); export default () => 0;");
+    let early =
+        applet::package_of("store", MANIFEST, "export const early = await sdk.kv.get('a'); export default () => 0;");
     let release = applet::admit(host, applet::tenant(), &early);
     let outcome = block_on(applet::call(host, &release, "default", "null"));
     assert!(applet::fault(&outcome).message.contains("sdk.kv cannot be used while top-level code runs"), "{outcome:?}");
@@ -164,7 +166,10 @@ fn tenants_and_applets_have_their_own() {
     assert_eq!(says(&umbrella, &one, "3"), Value::Null);
     assert_eq!(says(&acme, &one, "4"), json!(1));
     let used = host.kv().used(Some(&acme)).unwrap();
-    assert_eq!(used.iter().map(|used| (used.owner.applet.as_str(), used.keys, used.bytes)).collect::<Vec<_>>(), [("one", 1, 2), ("other", 1, 2)]);
+    assert_eq!(
+        used.iter().map(|used| (used.owner.applet.as_str(), used.keys, used.bytes)).collect::<Vec<_>>(),
+        [("one", 1, 2), ("other", 1, 2)]
+    );
 }
 
 #[test]

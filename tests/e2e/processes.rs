@@ -153,7 +153,11 @@ fn a_process_is_started_listed_reset_and_ended_with_the_server() {
     // A process knows itself by another number: it is in a namespace of its own.
     let first = serving.process_id().unwrap();
     let listed = serving.process();
-    assert_eq!((&listed["state"], &listed["engine"], &listed["version"]), (&json!("healthy"), &json!("node"), &json!("1.0.0")), "{listed}");
+    assert_eq!(
+        (&listed["state"], &listed["engine"], &listed["version"]),
+        (&json!("healthy"), &json!("node"), &json!("1.0.0")),
+        "{listed}"
+    );
     assert_eq!(listed["memory_bytes_max"], json!(200 << 20));
     assert_eq!(serving.get("/").json()["calls"], 2, "a process is kept");
     assert_eq!(serving.process_id(), Some(first));
@@ -181,14 +185,30 @@ fn a_process_is_started_listed_reset_and_ended_with_the_server() {
 #[test]
 fn what_cannot_run_is_refused_when_it_is_installed() {
     let serving = Serving::start(&["--process-ready-ms-max", "2000"]);
-    let answering = component::of_text("", "", "", r#"(func (export "handle") (param i32) (result i32) (call $number (i64.const 1)))"#);
+    let answering = component::of_text(
+        "",
+        "",
+        "",
+        r#"(func (export "handle") (param i32) (result i32) (call $number (i64.const 1)))"#,
+    );
     for (name, package, told) in [
         ("throws", version(1, "if (Date.now() > 0) throw new Error('no licence');"), "no licence"),
         ("exits", version(1, "console.log('bye'); if (Date.now() > 0) process.exit(3);"), "exit status: 3"),
-        ("never", version(1, "await new Promise((resolve) => { setInterval(() => { if (Date.now() === 0) resolve(0); }, 1000); });"), "not ready within 2000 ms"),
+        (
+            "never",
+            version(
+                1,
+                "await new Promise((resolve) => { setInterval(() => { if (Date.now() === 0) resolve(0); }, 1000); });",
+            ),
+            "not ready within 2000 ms",
+        ),
         ("range", ranged(&version(1, ""), "<1"), "needs <1"),
         ("deno", applet::on_engine(&ranged(&version(1, ""), "^99"), Engine::Deno), "deno"),
-        ("component", component::with_component(&component::package_of("shop", "", &answering), b"\0asm"), "the component is not valid"),
+        (
+            "component",
+            component::with_component(&component::package_of("shop", "", &answering), b"\0asm"),
+            "the component is not valid",
+        ),
     ] {
         let (is_there, said) = serving.deploy(name, &package);
         assert!(!is_there && said.contains(told), "{name}: {said}");
@@ -276,7 +296,9 @@ fn a_process_that_is_killed_loses_nothing_that_was_acknowledged() {
                 while !stop.load(Ordering::SeqCst) {
                     let n = format!("{client}-{count}");
                     count += 1;
-                    let Ok(answer) = try_request(at, "POST", &format!("/acme/shop/write/{n}"), &[], b"") else { panic!("the server itself has gone") };
+                    let Ok(answer) = try_request(at, "POST", &format!("/acme/shop/write/{n}"), &[], b"") else {
+                        panic!("the server itself has gone")
+                    };
                     match answer.status {
                         200 => acknowledged.push(n),
                         503 => {
@@ -297,7 +319,9 @@ fn a_process_that_is_killed_loses_nothing_that_was_acknowledged() {
         assert_eq!(published.code, Some(0), "{published:?}");
         // On a busy machine the one that was listed may have gone meanwhile.
         until("there is a process to kill", || {
-            let process = serving.process_id().and_then(|process| rustix::process::Pid::from_raw(i32::try_from(process).unwrap()));
+            let process = serving
+                .process_id()
+                .and_then(|process| rustix::process::Pid::from_raw(i32::try_from(process).unwrap()));
             process.is_some_and(|process| rustix::process::kill_process(process, rustix::process::Signal::KILL).is_ok())
         });
         let killed = Instant::now();
@@ -321,7 +345,13 @@ fn a_process_that_is_killed_loses_nothing_that_was_acknowledged() {
     });
     recoveries.sort();
     let at = |share: usize| recoveries[(recoveries.len() - 1) * share / 100];
-    eprintln!("{} kills, {} acknowledged; recovery p50 {:?}, p99 {:?}", recoveries.len(), acknowledged.len(), at(50), at(99));
+    eprintln!(
+        "{} kills, {} acknowledged; recovery p50 {:?}, p99 {:?}",
+        recoveries.len(),
+        acknowledged.len(),
+        at(50),
+        at(99)
+    );
 }
 
 #[test]
@@ -331,7 +361,10 @@ fn a_leak_is_cut_off_and_a_crash_loop_left_alone() {
     let leaked = serving.get("/leak");
     assert_eq!((leaked.status, &leaked.json()["error"]["code"]), (500, &json!("memory")), "{}", leaked.text());
     until("a call is answered again", || serving.get("/").status == 200);
-    let codes: Vec<_> = (0..4).map(|_| serving.get("/dies")).map(|answer| (answer.status, answer.json()["error"]["code"].clone())).collect();
+    let codes: Vec<_> = (0..4)
+        .map(|_| serving.get("/dies"))
+        .map(|answer| (answer.status, answer.json()["error"]["code"].clone()))
+        .collect();
     assert_eq!(codes[0], (503, json!("interrupted")), "{codes:?}");
     assert_eq!(codes[3], (503, json!("unavailable")), "{codes:?}");
     let listed = serving.process();
@@ -364,9 +397,17 @@ createServer(async (request, response) => {
 ";
     let serving = Serving::start(&["--process-keep-alive"]);
     serving.deployed("server", &applet::package_of("shop", manifest.trim_start(), main));
-    let answer = request(serving.server.at, "POST", "/acme/shop/hello/ada", &[("content-type", "application/json")], b"{\"a\":1}");
+    let answer = request(
+        serving.server.at,
+        "POST",
+        "/acme/shop/hello/ada",
+        &[("content-type", "application/json")],
+        b"{\"a\":1}",
+    );
     assert_eq!((answer.status, answer.text().as_str()), (201, "hello ada of acme: {\"a\":1}"));
-    let call = |payload: &str| serving.server.belljar(&["call", "acme/shop", "--handler", "sum", "--payload", payload, "--json"]).json();
+    let call = |payload: &str| {
+        serving.server.belljar(&["call", "acme/shop", "--handler", "sum", "--payload", payload, "--json"]).json()
+    };
     assert_eq!(call("[1,2,3]")["value"], 6);
     let failed = call("1");
     assert!(failed["fault"]["message"].as_str().unwrap().contains("status 422: numbers are wanted"), "{failed}");
@@ -382,15 +423,22 @@ fn a_process_is_jailed_as_far_as_is_said() {
     let serving = Serving::start(&[]);
     serving.deployed("one", &version(1, ""));
     assert_eq!(serving.get("/").status, 200);
-    let layers = serving.process()["jails"][0]["layers"].as_array().cloned().unwrap_or_else(|| panic!("{}", serving.process()));
+    let layers =
+        serving.process()["jails"][0]["layers"].as_array().cloned().unwrap_or_else(|| panic!("{}", serving.process()));
     let has = |name: &str| layers.iter().any(|layer| layer["layer"] == name && layer["active"] == true);
     assert!(has("no-new-privileges") && has("resource-limits"), "{layers:?}");
     // The server's own token: what a process must never read.
     let file = serving.server.data.join("admin-token");
     let payload = json!({ "file": file, "port": serving.server.at.port() }).to_string();
-    let looked = serving.server.belljar(&["call", "acme/shop", "--handler", "look", "--payload", &payload, "--json"]).json()["value"].clone();
+    let looked = serving
+        .server
+        .belljar(&["call", "acme/shop", "--handler", "look", "--payload", &payload, "--json"])
+        .json()["value"]
+        .clone();
     assert_eq!(looked["env"], json!(["NODE_ENV", "TZ"]), "{looked}");
-    for (what, layer) in [("file", "landlock"), ("write", "landlock"), ("etc", "mount-namespace"), ("connect", "seccomp")] {
+    for (what, layer) in
+        [("file", "landlock"), ("write", "landlock"), ("etc", "mount-namespace"), ("connect", "seccomp")]
+    {
         if has(layer) {
             assert!(looked[what].is_string() && looked[what] != "connected" || what == "etc", "{what}: {looked}");
         } else {
@@ -401,7 +449,18 @@ fn a_process_is_jailed_as_far_as_is_said() {
     let whole = layers.iter().all(|layer| layer["active"] == true);
     let strict = |program: &str| {
         let mut command = std::process::Command::new(belljar_tests::cli::binary());
-        command.args(["serve", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0", "--require-jail", "strict", "--jail-program", program, "--data-dir"]);
+        command.args([
+            "serve",
+            "--listen",
+            "127.0.0.1:0",
+            "--admin-listen",
+            "127.0.0.1:0",
+            "--require-jail",
+            "strict",
+            "--jail-program",
+            program,
+            "--data-dir",
+        ]);
         command.arg(folder.path().join("data"));
         command
     };

@@ -80,7 +80,8 @@ fn a_completion_that_was_changed_shows_in_the_call_that_follows_from_it() {
     let release = release(&world, "runtime: { entrypoint: src/main.ts }\npermissions: { kv: true }\n", READS);
     block_on(world.host.invoke(&release, json_call("null")));
     let store = "export default async (context) => { await context.sdk.kv.set('first', 'alpha-beta'); };";
-    let package = applet::package_of("recorded", "runtime: { entrypoint: src/main.ts }\npermissions: { kv: true }\n", store);
+    let package =
+        applet::package_of("recorded", "runtime: { entrypoint: src/main.ts }\npermissions: { kv: true }\n", store);
     let storing = applet::admit(&world.host, release.tenant().clone(), &package);
     block_on(world.host.invoke(&storing, json_call("null")));
 
@@ -91,13 +92,23 @@ fn a_completion_that_was_changed_shows_in_the_call_that_follows_from_it() {
     match replay(&release, &changed) {
         Replay::Diverged(divergence) => {
             assert!(divergence.expected.contains("alpha-beta!"), "{divergence:#?}");
-            assert!(divergence.got.starts_with("kv.set(\"second\"") && divergence.got.contains("alpha-BETA!"), "{divergence:#?}");
-            assert_eq!(divergence.frames.iter().find(|frame| frame.in_author_file).map(|frame| frame.line), Some(3), "{divergence:#?}");
+            assert!(
+                divergence.got.starts_with("kv.set(\"second\"") && divergence.got.contains("alpha-BETA!"),
+                "{divergence:#?}"
+            );
+            assert_eq!(
+                divergence.frames.iter().find(|frame| frame.in_author_file).map(|frame| frame.line),
+                Some(3),
+                "{divergence:#?}"
+            );
         }
         other => panic!("{other:#?}"),
     }
     let changed = tampered(&recording, "invocation", "one-off", "one-oof");
-    assert!(matches!(replay(&release, &changed), Replay::Diverged(_) | Replay::Equal(_)), "what the applet does not look at need not differ");
+    assert!(
+        matches!(replay(&release, &changed), Replay::Diverged(_) | Replay::Equal(_)),
+        "what the applet does not look at need not differ"
+    );
 }
 
 #[test]
@@ -107,7 +118,8 @@ fn a_package_that_does_something_else_is_found_at_the_call() {
     let original = release(&world, manifest, READS);
     let (outcome, recording) = record(&world, &original, json_call("null"));
     check_equal("the original", &original, &outcome, &recording);
-    let mutant = applet::package_of("recorded", manifest, &READS.replace("'second', first + '!'", "'second', first + '?'"));
+    let mutant =
+        applet::package_of("recorded", manifest, &READS.replace("'second', first + '!'", "'second', first + '?'"));
     let mutant = applet::admit(&world.host, applet::tenant(), &mutant);
     let error = block_on(host::shared().replay(&mutant, &recording, None)).expect_err("it is another package");
     assert!(error.to_string().contains("replay against it"), "{error}");
@@ -136,7 +148,11 @@ fn a_package_that_does_something_else_is_found_at_the_call() {
 fn another_order_of_the_same_calls_is_no_difference_between_packages() {
     let world = World::new();
     let manifest = "runtime: { entrypoint: src/main.ts }\npermissions: { db: true, kv: true, http: ['api.example'] }\n";
-    let main = |body: &str| format!("export default async (context, payload) => {{ const {{ kv, db }} = context.sdk; {body} return {{ a, b, c }}; }};");
+    let main = |body: &str| {
+        format!(
+            "export default async (context, payload) => {{ const {{ kv, db }} = context.sdk; {body} return {{ a, b, c }}; }};"
+        )
+    };
     let one = "const a = await kv.get('a'); const b = await (await fetch('https://api.example/b')).text(); const c = await db.query('SELECT 1 AS one', []);";
     let all = "const [c, b, a] = await Promise.all([db.query('SELECT 1 AS one', []), fetch('https://api.example/b').then((r) => r.text()), kv.get('a')]);";
     let recorded = release(&world, manifest, &main(one));
@@ -153,7 +169,11 @@ fn a_package_that_runs_in_a_process_is_not_compared() {
     let world = World::new();
     let recorded = release(&world, applet::PLAIN, "export default () => 1;");
     let (_, recording) = record(&world, &recorded, json_call("null"));
-    let package = applet::package_of("recorded", "runtime: { engine: node, entrypoint: src/main.ts }\n", "export default () => 1;");
+    let package = applet::package_of(
+        "recorded",
+        "runtime: { engine: node, entrypoint: src/main.ts }\n",
+        "export default () => 1;",
+    );
     let other = applet::admit(&world.host, applet::tenant(), &package);
     let error = block_on(host::shared().replay_against(&other, &recording)).expect_err("there is no sandbox");
     assert!(error.to_string().contains("give one with engine 'wasm' or 'component'"), "{error}");
@@ -177,7 +197,8 @@ fn a_replay_stops_where_it_is_told_to() {
         }
         other => panic!("{other:#?}"),
     }
-    let beyond = block_on(host::shared().replay(&release, &recording, Some(outcome.usage.fuel + 1))).expect("it is replayed");
+    let beyond =
+        block_on(host::shared().replay(&release, &recording, Some(outcome.usage.fuel + 1))).expect("it is replayed");
     assert!(matches!(beyond, Replay::Equal(_)), "{beyond:#?}");
 }
 
@@ -204,7 +225,11 @@ fn secrets_are_not_in_a_recording_and_it_replays() {
     let end = value["end"].to_string().into_bytes();
     for part in [bytes("events"), bytes("invocation"), end] {
         for secret in ["hunter2", "and-more", "1234", "bound-to-a-host"] {
-            assert!(!part.windows(secret.len()).any(|window| window == secret.as_bytes()), "{secret}: {}", String::from_utf8_lossy(&part));
+            assert!(
+                !part.windows(secret.len()).any(|window| window == secret.as_bytes()),
+                "{secret}: {}",
+                String::from_utf8_lossy(&part)
+            );
         }
     }
     assert!(recording.calls().any(|call| call.contains("redacted")), "{:#?}", recording.calls().collect::<Vec<_>>());
@@ -214,10 +239,16 @@ fn secrets_are_not_in_a_recording_and_it_replays() {
 fn what_is_computed_from_a_secret_differs_and_the_recording_says_that_it_has_stand_ins() {
     let world = World::with_secrets(&[("KEY", "hunter2-and-more")]);
     let manifest = "runtime: { entrypoint: src/main.ts }\npermissions: { secrets: [{ name: KEY }] }\n";
-    let release = release(&world, manifest, "export default async (context) => (await context.sdk.secrets.get('KEY')).startsWith('hunter2');");
+    let release = release(
+        &world,
+        manifest,
+        "export default async (context) => (await context.sdk.secrets.get('KEY')).startsWith('hunter2');",
+    );
     let (_, recording) = record(&world, &release, json_call("null"));
     match replay(&release, &recording) {
-        Replay::Diverged(divergence) => assert_eq!((divergence.expected.as_str(), divergence.got.as_str()), ("the answer true", "the answer false")),
+        Replay::Diverged(divergence) => {
+            assert_eq!((divergence.expected.as_str(), divergence.got.as_str()), ("the answer true", "the answer false"))
+        }
         other => panic!("{other:#?}"),
     }
     assert!(recording.header().has_stand_ins);

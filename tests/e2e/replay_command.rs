@@ -15,7 +15,8 @@ fn recorded(orders: &[&str]) -> TempDir {
     std::fs::create_dir(path("recordings")).expect("it can be made");
     let run = |handler: &str, payload: &str, more: &[&str]| {
         let (orders, data) = (path("orders"), path("data"));
-        let args = [&["run", &orders, "--handler", handler, "--payload", payload, "--data-dir", &data][..], more].concat();
+        let args =
+            [&["run", &orders, "--handler", handler, "--payload", payload, "--data-dir", &data][..], more].concat();
         cli::run(&args)
     };
     assert_eq!(run("reprice", r#"{"sku":"A-1","cents":1250}"#, &[]).code, Some(0));
@@ -38,13 +39,22 @@ const BAD: &str = r#"{"sku":"B-7","quantity":1}"#;
 fn exit_codes_tell_equal_different_and_broken_apart() {
     let folder = recorded(&[GOOD, BAD]);
     let ran = replay(&folder, &[]);
-    assert_eq!((ran.code, ran.stdout.as_str()), (Some(0), "2 recordings: 2 equal, 0 differ, 0 could not be replayed\n"), "{ran:#?}");
+    assert_eq!(
+        (ran.code, ran.stdout.as_str()),
+        (Some(0), "2 recordings: 2 equal, 0 differ, 0 could not be replayed\n"),
+        "{ran:#?}"
+    );
     let json = replay(&folder, &["--json"]).json();
-    assert_eq!((json["ok"].as_bool(), json["recordings"][1]["outcome"].as_str()), (Some(true), Some("equal")), "{json}");
+    assert_eq!(
+        (json["ok"].as_bool(), json["recordings"][1]["outcome"].as_str()),
+        (Some(true), Some("equal")),
+        "{json}"
+    );
 
     let main = folder.path().join("orders/src/main.ts");
     let source = std::fs::read_to_string(&main).expect("it is there");
-    std::fs::write(&main, source.replace("price.cents * quantity", "price.cents * quantity * 2")).expect("it can be written");
+    std::fs::write(&main, source.replace("price.cents * quantity", "price.cents * quantity * 2"))
+        .expect("it can be written");
     let orders = folder.path().join("orders");
     let orders = orders.to_str().expect("a path of text");
     let ran = replay(&folder, &["--against", orders]);
@@ -82,13 +92,15 @@ fn a_call_of_a_component_is_replayed_from_its_file_alone() {
                  (if (i32.load8_u (i32.const 1200)) (then unreachable)))
                (func $handle (export "handle") (param i32) (result i32) {calls} (call $number (i64.load (i32.const 1208))))"#
         );
-        let import = r#"(import "belljar:component/kv@0.1.0" "increment" (func $increment (param i32 i32 i64 i32 i64 i32)))"#;
+        let import =
+            r#"(import "belljar:component/kv@0.1.0" "increment" (func $increment (param i32 i32 i64 i32 i64 i32)))"#;
         component::of_text("", "", import, &functions)
     };
     let folder = component::folder("counts", "permissions: { kv: true }\n", &counts("(call $count)"));
     let elsewhere = tempfile::tempdir().expect("a temporary directory");
     let path = |name: &str| elsewhere.path().join(name).to_str().expect("a path of text").to_owned();
-    let (applet, file, data) = (folder.path().to_str().expect("a path of text").to_owned(), path("one.recording"), path("data"));
+    let (applet, file, data) =
+        (folder.path().to_str().expect("a path of text").to_owned(), path("one.recording"), path("data"));
     for visits in ["1\n", "2\n"] {
         let ran = cli::run(&["run", &applet, "--payload", "null", "--data-dir", &data, "--record", &file]);
         assert_eq!((ran.code, ran.stdout.as_str()), (Some(0), visits), "{ran:#?}");
@@ -103,7 +115,8 @@ fn a_call_of_a_component_is_replayed_from_its_file_alone() {
         "    expected: the answer 2\n    got:      the fault trap (the component trapped: wasm trap: wasm `unreachable` instruction executed)\n",
     ];
     assert!(ran.code == Some(60) && expected.iter().all(|text| ran.stdout.contains(text)), "{ran:#?}");
-    let json = cli::run(&["replay", "--json", "--against", twice.path().to_str().expect("a path of text"), &file]).json();
+    let json =
+        cli::run(&["replay", "--json", "--against", twice.path().to_str().expect("a path of text"), &file]).json();
     assert_eq!((&json["ok"], &json["counts"]["diverged"]), (&false.into(), &1.into()), "{json}");
     let compared = &json["recordings"][0];
     assert_eq!((&compared["outcome"], &compared["calls"]), (&"diverged".into(), &1.into()), "{json}");
@@ -125,12 +138,15 @@ fn comparable(text: &str) -> String {
     let mut comparable = String::new();
     for line in text.lines() {
         let words: Vec<_> = line.split(' ').collect();
-        let figure = |word: &str| word.starts_with(|c: char| c.is_ascii_digit()) && word.chars().all(|c| c.is_ascii_digit() || c == ',');
+        let figure = |word: &str| {
+            word.starts_with(|c: char| c.is_ascii_digit()) && word.chars().all(|c| c.is_ascii_digit() || c == ',')
+        };
         let words: Vec<&str> = words
             .iter()
             .enumerate()
             .map(|(at, word)| {
-                let of_fuel = words.get(at + 1).is_some_and(|next| next.starts_with("fuel")) || at > 0 && words[at - 1] == "was";
+                let of_fuel =
+                    words.get(at + 1).is_some_and(|next| next.starts_with("fuel")) || at > 0 && words[at - 1] == "was";
                 if of_fuel && figure(word) { "N" } else { word }
             })
             .collect();
@@ -147,7 +163,9 @@ fn the_examples_of_the_document_print_what_it_says() {
     std::fs::create_dir(folder.path().join("orders")).expect("it can be made");
     applet::copy_folder(&repository().join("examples/orders"), &folder.path().join("orders"));
     let bin = cli::binary().parent().expect("it is in a folder");
-    let path = std::env::join_paths(std::iter::once(bin.to_owned()).chain(std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default())));
+    let path = std::env::join_paths(
+        std::iter::once(bin.to_owned()).chain(std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default())),
+    );
     let mut commands = 0;
     for block in document.split("```console\n").skip(1) {
         let block = block.split("```").next().unwrap_or_default();
@@ -161,7 +179,11 @@ fn the_examples_of_the_document_print_what_it_says() {
             }
             let mut shell = Command::new("sh");
             shell.arg("-c").arg(format!("{{ {command}\n}} 2>&1")).current_dir(folder.path()).stdin(Stdio::null());
-            let output = shell.env("PATH", path.as_ref().expect("a path")).env("NO_COLOR", "1").output().expect("the shell starts");
+            let output = shell
+                .env("PATH", path.as_ref().expect("a path"))
+                .env("NO_COLOR", "1")
+                .output()
+                .expect("the shell starts");
             let printed = String::from_utf8(output.stdout).expect("text");
             assert_eq!(comparable(&printed), comparable(&expected), "{command}\nprinted:\n{printed}");
             commands += 1;

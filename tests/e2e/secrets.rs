@@ -4,7 +4,8 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 use belljar::{
-    AppletId, CapabilityUse, Host, Invocation, LogContext, Observer, Outcome, Payload, Release, SecretSource, SecretText, SecretsUnavailable, TenantId, UseEnd,
+    AppletId, CapabilityUse, Host, Invocation, LogContext, Observer, Outcome, Payload, Release, SecretSource,
+    SecretText, SecretsUnavailable, TenantId, UseEnd,
 };
 use belljar_tests::server::{Reply, Server};
 use belljar_tests::{applet, cli, host};
@@ -78,7 +79,10 @@ fn a_secret_without_hosts_is_read() {
     let watched = fixture.watching.0.lock().unwrap();
     let ends: Vec<_> = watched.iter().map(|(what, target, ended)| (what.as_str(), target.as_str(), *ended)).collect();
     let get = |name, ended| ("secrets get", name, ended);
-    assert_eq!(ends, [get("KEY", UseEnd::Done), get("KEY", UseEnd::Done), get("OTHER", UseEnd::Done), get("ROOT", UseEnd::Denied)]);
+    assert_eq!(
+        ends,
+        [get("KEY", UseEnd::Done), get("KEY", UseEnd::Done), get("OTHER", UseEnd::Done), get("ROOT", UseEnd::Denied)]
+    );
 }
 
 #[test]
@@ -87,11 +91,17 @@ fn hosts_without_secrets_say_so() {
     let manifest = format!("runtime: {{ entrypoint: src/main.ts }}\npermissions: {{ {OPEN} }}\n");
     let host = host::shared();
     let release: Release = applet::admit(host, applet::tenant(), &applet::package_of("keys", &manifest, main));
-    assert_eq!(applet::value(&block_on(applet::call(host, &release, "default", "null"))), json!(["unavailable", "secrets"]));
+    assert_eq!(
+        applet::value(&block_on(applet::call(host, &release, "default", "null"))),
+        json!(["unavailable", "secrets"])
+    );
     let broken = fixture(&[("KEY", "broken")]);
     assert_eq!(applet::value(&broken.call(OPEN, main)), json!(["failed", "secrets"]));
     let plain = applet::admit(host, applet::tenant(), &applet::package_of("keys", applet::PLAIN, main));
-    assert_eq!(applet::value(&block_on(applet::call(host, &plain, "default", "null"))), json!(["not-granted", "secrets"]));
+    assert_eq!(
+        applet::value(&block_on(applet::call(host, &plain, "default", "null"))),
+        json!(["not-granted", "secrets"])
+    );
 }
 
 #[test]
@@ -119,7 +129,9 @@ fn nothing_that_is_kept_has_it() {
 }
 
 fn bound(port: u16, secrets: &str) -> String {
-    format!("http: [{{ host: 127.0.0.1, ports: [{port}], allow_http: true }}, {{ host: localhost, ports: [{port}], allow_http: true }}], secrets: [{secrets}]")
+    format!(
+        "http: [{{ host: 127.0.0.1, ports: [{port}], allow_http: true }}, {{ host: localhost, ports: [{port}], allow_http: true }}], secrets: [{secrets}]"
+    )
 }
 
 #[test]
@@ -162,7 +174,8 @@ fn a_bound_secret_goes_to_its_host_only() {
     }
     assert!(seen.iter().all(|seen| seen.path != "/stolen"), "{seen:?}");
     assert_eq!(value("/forged", "x-key").as_deref(), Some(format!("belljar-secret-{}", "0".repeat(32)).as_str()));
-    let body = seen.iter().find(|seen| seen.path == "/body").map(|seen| String::from_utf8_lossy(&seen.body).into_owned());
+    let body =
+        seen.iter().find(|seen| seen.path == "/body").map(|seen| String::from_utf8_lossy(&seen.body).into_owned());
     assert!(body.as_deref().is_some_and(|body| body.starts_with("belljar-secret-")), "{body:?}");
 }
 
@@ -178,7 +191,10 @@ fn a_placeholder_ends_with_its_invocation() {
         }};",
         server.port()
     );
-    let manifest = format!("runtime: {{ entrypoint: src/main.ts }}\npermissions: {{ {} }}\n", bound(server.port(), "{ name: KEY, hosts: [127.0.0.1] }"));
+    let manifest = format!(
+        "runtime: {{ entrypoint: src/main.ts }}\npermissions: {{ {} }}\n",
+        bound(server.port(), "{ name: KEY, hosts: [127.0.0.1] }")
+    );
     let release = applet::admit(&fixture.host, applet::tenant(), &applet::package_of("keys", &manifest, &main));
     let says = |json: &str| applet::value(&block_on(applet::call(&fixture.host, &release, "default", json)));
     let old = says("null");
@@ -190,8 +206,14 @@ fn a_placeholder_ends_with_its_invocation() {
 #[test]
 fn the_command_gives_secrets() {
     let dir = applet::folder(&[
-        ("manifest.yaml", "id: keys\nversion: 1.0.0\nname: Test\nruntime: { entrypoint: src/main.ts }\npermissions: { secrets: [{ name: KEY, required: true }] }\n"),
-        ("src/main.ts", "export default async () => { const key = await sdk.secrets.get('KEY'); console.log(key); return key?.length; };"),
+        (
+            "manifest.yaml",
+            "id: keys\nversion: 1.0.0\nname: Test\nruntime: { entrypoint: src/main.ts }\npermissions: { secrets: [{ name: KEY, required: true }] }\n",
+        ),
+        (
+            "src/main.ts",
+            "export default async () => { const key = await sdk.secrets.get('KEY'); console.log(key); return key?.length; };",
+        ),
         ("key.txt", "correct horse\n"),
     ]);
     let path = dir.path().to_str().unwrap();

@@ -357,15 +357,23 @@ async fn an_answer_to_a_request_does_not_wait_for_wait_until() {
     let json = ("content-type".to_owned(), "application/json".to_owned());
     let answers: [(&str, u16, Vec<(String, String)>, &str); 3] = [
         ("({ a: 1 })", 200, vec![json], "{\"a\":1}"),
-        ("new Response('made', { status: 201, headers: { 'x-a': 'b' } })", 201, vec![("x-a".into(), "b".into()), ("content-type".into(), "text/plain;charset=UTF-8".into())], "made"),
+        (
+            "new Response('made', { status: 201, headers: { 'x-a': 'b' } })",
+            201,
+            vec![("x-a".into(), "b".into()), ("content-type".into(), "text/plain;charset=UTF-8".into())],
+            "made",
+        ),
         ("undefined", 204, vec![], ""),
     ];
     // Less time for the answer than for what comes after it.
     let host = host::build(host::builder().limits(Limits { deadline_ms: 2_000, wait_until_ms: 60_000, ..large() }));
     for (index, (answer, status, headers, body)) in answers.into_iter().enumerate() {
-        let main = format!("{wait}export default (c) => {{ c.waitUntil(wait(2_500).then(() => console.log('done'))); return {answer}; }};");
+        let main = format!(
+            "{wait}export default (c) => {{ c.waitUntil(wait(2_500).then(() => console.log('done'))); return {answer}; }};"
+        );
         let begun = std::time::Instant::now();
-        let (call, mut events) = start(&host, &release(&host, &format!("early-{index}"), &main), post(Body::Bytes(Bytes::new()), &[]));
+        let (call, mut events) =
+            start(&host, &release(&host, &format!("early-{index}"), &main), post(Body::Bytes(Bytes::new()), &[]));
         assert_eq!(next(&mut events).await, Some(Event::Head(ResponseHead { status, headers })));
         if !body.is_empty() {
             assert_eq!(text(&mut events).await, body);
@@ -383,7 +391,12 @@ async fn what_is_left_over_of_wait_until_is_told() {
     let host = host::build(host::builder().limits(limits.clone()));
     for (id, work, code, limit) in [
         ("idle", "new Promise(() => setTimeout(() => {}, 60_000))", FaultCode::Deadline, "wait_until_ms"),
-        ("busy", "new Promise((r) => setTimeout(r, 20)).then(() => { for (;;); })", FaultCode::Fuel, "wait_until_fuel_max"),
+        (
+            "busy",
+            "new Promise((r) => setTimeout(r, 20)).then(() => { for (;;); })",
+            FaultCode::Fuel,
+            "wait_until_fuel_max",
+        ),
     ] {
         let main = format!("export default (c) => {{ c.waitUntil({work}); return 'x'; }};");
         let (call, mut events) = start(&host, &release(&host, id, &main), post(Body::Bytes(Bytes::new()), &[]));
@@ -391,7 +404,11 @@ async fn what_is_left_over_of_wait_until_is_told() {
         while next(&mut events).await != Some(Event::End) {}
         let outcome = call.await.unwrap();
         assert_eq!(fault_of(&outcome), (code, Some(limit)), "{id}");
-        assert!(begun.elapsed() < Duration::from_secs(20), "sooner than the deadline of the call: {:?}", begun.elapsed());
+        assert!(
+            begun.elapsed() < Duration::from_secs(20),
+            "sooner than the deadline of the call: {:?}",
+            begun.elapsed()
+        );
         if id == "busy" {
             let fuel = outcome.usage.fuel;
             assert!((30_000_000..60_000_000).contains(&fuel), "what was burnt before counts, too: {fuel}");

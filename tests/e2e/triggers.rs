@@ -1,7 +1,7 @@
 //! Events, schedules and jobs on the real server: the examples, what goes wrong, and what is left after a crash.
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use belljar_tests::cli::Ran;
@@ -64,7 +64,10 @@ pub(crate) fn until<T: std::fmt::Debug>(mut ask: impl FnMut() -> T, holds: impl 
 /// A server with the tenant `acme`.
 pub(crate) fn begin(dir: &tempfile::TempDir, more: &[&str]) -> Serving {
     let serving = Serving(serving::Server::start(dir.path(), more));
-    if !serving.get(&["tenants", "list"])["items"].as_array().is_some_and(|items| items.iter().any(|item| item["id"] == "acme")) {
+    if !serving.get(&["tenants", "list"])["items"]
+        .as_array()
+        .is_some_and(|items| items.iter().any(|item| item["id"] == "acme"))
+    {
         serving.get(&["tenants", "create", "acme"]);
     }
     serving
@@ -98,8 +101,12 @@ fn crm(is_up: Arc<AtomicBool>) -> Server {
         }
         match seen.path.as_str() {
             "/customers/c-1" => Reply::json(&json!({ "id": "c-1", "name": "Ada", "revision": 1 })),
-            "/customers?after=" => Reply::json(&json!({ "customers": [{ "id": "c-2", "name": "Grace", "revision": 1 }], "next": "2" })),
-            "/customers?after=2" => Reply::json(&json!({ "customers": [{ "id": "c-3", "name": "Jean", "revision": 4 }], "next": "3" })),
+            "/customers?after=" => {
+                Reply::json(&json!({ "customers": [{ "id": "c-2", "name": "Grace", "revision": 1 }], "next": "2" }))
+            }
+            "/customers?after=2" => {
+                Reply::json(&json!({ "customers": [{ "id": "c-3", "name": "Jean", "revision": 4 }], "next": "3" }))
+            }
             "/customers?after=3" => Reply::json(&json!({ "customers": [], "next": "3" })),
             _ => Reply::status(404),
         }
@@ -118,16 +125,37 @@ fn crm_sync_keeps_up_whatever_the_crm_does() {
     let customers = |serving: &Serving| {
         let (status, body) = serving.request("/acme/crm-sync/customers");
         assert_eq!(status, 200, "{body}");
-        serde_json::from_str::<Value>(&body).unwrap().as_array().unwrap().iter().map(|one| one["id"].clone()).collect::<Vec<_>>()
+        serde_json::from_str::<Value>(&body)
+            .unwrap()
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|one| one["id"].clone())
+            .collect::<Vec<_>>()
     };
 
     // An event.
-    let published = serving.get(&["events", "publish", "acme", "customer.changed", "--payload", r#"{"id":"c-1"}"#, "--order-key", "c-1", "--key", "k"]);
+    let published = serving.get(&[
+        "events",
+        "publish",
+        "acme",
+        "customer.changed",
+        "--payload",
+        r#"{"id":"c-1"}"#,
+        "--order-key",
+        "c-1",
+        "--key",
+        "k",
+    ]);
     assert_eq!(published["deliveries"], 1, "{published}");
     until(|| customers(&serving), |ids| *ids == [json!("c-1")]);
-    let again = serving.get(&["events", "publish", "acme", "customer.changed", "--payload", r#"{"id":"c-1"}"#, "--key", "k"]);
+    let again =
+        serving.get(&["events", "publish", "acme", "customer.changed", "--payload", r#"{"id":"c-1"}"#, "--key", "k"]);
     assert_eq!((&again["id"], &again["is_duplicate"]), (&published["id"], &json!(true)));
-    let shown = until(|| serving.get(&["events", "show", "acme", published["id"].as_str().unwrap()]), |shown| shown["deliveries"][0]["state"] == "done");
+    let shown = until(
+        || serving.get(&["events", "show", "acme", published["id"].as_str().unwrap()]),
+        |shown| shown["deliveries"][0]["state"] == "done",
+    );
     assert_eq!((&shown["payload"], &shown["deliveries"][0]["attempt"]), (&json!({ "id": "c-1" }), &json!(1)));
 
     // The schedule, now: its job goes from page to page.
@@ -138,7 +166,11 @@ fn crm_sync_keeps_up_whatever_the_crm_does() {
     until(|| customers(&serving), |ids| *ids == [json!("c-1"), json!("c-2"), json!("c-3")]);
     let jobs = until(
         || serving.get(&["jobs", "list", "acme/crm-sync", "--name", "page"]),
-        |jobs| jobs["items"].as_array().is_some_and(|items| items.len() == 3 && items.iter().all(|item| item["state"] == "done")),
+        |jobs| {
+            jobs["items"]
+                .as_array()
+                .is_some_and(|items| items.len() == 3 && items.iter().all(|item| item["state"] == "done"))
+        },
     );
     assert_eq!(jobs["items"][0]["result"], json!({ "stored": 0, "cursor": "3" }));
     assert_eq!(jobs["items"][2]["progress"], json!({ "stored": 1, "cursor": "2" }));
@@ -154,7 +186,10 @@ fn crm_sync_keeps_up_whatever_the_crm_does() {
     let delivery = waiting[0]["id"].to_string();
     // It may be tried by itself just now.
     serving.ask(&["events", "retry", "acme", &delivery]);
-    let shown = until(|| serving.get(&["events", "show", "acme", missed["id"].as_str().unwrap()]), |shown| shown["deliveries"][0]["state"] == "done");
+    let shown = until(
+        || serving.get(&["events", "show", "acme", missed["id"].as_str().unwrap()]),
+        |shown| shown["deliveries"][0]["state"] == "done",
+    );
     assert!(shown["deliveries"][0]["attempt"].as_u64().unwrap() >= 2, "{shown}");
     assert_eq!(serving.stop(), Some(0));
 }
@@ -168,7 +203,14 @@ fn daily_report_counts_in_batches_and_sums_up() {
     assert_eq!(latest(), json!({ "at": null, "events": 0 }), "the install hook was called");
     assert_eq!(serving.get(&["health", "acme/daily-report"])["status"], "healthy");
     for n in 0..10 {
-        serving.get(&["events", "publish", "acme", "customer.changed", "--payload", &json!({ "id": n.to_string() }).to_string()]);
+        serving.get(&[
+            "events",
+            "publish",
+            "acme",
+            "customer.changed",
+            "--payload",
+            &json!({ "id": n.to_string() }).to_string(),
+        ]);
     }
     // One that nobody can handle ends dead, alone.
     let poison = serving.get(&["events", "publish", "acme", "customer.gone", "--payload", "{}"]);
@@ -218,7 +260,13 @@ fn what_goes_wrong_is_told_and_ends() {
     // Two that publish for each other are stopped where the loop closes.
     serving.get(&["events", "publish", "acme", "ping"]);
     let dropped = until(|| deliveries(&serving, "dropped"), |dropped| dropped.len() == 1);
-    assert!(dropped[0]["error"].as_str().unwrap().contains("a loop: pong has handled \"ping\" on the way here (pong/ping -> ping/pong)"), "{dropped:?}");
+    assert!(
+        dropped[0]["error"]
+            .as_str()
+            .unwrap()
+            .contains("a loop: pong has handled \"ping\" on the way here (pong/ping -> ping/pong)"),
+        "{dropped:?}"
+    );
     // A handler that always times out.
     let timing_out = serving.get(&["events", "publish", "acme", "slow"]);
     let dead = until(|| deliveries(&serving, "dead"), |dead| dead.len() == 1);
@@ -236,7 +284,11 @@ fn what_goes_wrong_is_told_and_ends() {
     let large = format!("\"{}\"", "x".repeat(300 << 10));
     let file = dir.path().join("large.json");
     std::fs::write(&file, large).unwrap();
-    refused(&["events", "publish", "acme", "slow", "--payload", &format!("@{}", file.display())], "too-large", "events.payload_bytes_max");
+    refused(
+        &["events", "publish", "acme", "slow", "--payload", &format!("@{}", file.display())],
+        "too-large",
+        "events.payload_bytes_max",
+    );
     refused(&["events", "show", "acme", "evt_0"], "not-found", "there is no message evt_0");
     refused(&["events", "retry", "acme", "999999"], "not-found", "there is no delivery 999999");
     refused(&["schedules", "run", "acme/slow", "on"], "not-found", "schedule on of applet slow");
@@ -260,7 +312,10 @@ fn what_goes_wrong_is_told_and_ends() {
     // What is uninstalled gets nothing more.
     serving.get(&["events", "publish", "acme", "slow", "--delay-ms", "3600000"]);
     serving.get(&["uninstall", "acme/slow", "--yes"]);
-    until(|| deliveries(&serving, "dropped"), |dropped| dropped.iter().any(|one| one["error"] == "the applet was uninstalled"));
+    until(
+        || deliveries(&serving, "dropped"),
+        |dropped| dropped.iter().any(|one| one["error"] == "the applet was uninstalled"),
+    );
     assert_eq!(serving.stop(), Some(0));
 }
 
@@ -289,7 +344,12 @@ fn a_server_that_stops_or_is_killed_loses_no_event() {
     }
     // The list of deliveries ends at its first page: what was handled is counted by the applet.
     let rows = until(
-        || serving.get(&["call", "acme/counting", "--handler", "seen"])["value"].as_array().cloned().unwrap_or_default(),
+        || {
+            serving.get(&["call", "acme/counting", "--handler", "seen"])["value"]
+                .as_array()
+                .cloned()
+                .unwrap_or_default()
+        },
         |rows| rows.len() == published,
     );
     assert!(rows.iter().all(|row| row["attempts"].as_u64().unwrap() <= 20), "{rows:?}");

@@ -30,7 +30,9 @@ fn events_with_one_order_key_come_one_after_the_other() {
     let ordered = written(
         "ordered",
         "handlers:\n  - { name: on, export: default, type: event, names: [o], order: key, retry: { attempts: 3, backoff: 300ms } }\n  - { name: seen, export: seen }\npermissions:\n  db: true\n",
-        &format!("{SEEN}export default async ({{ sdk, attempt }}: any, n: string) => {{\n  if (n === 'a0' && attempt === 1) throw new Error('later');\n  await note(sdk, n);\n}};\n"),
+        &format!(
+            "{SEEN}export default async ({{ sdk, attempt }}: any, n: string) => {{\n  if (n === 'a0' && attempt === 1) throw new Error('later');\n  await note(sdk, n);\n}};\n"
+        ),
     );
     deploy(&serving, ordered.path().to_str().unwrap(), &[]);
     for n in ["a0", "a1", "a2", "b0"] {
@@ -77,13 +79,20 @@ export const work = async ({{ sdk }}: any, what: string) => {{
 fn a_full_queue_refuses_and_says_what_to_do() {
     let dir = tempfile::tempdir().unwrap();
     let serving = begin(&dir, &["--deliveries-per-tenant-max", "2"]);
-    let full = written("full", "handlers:\n  - { name: on, export: default, type: event, names: [n] }\n", "export default () => {};\n");
+    let full = written(
+        "full",
+        "handlers:\n  - { name: on, export: default, type: event, names: [n] }\n",
+        "export default () => {};\n",
+    );
     deploy(&serving, full.path().to_str().unwrap(), &[]);
     for _ in 0..2 {
         serving.get(&["events", "publish", "acme", "n", "--delay-ms", "3600000"]);
     }
     let ran = serving.ask(&["events", "publish", "acme", "n"]);
-    assert!(ran.code != Some(0) && ran.stdout.contains("queue-full") && ran.stdout.contains("deliveries_per_tenant_max"), "{ran:?}");
+    assert!(
+        ran.code != Some(0) && ran.stdout.contains("queue-full") && ran.stdout.contains("deliveries_per_tenant_max"),
+        "{ran:?}"
+    );
     for one in deliveries(&serving, "waiting") {
         serving.get(&["events", "drop", "acme", &one["id"].to_string()]);
     }
@@ -100,7 +109,8 @@ fn hooks_are_called_when_their_time_has_come() {
         .map(|on| format!("  - {{ name: {on}, export: hook, type: lifecycle, on: {on} }}\n"))
         .collect();
     let rest = format!("handlers:\n  - {{ name: default, export: default }}\n{hooks}");
-    let main = "export const hook = (context: any) => { console.log('hook', context.handler); };\nexport default () => 1;\n";
+    let main =
+        "export const hook = (context: any) => { console.log('hook', context.handler); };\nexport default () => 1;\n";
     let folder = written("hooks", &rest, main);
     let manifest = folder.path().join("manifest.yaml");
     deploy(&serving, folder.path().to_str().unwrap(), &[]);
@@ -113,7 +123,12 @@ fn hooks_are_called_when_their_time_has_come() {
     let told = until(
         || {
             let ran = serving.ask(&["logs", "acme"]);
-            let lines: Vec<String> = ran.stdout.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok()).map(|line| line["message"].as_str().unwrap_or_default().to_owned()).collect();
+            let lines: Vec<String> = ran
+                .stdout
+                .lines()
+                .filter_map(|line| serde_json::from_str::<Value>(line).ok())
+                .map(|line| line["message"].as_str().unwrap_or_default().to_owned())
+                .collect();
             lines
         },
         |lines| lines.len() == 5,

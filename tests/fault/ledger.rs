@@ -127,7 +127,8 @@ impl Ledger {
         let acknowledged = self.applets.entry(name.into()).or_default().clone();
         let under_way = |what: &str| step.filter(|step| step.get(what).and_then(Value::as_str) == Some(name));
         let active = catalog.active(&tenant(), &id).unwrap();
-        let version = active.as_ref().map_or(0, |active| number_of(&active.release.package().descriptor.version.to_string()));
+        let version =
+            active.as_ref().map_or(0, |active| number_of(&active.release.package().descriptor.version.to_string()));
         let may_be = match (under_way("install"), under_way("uninstall"), under_way("rollback")) {
             (Some(step), ..) => version == number(&step["version"]),
             (_, Some(_), _) => version == 0,
@@ -135,7 +136,10 @@ impl Ledger {
             (.., Some(_)) => (1..=acknowledged.migrated_max).contains(&version),
             _ => false,
         };
-        assert!(version == acknowledged.version || may_be, "{name}: version {version}, acknowledged {acknowledged:?}, under way {step:?}");
+        assert!(
+            version == acknowledged.version || may_be,
+            "{name}: version {version}, acknowledged {acknowledged:?}, under way {step:?}"
+        );
         let applied = self.verify_database(catalog, &id, acknowledged.migrated_max);
         assert!(applied >= version, "{name}: version {version} is in force with {applied} migrations");
 
@@ -148,10 +152,16 @@ impl Ledger {
         let config: Value = serde_json::from_str(&active.config).unwrap();
         let config = number(&config["value"]);
         let set = under_way("config").map(|step| number(&step["value"]));
-        assert!(config == acknowledged.config || Some(config) == set, "{name}: config {config}, acknowledged {acknowledged:?}, under way {step:?}");
+        assert!(
+            config == acknowledged.config || Some(config) == set,
+            "{name}: config {config}, acknowledged {acknowledged:?}, under way {step:?}"
+        );
         let secret = catalog.secret(&tenant(), &id, "KEY").unwrap().map(|text| text.expose().parse::<u64>().unwrap());
         let set = under_way("secret").map(|step| number(&step["value"]));
-        assert!(secret == acknowledged.secret || (set.is_some() && secret == set), "{name}: secret {secret:?}, acknowledged {acknowledged:?}, under way {step:?}");
+        assert!(
+            secret == acknowledged.secret || (set.is_some() && secret == set),
+            "{name}: secret {secret:?}, acknowledged {acknowledged:?}, under way {step:?}"
+        );
         (applet.config, applet.secret) = (config, secret);
     }
 
@@ -168,7 +178,9 @@ impl Ledger {
             let mut select = connection.prepare(sql).unwrap();
             select.query_map([], |row| row.get(0)).unwrap().collect::<Result<_, _>>().unwrap()
         };
-        let tables = strings("SELECT CAST(substr(name, 2) AS INTEGER) AS k FROM sqlite_schema WHERE name GLOB 't[0-9]*' ORDER BY k");
+        let tables = strings(
+            "SELECT CAST(substr(name, 2) AS INTEGER) AS k FROM sqlite_schema WHERE name GLOB 't[0-9]*' ORDER BY k",
+        );
         let books = if strings("SELECT count(*) FROM sqlite_schema WHERE name = '_belljar_migrations'") == [1] {
             strings("SELECT number FROM _belljar_migrations ORDER BY number")
         } else {
@@ -200,7 +212,10 @@ impl Ledger {
         }
         (applet.version, applet.migrated_max, applet.is_uninstalled) = (version, version, false);
         catalog.collect().unwrap();
-        let referred: usize = Connection::open(catalog.dir().catalog()).unwrap().query_row("SELECT count(*) FROM packages", [], |row| row.get(0)).unwrap();
+        let referred: usize = Connection::open(catalog.dir().catalog())
+            .unwrap()
+            .query_row("SELECT count(*) FROM packages", [], |row| row.get(0))
+            .unwrap();
         assert_eq!(std::fs::read_dir(data.join("packages")).unwrap().count(), referred, "files without a row");
         for (name, applet) in &mut self.applets {
             let info = catalog.applet(&tenant(), &AppletId::new(name.clone()).unwrap());

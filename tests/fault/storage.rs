@@ -29,7 +29,12 @@ fn on_own_disk(data: &Path, script: &str, modes: &[&str]) -> Option<String> {
     shell.args(["-rm", "sh", "-c"]);
     let run = |mode: &str| {
         let child = command(mode, data, 0);
-        let set: Vec<String> = child.get_envs().map(|(name, value)| format!("{}='{}'", name.to_string_lossy(), value.unwrap_or_default().to_string_lossy())).collect();
+        let set: Vec<String> = child
+            .get_envs()
+            .map(|(name, value)| {
+                format!("{}='{}'", name.to_string_lossy(), value.unwrap_or_default().to_string_lossy())
+            })
+            .collect();
         let args: Vec<String> = child.get_args().map(|arg| arg.to_string_lossy().into_owned()).collect();
         format!("{} '{}' {}", set.join(" "), child.get_program().to_string_lossy(), args.join(" "))
     };
@@ -41,7 +46,8 @@ fn on_own_disk(data: &Path, script: &str, modes: &[&str]) -> Option<String> {
         text.push('\n');
     }
     let output = shell.arg(text).stdin(Stdio::null()).output().unwrap();
-    let (out, error) = (String::from_utf8_lossy(&output.stdout).into_owned(), String::from_utf8_lossy(&output.stderr).into_owned());
+    let (out, error) =
+        (String::from_utf8_lossy(&output.stdout).into_owned(), String::from_utf8_lossy(&output.stderr).into_owned());
     assert!(output.status.success(), "{out}\n{error}");
     Some(out)
 }
@@ -123,9 +129,14 @@ fn a_file_that_may_not_grow_is_told_and_harms_nothing() {
     make(data.path());
     // The catalog's file is larger than that already.
     let child = command("grow", data.path(), 0);
-    let set: Vec<_> = child.get_envs().map(|(name, value)| (name.to_owned(), value.unwrap_or_default().to_owned())).collect();
+    let set: Vec<_> =
+        child.get_envs().map(|(name, value)| (name.to_owned(), value.unwrap_or_default().to_owned())).collect();
     let mut shell = Command::new("sh");
-    shell.args(["-c", "trap '' XFSZ; ulimit -f 8; exec \"$0\" \"$@\""]).arg(child.get_program()).args(child.get_args()).envs(set);
+    shell
+        .args(["-c", "trap '' XFSZ; ulimit -f 8; exec \"$0\" \"$@\""])
+        .arg(child.get_program())
+        .args(child.get_args())
+        .envs(set);
     let output = shell.stdin(Stdio::null()).output().unwrap();
     let out = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{out}{}", String::from_utf8_lossy(&output.stderr));

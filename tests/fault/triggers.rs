@@ -57,7 +57,8 @@ fn applet() -> OneApplet {
     }))
     .unwrap();
     let source_map = r#"{"version":3,"sources":[],"names":[],"mappings":""}"#.into();
-    let package = Package { descriptor, bundle: "export default () => 1;\n".into(), source_map, files: Default::default() };
+    let package =
+        Package { descriptor, bundle: "export default () => 1;\n".into(), source_map, files: Default::default() };
     let tenant = TenantId::new("acme").unwrap();
     OneApplet::new(Release::admit_all(tenant, &package.encode().unwrap(), &Limits::default()).unwrap())
 }
@@ -115,7 +116,10 @@ impl Telling {
             }
         }
         tokio::time::sleep(Duration::from_millis(2)).await;
-        for claimed in call.iter().filter(|claimed| claimed.kind == Kind::Event && !again.iter().any(|(uid, _)| *uid == claimed.uid)) {
+        for claimed in call
+            .iter()
+            .filter(|claimed| claimed.kind == Kind::Event && !again.iter().any(|(uid, _)| *uid == claimed.uid))
+        {
             tell(&format!("handled {}", claimed.payload));
         }
         Attempt::Answered { result: None, again }
@@ -130,7 +134,12 @@ impl Runner for Telling {
 
 fn config() -> QueueConfig {
     // What has ended is compared at the end, so nothing is forgotten.
-    QueueConfig { ended_per_tenant_max: 10_000_000, deliveries_per_tenant_max: 10_000_000, bytes_per_tenant_max: 1 << 40, ..QueueConfig::default() }
+    QueueConfig {
+        ended_per_tenant_max: 10_000_000,
+        deliveries_per_tenant_max: 10_000_000,
+        bytes_per_tenant_max: 1 << 40,
+        ..QueueConfig::default()
+    }
 }
 
 async fn triggers(data: &Path) -> Triggers {
@@ -192,7 +201,9 @@ impl Ledger {
             ("published", Some(n), _) => drop(self.published.insert(n)),
             ("handled", Some(n), _) => drop(self.handled.insert(n)),
             ("ran", Some(n), Some(attempt)) => self.ran.entry(n).or_default().push(u32::try_from(attempt).unwrap()),
-            ("tick", Some(at), Some(attempt)) => self.ticked.entry(at).or_default().push(u32::try_from(attempt).unwrap()),
+            ("tick", Some(at), Some(attempt)) => {
+                self.ticked.entry(at).or_default().push(u32::try_from(attempt).unwrap())
+            }
             _ => {}
         }
     }
@@ -277,7 +288,9 @@ fn triggers_that_are_killed_lose_nothing_and_try_nothing_too_often() {
 
     for number in &ledger.published {
         match (done.get(number), dead.get(number)) {
-            (Some(attempt), None) => assert!(!is_poison(*number) && *attempt <= ATTEMPTS, "{number}: done at attempt {attempt}"),
+            (Some(attempt), None) => {
+                assert!(!is_poison(*number) && *attempt <= ATTEMPTS, "{number}: done at attempt {attempt}")
+            }
             // A kill may have used up the last attempt of one that could be handled.
             (None, Some(attempt)) => assert_eq!(*attempt, ATTEMPTS, "{number} is dead before its attempts are used up"),
             other => panic!("event {number} was acknowledged and is lost, or there twice: {other:?}"),

@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use belljar::{AppletId, Databases, DatabasesConfig, SecretSource as _, SecretText, TenantId};
 use belljar_server::catalog::{
-    AppletState, Catalog, CatalogOptions, Grant, Installation, Installed, NewKey, PackageFrom, SecretsKey, Unprepared, restore,
+    AppletState, Catalog, CatalogOptions, Grant, Installation, Installed, NewKey, PackageFrom, SecretsKey, Unprepared,
+    restore,
 };
 use belljar_server::data_dir::DataDir;
 use belljar_server::directory::Directory as _;
@@ -29,7 +30,12 @@ pub(crate) fn open(data: &Path) -> Catalog {
     let dir = Arc::new(DataDir::open(data).unwrap());
     let databases = Databases::open(dir.path(), DatabasesConfig::default()).unwrap();
     // Nothing is kept that need not be: collecting has something to do.
-    let options = CatalogOptions { secrets_key: Some(SecretsKey::from([0x5a; 32])), releases_kept: 1, retention_days: 0, ..CatalogOptions::default() };
+    let options = CatalogOptions {
+        secrets_key: Some(SecretsKey::from([0x5a; 32])),
+        releases_kept: 1,
+        retention_days: 0,
+        ..CatalogOptions::default()
+    };
     Catalog::open(dir, databases, options).unwrap()
 }
 
@@ -120,10 +126,16 @@ pub(crate) fn run(data: &Path, seed: u64) {
 fn install(catalog: &Catalog, applet: &str, version: u64) {
     told(&json!({"install": applet, "version": version}), || {
         let package = PackageFrom::Bytes(package(applet, version));
-        let installed = catalog.install(Installation::new(tenant(), package, Grant::All, "child"), &Unprepared).unwrap();
+        let installed =
+            catalog.install(Installation::new(tenant(), package, Grant::All, "child"), &Unprepared).unwrap();
         assert!(matches!(installed, Installed::Active { .. }), "{installed:?}");
         let id = AppletId::new(applet).unwrap();
-        assert_eq!(number_of(&catalog.active(&tenant(), &id).unwrap().unwrap().release.package().descriptor.version.to_string()), version);
+        assert_eq!(
+            number_of(
+                &catalog.active(&tenant(), &id).unwrap().unwrap().release.package().descriptor.version.to_string()
+            ),
+            version
+        );
         // What an applet would ask for; it need not be set.
         catalog.secret(&tenant(), &id, "KEY").unwrap();
         None

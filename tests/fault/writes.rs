@@ -102,7 +102,13 @@ fn what_applets_were_told_is_written_survives_their_host() {
         let release = release(&host, &package);
         let found = call(&host, &release, "missing", done.last().copied().unwrap_or(0));
         // A call that was under way may have come to any of its writes.
-        let lost: Vec<u64> = found["missing"].as_array().unwrap().iter().map(|n| n.as_u64().unwrap()).filter(|n| done.contains(n)).collect();
+        let lost: Vec<u64> = found["missing"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|n| n.as_u64().unwrap())
+            .filter(|n| done.contains(n))
+            .collect();
         assert_eq!((lost, &found["half"]), (vec![], &json!([])), "of {} calls", done.len());
     }
     assert!(killed > AT_RANDOM / 2, "{killed} of {AT_RANDOM} were killed at work");

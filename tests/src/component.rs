@@ -88,7 +88,8 @@ pub fn of_javascript(script: &str) -> Option<Vec<u8>> {
         // Node looks for packages beside the script.
         let beside = file("mjs");
         fs::copy(build, &beside).expect("it can be copied");
-        let output = Command::new("node").arg(&beside).args([&script, &wit, &made]).output().expect("node starts: npm did");
+        let output =
+            Command::new("node").arg(&beside).args([&script, &wit, &made]).output().expect("node starts: npm did");
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         fs::write(&known, &key).expect("it can be written");
     }

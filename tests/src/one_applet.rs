@@ -13,7 +13,13 @@ impl OneApplet {
     /// Of the tenant that `release` was admitted for.
     pub fn new(release: Release) -> Self {
         let tenant = Arc::new(Tenant { id: release.tenant().clone(), is_enabled: true, quotas: Quotas::default() });
-        Self(Arc::new(Active { release: Arc::new(release), release_number: 1, config: Arc::from(""), is_enabled: true, tenant }))
+        Self(Arc::new(Active {
+            release: Arc::new(release),
+            release_number: 1,
+            config: Arc::from(""),
+            is_enabled: true,
+            tenant,
+        }))
     }
 
     /// What is called.

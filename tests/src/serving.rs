@@ -60,7 +60,9 @@ impl Told {
             let line = match self.lines.recv_timeout(until.saturating_duration_since(Instant::now())) {
                 Ok(line) => line,
                 Err(RecvTimeoutError::Timeout) => panic!("{what} does not come: {:#?}", self.seen),
-                Err(RecvTimeoutError::Disconnected) => panic!("{what} does not come, the process has ended: {:#?}", self.seen),
+                Err(RecvTimeoutError::Disconnected) => {
+                    panic!("{what} does not come, the process has ended: {:#?}", self.seen)
+                }
             };
             self.seen.push(line.clone());
             if let Ok(value) = serde_json::from_str::<Value>(&line)
@@ -147,7 +149,16 @@ impl Server {
     pub fn start_with(data: &Path, flags: &[&str], environment: &[(&str, &str)]) -> Self {
         let mut command = Command::new(cli::binary());
         command.envs(environment.iter().copied());
-        command.args(["serve", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0", "--log-format", "json", "--data-dir"]);
+        command.args([
+            "serve",
+            "--listen",
+            "127.0.0.1:0",
+            "--admin-listen",
+            "127.0.0.1:0",
+            "--log-format",
+            "json",
+            "--data-dir",
+        ]);
         command.arg(data).args(flags);
         let mut told = Told::start(command, false);
         let serving = told.wait_for("`serving`", |line| line["message"] == "serving");
@@ -208,7 +219,8 @@ impl Answer {
     /// # Panics
     /// When it is none.
     pub fn json(&self) -> Value {
-        serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("no JSON ({error}): {} {}", self.status, self.text()))
+        serde_json::from_slice(&self.body)
+            .unwrap_or_else(|error| panic!("no JSON ({error}): {} {}", self.status, self.text()))
     }
 
     /// A header.
@@ -229,7 +241,13 @@ pub fn request(at: SocketAddr, method: &str, path: &str, headers: &[(&str, &str)
 ///
 /// # Errors
 /// When there is no whole answer.
-pub fn try_request(at: SocketAddr, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> std::io::Result<Answer> {
+pub fn try_request(
+    at: SocketAddr,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: &[u8],
+) -> std::io::Result<Answer> {
     let mut stream = TcpStream::connect(at)?;
     stream.set_read_timeout(Some(PATIENCE))?;
     let mut head = format!("{method} {path} HTTP/1.1\r\nconnection: close\r\n");
@@ -247,7 +265,8 @@ pub fn try_request(at: SocketAddr, method: &str, path: &str, headers: &[(&str, &
     let _ = stream.write_all(body);
     let mut bytes = Vec::new();
     stream.read_to_end(&mut bytes)?;
-    parse(&bytes).ok_or_else(|| std::io::Error::other(format!("no whole answer: {:?}", String::from_utf8_lossy(&bytes))))
+    parse(&bytes)
+        .ok_or_else(|| std::io::Error::other(format!("no whole answer: {:?}", String::from_utf8_lossy(&bytes))))
 }
 
 fn parse(bytes: &[u8]) -> Option<Answer> {
@@ -255,8 +274,10 @@ fn parse(bytes: &[u8]) -> Option<Answer> {
     let head = std::str::from_utf8(&bytes[..end]).ok()?;
     let mut lines = head.lines();
     let status = lines.next()?.split(' ').nth(1)?.parse().ok()?;
-    let headers: Vec<(String, String)> =
-        lines.filter_map(|line| line.split_once(':')).map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned())).collect();
+    let headers: Vec<(String, String)> = lines
+        .filter_map(|line| line.split_once(':'))
+        .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
+        .collect();
     let rest = &bytes[end + 4..];
     let is_chunked = headers.iter().any(|(name, value)| name == "transfer-encoding" && value == "chunked");
     let body = if is_chunked { chunks(rest)? } else { rest.to_vec() };

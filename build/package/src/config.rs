@@ -70,7 +70,16 @@ pub struct ConfigProblem {
 impl ConfigField {
     /// A field without default, bounds and description.
     pub fn new(name: impl Into<String>, kind: ConfigType) -> Self {
-        Self { name: name.into(), kind, default: None, required: false, min: None, max: None, choices: vec![], description: None }
+        Self {
+            name: name.into(),
+            kind,
+            default: None,
+            required: false,
+            min: None,
+            max: None,
+            choices: vec![],
+            description: None,
+        }
     }
 
     /// Checks a value.
@@ -98,7 +107,10 @@ impl ConfigField {
             (ConfigType::Number, _) => return Err("use a number".into()),
             (ConfigType::Integer, Value::Number(number)) => {
                 let size = number.as_i64().map(i64::unsigned_abs).or_else(|| number.as_u64());
-                ok(size.is_some_and(|size| size <= SAFE_INTEGER_MAX), "use a whole number of at most 15 digits".into())?;
+                ok(
+                    size.is_some_and(|size| size <= SAFE_INTEGER_MAX),
+                    "use a whole number of at most 15 digits".into(),
+                )?;
                 within(number.as_f64().unwrap_or(f64::NAN), "")?;
             }
             (ConfigType::Integer, _) => return Err("use a whole number".into()),
@@ -120,7 +132,9 @@ impl ConfigField {
         if self.kind == ConfigType::Boolean && (self.min.is_some() || self.max.is_some()) {
             return Err(("min", "true and false have no bounds".into()));
         }
-        if self.kind == ConfigType::String && self.min.into_iter().chain(self.max).any(|bound| bound < 0.0 || bound.fract() != 0.0) {
+        if self.kind == ConfigType::String
+            && self.min.into_iter().chain(self.max).any(|bound| bound < 0.0 || bound.fract() != 0.0)
+        {
             return Err(("min", "a number of characters is a whole number".into()));
         }
         if let (Some(min), Some(max)) = (self.min, self.max)
@@ -165,7 +179,11 @@ pub fn resolve(fields: &[ConfigField], set: &Map<String, Value>) -> Result<Map<S
     let mut problems = Vec::new();
     for name in set.keys().filter(|name| !fields.iter().any(|field| field.name == **name)) {
         let known: Vec<&str> = fields.iter().map(|field| field.name.as_str()).collect();
-        let message = if known.is_empty() { "the applet has no config".into() } else { format!("it is not declared; there is {}", known.join(", ")) };
+        let message = if known.is_empty() {
+            "the applet has no config".into()
+        } else {
+            format!("it is not declared; there is {}", known.join(", "))
+        };
         problems.push(problem(&name.chars().take(64).collect::<String>(), message));
     }
     let mut resolved = Map::new();
@@ -217,7 +235,14 @@ fn same(a: &Value, b: &Value) -> bool {
 /// of more digits; those of 15, near enough to 1, are products of two that a double holds exactly.
 fn survives(number: f64) -> bool {
     let text = Value::from(number).to_string();
-    let digits = text.split(['e', 'E']).next().unwrap_or_default().bytes().filter(u8::is_ascii_digit).skip_while(|digit| *digit == b'0').count();
+    let digits = text
+        .split(['e', 'E'])
+        .next()
+        .unwrap_or_default()
+        .bytes()
+        .filter(u8::is_ascii_digit)
+        .skip_while(|digit| *digit == b'0')
+        .count();
     number == 0.0 || ((1e-7..1e15).contains(&number.abs()) && digits <= 15)
 }
 
@@ -264,17 +289,31 @@ mod tests {
     #[test]
     fn types_and_bounds() {
         let bounded = json!({"min": 0, "max": 2});
-        check(&field(ConfigType::Number, bounded.clone()), &[json!(0), json!(0.7), json!(2.0)], &[json!(-0.1), json!(2.1), json!("1"), json!(null)]);
-        check(&field(ConfigType::Integer, bounded.clone()), &[json!(0), json!(2)], &[json!(3), json!(1.5), json!(1.0), json!(u64::MAX)]);
+        check(
+            &field(ConfigType::Number, bounded.clone()),
+            &[json!(0), json!(0.7), json!(2.0)],
+            &[json!(-0.1), json!(2.1), json!("1"), json!(null)],
+        );
+        check(
+            &field(ConfigType::Integer, bounded.clone()),
+            &[json!(0), json!(2)],
+            &[json!(3), json!(1.5), json!(1.0), json!(u64::MAX)],
+        );
         check(&field(ConfigType::String, bounded), &[json!(""), json!("äö")], &[json!("abc"), json!(1), json!("\0")]);
         check(&field(ConfigType::Boolean, json!({})), &[json!(true)], &[json!("true"), json!(1)]);
         check(&field(ConfigType::String, json!({"enum": ["a", "b"]})), &[json!("a")], &[json!("c"), json!("A")]);
-        check(&field(ConfigType::Integer, json!({})), &[json!(9_007_199_254_740_991_u64)], &[json!(9_007_199_254_740_992_u64)]);
+        check(
+            &field(ConfigType::Integer, json!({})),
+            &[json!(9_007_199_254_740_991_u64)],
+            &[json!(9_007_199_254_740_992_u64)],
+        );
     }
 
     #[test]
     fn fields_that_contradict_themselves() {
-        let check = |kind, more: Value, part: &str| assert_eq!(field(kind, more.clone()).validate().map_err(|(part, _)| part), Err(part), "{more}");
+        let check = |kind, more: Value, part: &str| {
+            assert_eq!(field(kind, more.clone()).validate().map_err(|(part, _)| part), Err(part), "{more}")
+        };
         check(ConfigType::Number, json!({"min": 2, "max": 1}), "max");
         check(ConfigType::Boolean, json!({"min": 2}), "min");
         check(ConfigType::String, json!({"min": 0.5}), "min");
@@ -304,7 +343,11 @@ mod tests {
 
     /// Any number, and often one that people write.
     fn number() -> impl Strategy<Value = f64> {
-        prop_oneof![any::<f64>(), (-1_000_000_000_000_000_i64..1_000_000_000_000_000, 0..22_i32).prop_map(|(digits, places)| digits as f64 / 10_f64.powi(places))]
+        prop_oneof![
+            any::<f64>(),
+            (-1_000_000_000_000_000_i64..1_000_000_000_000_000, 0..22_i32)
+                .prop_map(|(digits, places)| digits as f64 / 10_f64.powi(places))
+        ]
     }
 
     proptest! {

@@ -107,7 +107,11 @@ impl Cron {
     /// [`CronProblem`] with the place of what cannot be read.
     pub fn parse(text: &str) -> Result<Self, CronProblem> {
         if text.len() > CRON_BYTES_MAX {
-            return Err(CronProblem { start: CRON_BYTES_MAX, end: text.len(), rule: "an expression has at most 256 bytes" });
+            return Err(CronProblem {
+                start: CRON_BYTES_MAX,
+                end: text.len(),
+                rule: "an expression has at most 256 bytes",
+            });
         }
         let trimmed = text.trim();
         if trimmed.starts_with('@') {
@@ -120,7 +124,11 @@ impl Cron {
         let fields = fields(text);
         if fields.len() != FIELDS.len() {
             let (start, end) = fields.get(FIELDS.len()).copied().unwrap_or((text.len(), text.len()));
-            return Err(CronProblem { start, end, rule: "use five fields: minute, hour, day of month, month, day of week" });
+            return Err(CronProblem {
+                start,
+                end,
+                rule: "use five fields: minute, hour, day of month, month, day of week",
+            });
         }
         let mut cron = Self {
             minutes: 0,
@@ -273,7 +281,11 @@ fn part_bits(field: &Field, is_day: bool, part: &str, at: usize) -> Result<u64, 
     } else {
         let number = number(field, range, at)?;
         if step.is_some() {
-            return Err(CronProblem { start: at, end, rule: "a step needs '*' or a range before it, such as '*/10' or '5-59/10'" });
+            return Err(CronProblem {
+                start: at,
+                end,
+                rule: "a step needs '*' or a range before it, such as '*/10' or '5-59/10'",
+            });
         }
         (number, number)
     };

@@ -15,16 +15,19 @@ mod route;
 pub mod rules;
 
 pub use config::{
-    CONFIG_CHOICES_MAX, CONFIG_FIELDS_MAX, CONFIG_TEXT_BYTES_MAX, ConfigField, ConfigProblem, ConfigType, config_name, resolve as resolve_config,
-    resolve_leniently as resolve_config_leniently,
+    CONFIG_CHOICES_MAX, CONFIG_FIELDS_MAX, CONFIG_TEXT_BYTES_MAX, ConfigField, ConfigProblem, ConfigType, config_name,
+    resolve as resolve_config, resolve_leniently as resolve_config_leniently,
 };
 pub use cron::{CRON_BYTES_MAX, Cron, CronDay, CronProblem};
 pub use descriptor::*;
 pub use error::PackageError;
 pub use external::{EXTERNALS_FOLDER, EXTERNALS_MAX, package_name};
-pub use migrations::{MIGRATION_STATEMENT_BYTES_MAX, MIGRATIONS_FOLDER, MIGRATIONS_MAX, Migration, MigrationProblem, SqlStatement, migrations, statements};
+pub use migrations::{
+    MIGRATION_STATEMENT_BYTES_MAX, MIGRATIONS_FOLDER, MIGRATIONS_MAX, Migration, MigrationProblem, SqlStatement,
+    migrations, statements,
+};
 pub use package::{
-    BUNDLE_PATH, COMPONENT_PATH, DESCRIPTOR_BYTES_MAX, DESCRIPTOR_PATH, FILES_MAX, PACKAGE_BYTES_MAX, Package, SEAL_PATH,
-    SOURCE_MAP_PATH,
+    BUNDLE_PATH, COMPONENT_PATH, DESCRIPTOR_BYTES_MAX, DESCRIPTOR_PATH, FILES_MAX, PACKAGE_BYTES_MAX, Package,
+    SEAL_PATH, SOURCE_MAP_PATH,
 };
 pub use route::Route;

@@ -48,7 +48,11 @@ pub fn migrations(files: &BTreeMap<String, Vec<u8>>) -> Result<Vec<Migration<'_>
             problems.push(MigrationProblem { path: path.clone(), offset, message, help });
         };
         let Some(number) = number_of(name) else {
-            problem(None, "its name is not that of a migration".into(), "call it NNNN_name.sql: four digits, '_', then a-z, 0-9, '_' and '-'");
+            problem(
+                None,
+                "its name is not that of a migration".into(),
+                "call it NNNN_name.sql: four digits, '_', then a-z, 0-9, '_' and '-'",
+            );
             continue;
         };
         if let Some(other) = found.iter().find(|other| other.number == number) {
@@ -78,7 +82,12 @@ pub fn migrations(files: &BTreeMap<String, Vec<u8>>) -> Result<Vec<Migration<'_>
     }
     if found.len() > MIGRATIONS_MAX {
         let path = MIGRATIONS_FOLDER.to_owned();
-        problems.push(MigrationProblem { path, offset: None, message: format!("there are more than {MIGRATIONS_MAX} migrations"), help: "join old ones" });
+        problems.push(MigrationProblem {
+            path,
+            offset: None,
+            message: format!("there are more than {MIGRATIONS_MAX} migrations"),
+            help: "join old ones",
+        });
     }
     // Names are sorted, and all numbers have four digits: the order of the files is that of the numbers.
     if problems.is_empty() { Ok(found) } else { Err(problems) }
@@ -88,7 +97,8 @@ pub fn migrations(files: &BTreeMap<String, Vec<u8>>) -> Result<Vec<Migration<'_>
 fn number_of(name: &str) -> Option<u16> {
     let (digits, rest) = name.split_at_checked(4)?;
     let stem = rest.strip_prefix('_')?.strip_suffix(".sql")?;
-    let ok = !stem.is_empty() && stem.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'_' | b'-'));
+    let ok = !stem.is_empty()
+        && stem.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'_' | b'-'));
     if !ok || !digits.bytes().all(|b| b.is_ascii_digit()) {
         return None;
     }
@@ -252,8 +262,14 @@ mod tests {
     fn statements_end_at_semicolons_that_count() {
         check("", &[]);
         check(" ;; -- nothing;\n/* ; */ ;", &[]);
-        check("CREATE TABLE a (b); -- one\nINSERT INTO a VALUES (';');", &["CREATE TABLE a (b)", "INSERT INTO a VALUES (';')"]);
-        check("SELECT 'it''s; so', \"a;b\", [c;d], `e;f`; SELECT 2", &["SELECT 'it''s; so', \"a;b\", [c;d], `e;f`", "SELECT 2"]);
+        check(
+            "CREATE TABLE a (b); -- one\nINSERT INTO a VALUES (';');",
+            &["CREATE TABLE a (b)", "INSERT INTO a VALUES (';')"],
+        );
+        check(
+            "SELECT 'it''s; so', \"a;b\", [c;d], `e;f`; SELECT 2",
+            &["SELECT 'it''s; so', \"a;b\", [c;d], `e;f`", "SELECT 2"],
+        );
         check("SELECT 1 /* a; b", &["SELECT 1"]);
         check("SELECT 'open; end", &["SELECT 'open; end"]);
         check("\u{feff}SELECT 1", &["SELECT 1"]);
@@ -268,7 +284,8 @@ mod tests {
     }
 
     fn check_files(files: &[(&str, &str)], expected: Result<&[&str], &[&str]>) {
-        let files: BTreeMap<String, Vec<u8>> = files.iter().map(|(path, text)| ((*path).to_owned(), text.as_bytes().to_vec())).collect();
+        let files: BTreeMap<String, Vec<u8>> =
+            files.iter().map(|(path, text)| ((*path).to_owned(), text.as_bytes().to_vec())).collect();
         let found = migrations(&files);
         let names = found.as_ref().map(|found| found.iter().map(|migration| migration.name).collect::<Vec<_>>());
         let messages = names.map_err(|problems| problems.iter().map(ToString::to_string).collect::<Vec<_>>());
@@ -281,17 +298,35 @@ mod tests {
 
     #[test]
     fn names_numbers_and_texts_are_checked() {
-        check_files(&[("assets/x", ""), ("migrations/0002_b.sql", "SELECT 1"), ("migrations/0001_a.sql", "SELECT 1")], Ok(&["0001_a.sql", "0002_b.sql"]));
-        check_files(&[("migrations/1_a.sql", "SELECT 1")], Err(&["migrations/1_a.sql: its name is not that of a migration"]));
-        check_files(&[("migrations/0001_.sql", "SELECT 1")], Err(&["migrations/0001_.sql: its name is not that of a migration"]));
-        check_files(&[("migrations/sub/0001_a.sql", "SELECT 1")], Err(&["migrations/sub/0001_a.sql: its name is not that of a migration"]));
+        check_files(
+            &[("assets/x", ""), ("migrations/0002_b.sql", "SELECT 1"), ("migrations/0001_a.sql", "SELECT 1")],
+            Ok(&["0001_a.sql", "0002_b.sql"]),
+        );
+        check_files(
+            &[("migrations/1_a.sql", "SELECT 1")],
+            Err(&["migrations/1_a.sql: its name is not that of a migration"]),
+        );
+        check_files(
+            &[("migrations/0001_.sql", "SELECT 1")],
+            Err(&["migrations/0001_.sql: its name is not that of a migration"]),
+        );
+        check_files(
+            &[("migrations/sub/0001_a.sql", "SELECT 1")],
+            Err(&["migrations/sub/0001_a.sql: its name is not that of a migration"]),
+        );
         check_files(
             &[("migrations/0001_a.sql", "SELECT 1"), ("migrations/0001_b.sql", "SELECT 1")],
             Err(&["migrations/0001_b.sql: 0001_a.sql has the same number"]),
         );
         check_files(&[("migrations/0001_a.sql", "-- later\n")], Err(&["migrations/0001_a.sql: it has no statement"]));
-        check_files(&[("migrations/0001_a.sql", "SELECT 1; pragma x;")], Err(&["migrations/0001_a.sql: PRAGMA is not for migrations"]));
-        check_files(&[("migrations/0001_a.sql", "BEGIN; SELECT 1")], Err(&["migrations/0001_a.sql: BEGIN is not for migrations"]));
+        check_files(
+            &[("migrations/0001_a.sql", "SELECT 1; pragma x;")],
+            Err(&["migrations/0001_a.sql: PRAGMA is not for migrations"]),
+        );
+        check_files(
+            &[("migrations/0001_a.sql", "BEGIN; SELECT 1")],
+            Err(&["migrations/0001_a.sql: BEGIN is not for migrations"]),
+        );
     }
 
     proptest! {

@@ -72,7 +72,9 @@ impl Package {
         let texts = [(BUNDLE_PATH, &self.bundle), (SOURCE_MAP_PATH, &self.source_map)];
         match texts.into_iter().find(|(_, text)| is_component && !text.is_empty()) {
             None => Ok(()),
-            Some((path, _)) => Err(PackageError::Path { path: path.to_owned(), rule: "it is empty when the applet is a component" }),
+            Some((path, _)) => {
+                Err(PackageError::Path { path: path.to_owned(), rule: "it is empty when the applet is a component" })
+            }
         }
     }
 
@@ -101,7 +103,10 @@ impl Package {
 }
 
 /// Checks paths of a package's files, in any order.
-pub(crate) fn check_files<'a>(paths: impl ExactSizeIterator<Item = &'a str>, runtime: &Runtime) -> Result<(), PackageError> {
+pub(crate) fn check_files<'a>(
+    paths: impl ExactSizeIterator<Item = &'a str>,
+    runtime: &Runtime,
+) -> Result<(), PackageError> {
     if paths.len() > FILES_MAX {
         return Err(PackageError::TooManyFiles { actual: paths.len(), allowed: FILES_MAX });
     }
@@ -111,10 +116,14 @@ pub(crate) fn check_files<'a>(paths: impl ExactSizeIterator<Item = &'a str>, run
             has_component = true;
             continue;
         }
-        rules::package_file_path(path, !runtime.external.is_empty()).map_err(|rule| PackageError::Path { path: path.to_owned(), rule })?;
+        rules::package_file_path(path, !runtime.external.is_empty())
+            .map_err(|rule| PackageError::Path { path: path.to_owned(), rule })?;
     }
     if is_component && !has_component {
-        return Err(PackageError::Path { path: COMPONENT_PATH.to_owned(), rule: "it is missing, and the applet is a component" });
+        return Err(PackageError::Path {
+            path: COMPONENT_PATH.to_owned(),
+            rule: "it is missing, and the applet is a component",
+        });
     }
     Ok(())
 }

@@ -2,7 +2,8 @@
 //! again when it reads a package, because a package can come from a stranger. One place, so that the two never differ.
 
 use crate::{
-    Auth, CONFIG_FIELDS_MAX, Cors, Cron, Descriptor, EXTERNALS_FOLDER, EXTERNALS_MAX, Engine, FORMAT_VERSION, PackageError, Text, Trigger, external,
+    Auth, CONFIG_FIELDS_MAX, Cors, Cron, Descriptor, EXTERNALS_FOLDER, EXTERNALS_MAX, Engine, FORMAT_VERSION,
+    PackageError, Text, Trigger, external,
 };
 
 /// Most handlers of one applet.
@@ -179,11 +180,34 @@ pub fn name(value: &str) -> Rule {
 }
 
 /// What `sdk` has itself, or may have one day.
-const SDK_NAMES: [&str; 15] =
-    ["applets", "config", "crypto", "db", "env", "events", "files", "http", "i18n", "jobs", "kv", "log", "secrets", "test", "websocket"];
+const SDK_NAMES: [&str; 15] = [
+    "applets",
+    "config",
+    "crypto",
+    "db",
+    "env",
+    "events",
+    "files",
+    "http",
+    "i18n",
+    "jobs",
+    "kv",
+    "log",
+    "secrets",
+    "test",
+    "websocket",
+];
 /// Members that every object has, and what promises and JSON look for.
 const OBJECT_NAMES: [&str; 9] = [
-    "constructor", "hasOwnProperty", "isPrototypeOf", "propertyIsEnumerable", "then", "toJSON", "toLocaleString", "toString", "valueOf",
+    "constructor",
+    "hasOwnProperty",
+    "isPrototypeOf",
+    "propertyIsEnumerable",
+    "then",
+    "toJSON",
+    "toLocaleString",
+    "toString",
+    "valueOf",
 ];
 
 /// The name of a function of a capability that the embedder of a host has made.
@@ -291,7 +315,10 @@ impl Descriptor {
             check("runtime.locales", rule(!locales[..index].contains(tag), "a locale is there twice"))?;
         }
         let is_server = self.runtime.is_server;
-        check("runtime.server", rule(!is_server || self.runtime.engine.is_process(), "only process engines can be servers"))?;
+        check(
+            "runtime.server",
+            rule(!is_server || self.runtime.engine.is_process(), "only process engines can be servers"),
+        )?;
         let has_page = self.handlers.iter().any(|handler| matches!(handler.trigger, Trigger::Render { .. }));
         check("runtime.server", rule(!is_server || !has_page, "a server renders its pages itself"))?;
         let externals = &self.runtime.external;
@@ -299,7 +326,10 @@ impl Descriptor {
         check("handlers", rule(!is_component || !has_page, "a component renders no pages"))?;
         check("runtime.locales", rule(!is_component || locales.is_empty(), "a component has no Intl"))?;
         check("runtime.external", rule(externals.len() <= EXTERNALS_MAX, "the list is too long"))?;
-        check("runtime.external", rule(externals.is_empty() || self.runtime.engine.is_process(), "only process engines have packages"))?;
+        check(
+            "runtime.external",
+            rule(externals.is_empty() || self.runtime.engine.is_process(), "only process engines have packages"),
+        )?;
         for (index, name) in externals.iter().enumerate() {
             check("runtime.external", external::package_name(name))?;
             check("runtime.external", rule(!externals[..index].contains(name), "a package is there twice"))?;
@@ -335,7 +365,10 @@ impl Descriptor {
         check("config", rule(self.config.len() <= CONFIG_FIELDS_MAX, "there are more than 256 fields"))?;
         for (index, field) in self.config.iter().enumerate() {
             field.validate().map_err(|(part, text)| invalid(&format!("config[{index}].{part}"), &text))?;
-            check("config", rule(!self.config[..index].iter().any(|other| other.name == field.name), "a field is there twice"))?;
+            check(
+                "config",
+                rule(!self.config[..index].iter().any(|other| other.name == field.name), "a field is there twice"),
+            )?;
         }
         Ok(())
     }
@@ -383,7 +416,8 @@ fn trigger(trigger: &Trigger) -> Result<(), (&'static str, &'static str)> {
             relative_path(component).map_err(|text| ("component", text))?;
             let Some(path) = path else {
                 let plain = permissions.is_empty() && rate_limit_per_minute.is_none() && rules.is_none();
-                return rule(plain && *auth == Auth::Required, "there is no path to reach it by").map_err(|text| ("path", text));
+                return rule(plain && *auth == Auth::Required, "there is no path to reach it by")
+                    .map_err(|text| ("path", text));
             };
             route(path).map_err(|text| ("path", text))?;
             rules.iter().try_for_each(cors).map_err(|text| ("cors", text))?;
@@ -552,10 +586,26 @@ mod tests {
         check_rule(
             origin,
             &["*", "https://a.b", "http://localhost:5173", "https://[::1]:8443", "https://a.b:8443"],
-            &["", "a.b", "https://a.b/", "https://*.a.b", "https://a.b:443", "http://a.b:80", "https://A.b", "https://a.b:0", "https://a.b:x"],
+            &[
+                "",
+                "a.b",
+                "https://a.b/",
+                "https://*.a.b",
+                "https://a.b:443",
+                "http://a.b:80",
+                "https://A.b",
+                "https://a.b:0",
+                "https://a.b:x",
+            ],
         );
         check_rule(header_name, &["*", "x-api-key", "content-type"], &["", "X-Api-Key", "a b", "a:b", "ü"]);
-        let any = Cors { origins: vec!["*".into()], methods: Vec::new(), headers: Vec::new(), credentials: false, max_age_s: 0 };
+        let any = Cors {
+            origins: vec!["*".into()],
+            methods: Vec::new(),
+            headers: Vec::new(),
+            credentials: false,
+            max_age_s: 0,
+        };
         assert_eq!(cors(&any), Ok(()));
         assert!(cors(&Cors { credentials: true, ..any.clone() }).is_err());
         assert!(cors(&Cors { origins: Vec::new(), ..any.clone() }).is_err());

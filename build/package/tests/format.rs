@@ -49,7 +49,11 @@ fn descriptor() -> Descriptor {
         ],
         cors: None,
         permissions: Permissions { db: true, ..Permissions::default() },
-        config: vec![ConfigField { min: Some(0.0), max: Some(2.0), ..ConfigField::new("temperature", ConfigType::Number) }],
+        config: vec![ConfigField {
+            min: Some(0.0),
+            max: Some(2.0),
+            ..ConfigField::new("temperature", ConfigType::Number)
+        }],
     }
 }
 
@@ -122,7 +126,10 @@ fn pages_are_routes_like_others() {
     assert_eq!(serde_json::to_string(&render(old)).expect("JSON"), old);
     assert!(render(old).route().is_none());
     check(render(old), true);
-    check(render(r#"{"type":"render","component":"a.tsx","path":"/a/:b","permissions":["x"],"rate_limit_per_minute":5}"#), true);
+    check(
+        render(r#"{"type":"render","component":"a.tsx","path":"/a/:b","permissions":["x"],"rate_limit_per_minute":5}"#),
+        true,
+    );
     check(render(r#"{"type":"render","component":"a.tsx","path":"a"}"#), false);
     check(render(r#"{"type":"render","component":"a.tsx","auth":"none"}"#), false);
     check(render(r#"{"type":"render","component":"/a.tsx"}"#), false);

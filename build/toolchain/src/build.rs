@@ -74,7 +74,9 @@ pub fn build(folder: &Path) -> Result<Built, BuildError> {
 pub fn check_with(bundler: &dyn Bundler, folder: &Path) -> Report {
     let mut read = None;
     match run(bundler, folder, None, &mut read) {
-        Ok((built, exports, _)) => Report { descriptor: Some(built.package.descriptor), exports, problems: built.notices },
+        Ok((built, exports, _)) => {
+            Report { descriptor: Some(built.package.descriptor), exports, problems: built.notices }
+        }
         Err(error) => Report {
             descriptor: read.map(|m| m.descriptor()),
             exports: Vec::new(),
@@ -155,12 +157,14 @@ fn component(
     mut files: BTreeMap<String, Vec<u8>>,
     (path, notices): (PathBuf, Vec<Problem>),
 ) -> Result<Built, BuildError> {
-    let component = component::read(folder, manifest).map_err(|problems| BuildError::new(problems.into_iter().chain(notices.clone()).collect()))?;
+    let component = component::read(folder, manifest)
+        .map_err(|problems| BuildError::new(problems.into_iter().chain(notices.clone()).collect()))?;
     let mut inputs: Vec<_> = files.keys().map(|name| folder.join(name)).collect();
     inputs.extend([path, folder.join(&manifest.entrypoint.value)]);
     inputs.sort_unstable();
     files.insert(COMPONENT_PATH.to_owned(), component);
-    let package = Package { descriptor: manifest.descriptor(), bundle: String::new(), source_map: String::new(), files };
+    let package =
+        Package { descriptor: manifest.descriptor(), bundle: String::new(), source_map: String::new(), files };
     package.encode().map_err(|error| Problem::error("build.package", error.to_string()))?;
     Ok(Built { package, notices, inputs })
 }
@@ -181,7 +185,14 @@ fn server(
     };
     let entry = manifest.entrypoint.value.clone();
     let counts_lines = tests.is_some_and(|tests| tests.counts_lines);
-    let request = BundleRequest { folder: folder.to_owned(), entry, format: Format::Module, target, modules: Vec::new(), counts_lines };
+    let request = BundleRequest {
+        folder: folder.to_owned(),
+        entry,
+        format: Format::Module,
+        target,
+        modules: Vec::new(),
+        counts_lines,
+    };
     if pages.is_empty() && tests.is_none() {
         return bundler.bundle(&request);
     }
@@ -197,7 +208,14 @@ fn server(
     };
     // Whether there is a default export to hand on is only known when it has been asked for.
     match around(true) {
-        Err(error) if error.problems().iter().any(|problem| pages::is_missing_default(problem) || testing::is_missing_default(problem)) => around(false),
+        Err(error)
+            if error
+                .problems()
+                .iter()
+                .any(|problem| pages::is_missing_default(problem) || testing::is_missing_default(problem)) =>
+        {
+            around(false)
+        }
         result => result,
     }
 }

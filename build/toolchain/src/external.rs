@@ -30,8 +30,7 @@ pub(crate) const PACKAGES_MAX: usize = 1_000;
 const PACKAGE_JSON_BYTES_MAX: u64 = 1 << 20;
 /// Scripts that npm runs when it installs a package.
 const INSTALL_SCRIPTS: [&str; 3] = ["preinstall", "install", "postinstall"];
-const NATIVE_HELP: &str =
-    "native add-ons and what their installation builds do not travel in a package: use a package that is JavaScript or WebAssembly";
+const NATIVE_HELP: &str = "native add-ons and what their installation builds do not travel in a package: use a package that is JavaScript or WebAssembly";
 
 /// What was collected.
 #[derive(Debug, Default)]
@@ -90,7 +89,8 @@ pub(crate) fn collect(folder: &Path, manifest: &Manifest, problems: &mut Vec<Pro
         let at = |problem: Problem| problem.at(&manifest.file, name.start, name.end, "");
         let Some(found) = find(&folder, &name.value) else {
             let problem = Problem::error("build.external", format!("the package '{}' is not installed", name.value));
-            problems.push(at(problem.with_help(format!("install it in the applet's folder: npm install {}", name.value))));
+            problems
+                .push(at(problem.with_help(format!("install it in the applet's folder: npm install {}", name.value))));
             continue;
         };
         match graph.add(found, vec![name.value.clone()]) {
@@ -108,7 +108,8 @@ pub(crate) fn collect(folder: &Path, manifest: &Manifest, problems: &mut Vec<Pro
         Ok(files) => externals.files = files,
         Err((problem, package)) => {
             let first = package.and_then(|index| graph.packages[index].way.first());
-            let name = manifest.external.iter().find(|name| Some(&name.value) == first).unwrap_or(&manifest.external[0]);
+            let name =
+                manifest.external.iter().find(|name| Some(&name.value) == first).unwrap_or(&manifest.external[0]);
             problems.push(problem.at(&manifest.file, name.start, name.end, ""));
         }
     }
@@ -130,8 +131,11 @@ impl Graph {
         while let Some(&index) = queue.get(at) {
             at += 1;
             if self.packages.len() > PACKAGES_MAX {
-                let message = format!("the packages of runtime.external are more than {PACKAGES_MAX}, with all they depend on");
-                return Err(Problem::error("build.external", message).with_help("name less, and let the rest be bundled"));
+                let message =
+                    format!("the packages of runtime.external are more than {PACKAGES_MAX}, with all they depend on");
+                return Err(
+                    Problem::error("build.external", message).with_help("name less, and let the rest be bundled")
+                );
             }
             let (folder, way) = (self.packages[index].folder.clone(), self.packages[index].way.clone());
             let json = read(&folder, &way)?;
@@ -149,8 +153,10 @@ impl Graph {
                 }
                 let Some(found) = find(&folder, &name) else {
                     if is_needed {
-                        let message = format!("the package '{name}' is not installed, which '{}' needs", way.join("' > '"));
-                        return Err(Problem::error("build.external", message).with_help("install the packages again, for example with 'npm ci'"));
+                        let message =
+                            format!("the package '{name}' is not installed, which '{}' needs", way.join("' > '"));
+                        return Err(Problem::error("build.external", message)
+                            .with_help("install the packages again, for example with 'npm ci'"));
                     }
                     continue;
                 };
@@ -191,7 +197,8 @@ impl Graph {
 
 fn read(folder: &Path, way: &[String]) -> Result<PackageJson, Problem> {
     let path = folder.join("package.json");
-    let fail = |why: String| Problem::error("build.external", format!("the package.json of '{}' {why}", way.join("' > '")));
+    let fail =
+        |why: String| Problem::error("build.external", format!("the package.json of '{}' {why}", way.join("' > '")));
     let size = path.metadata().map_err(|error| fail(format!("cannot be read: {error}")))?.len();
     if size > PACKAGE_JSON_BYTES_MAX {
         return Err(fail(format!("has {size} bytes, it may have {PACKAGE_JSON_BYTES_MAX}")));

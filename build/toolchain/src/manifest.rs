@@ -17,8 +17,8 @@ use std::collections::BTreeMap;
 
 use belljar_package::{About, ConfigField, Cors, Engine, HealthCheck, Limits, Permissions, Text, Trigger, rules};
 
-pub use self::reader::At;
 pub(crate) use self::descriptor::{PAGE_EXPORT, page_export};
+pub use self::reader::At;
 use self::{
     reader::{Fields, Reader},
     tree::{Node, Value},
@@ -272,8 +272,18 @@ struct Runtime {
     is_server: bool,
 }
 
-const RUNTIME_KEYS: [&str; 10] =
-    ["engine", "version", "entrypoint", "limits", "healthCheck", "locales", "external", "server", "resources", "health_check"];
+const RUNTIME_KEYS: [&str; 10] = [
+    "engine",
+    "version",
+    "entrypoint",
+    "limits",
+    "healthCheck",
+    "locales",
+    "external",
+    "server",
+    "resources",
+    "health_check",
+];
 
 impl Runtime {
     fn read(reader: &mut Reader<'_>, node: &Node, resources: Option<&Node>) -> Option<Self> {

@@ -16,7 +16,9 @@ pub(crate) fn problems(files: &BTreeMap<String, Vec<u8>>, has_db: bool) -> Vec<P
                 let told = Problem::error("build.migration", problem.message).with_help(problem.help);
                 match (problem.offset, text) {
                     (Some(offset), Some(text)) => {
-                        let end = text[offset..].find(|c: char| !c.is_ascii_alphanumeric()).map_or(text.len(), |at| offset + at.max(1));
+                        let end = text[offset..]
+                            .find(|c: char| !c.is_ascii_alphanumeric())
+                            .map_or(text.len(), |at| offset + at.max(1));
                         told.at(&SourceFile::new(&problem.path, text), offset, end, "")
                     }
                     _ => told.in_file(problem.path),
@@ -26,7 +28,8 @@ pub(crate) fn problems(files: &BTreeMap<String, Vec<u8>>, has_db: bool) -> Vec<P
         }
     };
     if found > 0 && !has_db {
-        let problem = Problem::error("build.migration", "the applet has migrations and no database").in_file(MIGRATIONS_FOLDER);
+        let problem =
+            Problem::error("build.migration", "the applet has migrations and no database").in_file(MIGRATIONS_FOLDER);
         return vec![problem.with_help("add 'db: true' to 'permissions' in the manifest")];
     }
     Vec::new()

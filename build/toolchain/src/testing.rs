@@ -129,9 +129,10 @@ pub fn build_tests_with(bundler: &dyn Bundler, folder: &Path, tests: &TestFiles)
 pub(crate) fn engine_problem(manifest: &Manifest) -> Option<Problem> {
     let (message, help) = match manifest.engine {
         Engine::Wasm => return None,
-        Engine::Component => {
-            ("tests are JavaScript, and this applet is a component", "test it with the tools of its language, and call it with `belljar run`")
-        }
+        Engine::Component => (
+            "tests are JavaScript, and this applet is a component",
+            "test it with the tools of its language, and call it with `belljar run`",
+        ),
         Engine::Bun | Engine::Node | Engine::Deno => (
             "tests run in the sandbox, and this applet runs in a process",
             "test it with the runtime's own tests (`bun test`, `node --test`, `deno test`), or leave 'runtime.engine' out",

@@ -18,7 +18,10 @@ pub(crate) fn report(repository: &Path, folder: Option<&str>) -> Result<()> {
     bench.arg("report").args(folder).env("BELLJAR_BIN", bin.join("belljar")).current_dir(repository);
     run(&mut bench)?;
     for rest in [&["server"][..], &["many", "10000"], &["soak", "1000000"]] {
-        run(Command::new(bin.join("belljar-bench")).args(rest).env("BELLJAR_BIN", bin.join("belljar")).current_dir(repository))?;
+        run(Command::new(bin.join("belljar-bench"))
+            .args(rest)
+            .env("BELLJAR_BIN", bin.join("belljar"))
+            .current_dir(repository))?;
     }
     Ok(())
 }

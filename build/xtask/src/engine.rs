@@ -60,7 +60,8 @@ pub(crate) fn bundle(repository: &Path, entry: &str, out: &Path) -> Result<()> {
     build.args(["build", "--quiet", "-j2", "--locked", "--workspace", "--bin", "belljar-bundle"]);
     run(&mut build).context("the bundler cannot be built")?;
     let mut bundler = Command::new(command::target_dir()?.join("debug/belljar-bundle"));
-    run(bundler.arg(repository.join(entry)).arg(out).current_dir(repository)).with_context(|| format!("{entry} cannot be bundled"))
+    run(bundler.arg(repository.join(entry)).arg(out).current_dir(repository))
+        .with_context(|| format!("{entry} cannot be bundled"))
 }
 
 /// Splits the module and writes the engine's files, the record last: where it is, all are.

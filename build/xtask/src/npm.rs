@@ -92,7 +92,9 @@ fn browser() {
             return;
         }
     }
-    eprintln!("xtask: skipped: tests that look at pages in a browser, because there is none: `apt-get install chromium`");
+    eprintln!(
+        "xtask: skipped: tests that look at pages in a browser, because there is none: `apt-get install chromium`"
+    );
 }
 
 /// Who owns this process: the only one who may install packages.

@@ -62,5 +62,6 @@ fn web_platform(repository: &Path) -> Result<()> {
     eprintln!("xtask: the tests of guest-js/test");
     let mut node = Command::new("node");
     node.args(["--test", "--test-reporter=dot", "test/"]).current_dir(repository.join("guest-js/test"));
-    command::run(node.env("BELLJAR_WEB_BUNDLE", bundle).env("BELLJAR_TEST_BUNDLE", library)).context("a test of guest-js/test failed")
+    command::run(node.env("BELLJAR_WEB_BUNDLE", bundle).env("BELLJAR_TEST_BUNDLE", library))
+        .context("a test of guest-js/test failed")
 }

@@ -34,7 +34,10 @@ fn project(folder: PathBuf) -> Capability {
             }
             let file = folder.join(path);
             if file.metadata()?.len() > FILE_BYTES_MAX {
-                return Err(CallError::new("too-large", format!("files of more than {FILE_BYTES_MAX} bytes are not read")));
+                return Err(CallError::new(
+                    "too-large",
+                    format!("files of more than {FILE_BYTES_MAX} bytes are not read"),
+                ));
             }
             Ok(Text { text: std::fs::read_to_string(file)? })
         })

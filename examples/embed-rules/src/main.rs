@@ -13,7 +13,7 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::routing::{post, put};
 use axum::{Json, Router};
-use belljar::{ValueError, Fault, Host, Limits, Script, ScriptOptions};
+use belljar::{Fault, Host, Limits, Script, ScriptOptions, ValueError};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 use tokio::sync::RwLock;
@@ -29,7 +29,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let limits = Limits { fuel_max: 10_000_000, deadline_ms: 100, ..Limits::default() };
     let host = Host::builder().user_cache().limits(limits).build()?;
     let rules = Arc::new(Rules { host, scripts: RwLock::default() });
-    let routes = Router::new().route("/rules/{name}", put(put_rule)).route("/evaluate", post(evaluate)).with_state(rules);
+    let routes =
+        Router::new().route("/rules/{name}", put(put_rule)).route("/evaluate", post(evaluate)).with_state(rules);
     let address = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:8080".into());
     let listener = tokio::net::TcpListener::bind(&address).await?;
     println!("listening on {}", listener.local_addr()?);
@@ -38,7 +39,11 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 }
 
 /// Prepares a rule: one that does not parse is refused, and the one before stays.
-async fn put_rule(State(rules): State<Arc<Rules>>, Path(name): Path<String>, source: String) -> Result<StatusCode, (StatusCode, Json<Value>)> {
+async fn put_rule(
+    State(rules): State<Arc<Rules>>,
+    Path(name): Path<String>,
+    source: String,
+) -> Result<StatusCode, (StatusCode, Json<Value>)> {
     let script = rules.host.script_with(&source, ScriptOptions::named(&name)).await;
     let script = script.map_err(|fault| (StatusCode::UNPROCESSABLE_ENTITY, Json(mistake(&fault))))?;
     rules.scripts.write().await.insert(name, script);

@@ -76,7 +76,9 @@ async fn simulate(host: &Host, policy: &Script, seed: u64) -> Result<Day, Box<dy
         diary.extend_from_slice(format!("{minute} {shop:?} {fuel}\n").as_bytes());
     }
     let Shop { waiting, counters } = shop;
-    let summary = format!("seed {seed}: {served} served, {waiting} still wait, the longest queue was {longest}, {counters} counters are open");
+    let summary = format!(
+        "seed {seed}: {served} served, {waiting} still wait, the longest queue was {longest}, {counters} counters are open"
+    );
     Ok(Day { summary, diary: Digest::of(&diary) })
 }
 

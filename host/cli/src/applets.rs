@@ -27,7 +27,9 @@ pub(crate) fn list(args: &ListArgs) -> Result<i32, Failure> {
         let (path, is_releases) = match what {
             None => ("/v1/applets".to_owned(), false),
             Some((tenant, None)) => (format!("/v1/tenants/{}/applets", escaped(tenant)), false),
-            Some((tenant, Some(applet))) => (format!("/v1/tenants/{}/applets/{}/releases", escaped(tenant), escaped(applet)), true),
+            Some((tenant, Some(applet))) => {
+                (format!("/v1/tenants/{}/applets/{}/releases", escaped(tenant), escaped(applet)), true)
+            }
         };
         let answer = remote.ask(Method::GET, &path, Sent::Nothing).await?;
         if args.server.json {
@@ -43,7 +45,14 @@ pub(crate) fn list(args: &ListArgs) -> Result<i32, Failure> {
             if is_releases {
                 let digest = text(&item["digest"]).chars().take(12).collect();
                 let mark = if item["is_active"] == true { "in force" } else { "" };
-                table.row([text(&item["number"]), text(&item["version"]), time(&item["created_us"]), text(&item["created_by"]), digest, mark.to_owned()]);
+                table.row([
+                    text(&item["number"]),
+                    text(&item["version"]),
+                    time(&item["created_us"]),
+                    text(&item["created_by"]),
+                    digest,
+                    mark.to_owned(),
+                ]);
             } else {
                 let release = &item["release"];
                 table.row([
@@ -81,7 +90,10 @@ pub(crate) fn rollback(args: &RollbackArgs) -> Result<i32, Failure> {
         );
         let ahead: Vec<String> = answer["schema_ahead"].as_array().into_iter().flatten().map(text).collect();
         if !ahead.is_empty() {
-            words.push_str(&format!("\nnote: migrations that this release does not know stay applied: {}", ahead.join(", ")));
+            words.push_str(&format!(
+                "\nnote: migrations that this release does not know stay applied: {}",
+                ahead.join(", ")
+            ));
         }
         told(&answer, &words, args.server.json)
     })

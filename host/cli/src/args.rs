@@ -148,16 +148,26 @@ impl Command {
             Self::Call(args) => Some(&args.server),
             Self::Logs(args) => Some(&args.server),
             Self::Invocations(args) => Some(&args.server),
-            Self::Recordings(replay::RecordingsCommand::List { server } | replay::RecordingsCommand::Get { server, .. }) => Some(server),
+            Self::Recordings(
+                replay::RecordingsCommand::List { server } | replay::RecordingsCommand::Get { server, .. },
+            ) => Some(server),
             Self::Rollback(args) => Some(&args.server),
             Self::Enable(args) | Self::Disable(args) => Some(&args.server),
             Self::Uninstall(args) => Some(&args.server),
             Self::Secrets(
-                SecretsCommand::Set { server, .. } | SecretsCommand::List { server, .. } | SecretsCommand::Delete { server, .. },
+                SecretsCommand::Set { server, .. }
+                | SecretsCommand::List { server, .. }
+                | SecretsCommand::Delete { server, .. },
             )
             | Self::Config(ConfigCommand::Get { server, .. } | ConfigCommand::Set { server, .. })
-            | Self::Keys(KeysCommand::Create { server, .. } | KeysCommand::List { server, .. } | KeysCommand::Revoke { server, .. })
-            | Self::Hosts(HostsCommand::List { server } | HostsCommand::Set { server, .. } | HostsCommand::Delete { server, .. })
+            | Self::Keys(
+                KeysCommand::Create { server, .. }
+                | KeysCommand::List { server, .. }
+                | KeysCommand::Revoke { server, .. },
+            )
+            | Self::Hosts(
+                HostsCommand::List { server } | HostsCommand::Set { server, .. } | HostsCommand::Delete { server, .. },
+            )
             | Self::Processes(ProcessesCommand::List { server } | ProcessesCommand::Reset { server, .. })
             | Self::Tenants(
                 TenantsCommand::Create { server, .. }
@@ -521,14 +531,20 @@ mod tests {
 
     #[test]
     fn operators_name_applets_by_tenant() {
-        let Ok(Command::Rollback(args)) = parse("belljar rollback acme/notes --to 3 --json") else { panic!("it parses") };
+        let Ok(Command::Rollback(args)) = parse("belljar rollback acme/notes --to 3 --json") else {
+            panic!("it parses")
+        };
         assert_eq!((args.name.tenant.as_str(), args.name.applet.as_str(), args.to), ("acme", "notes", Some(3)));
         assert!(Command::Rollback(args).json());
-        let Ok(Command::Deploy(args)) = parse("belljar deploy notes --tenant acme --secret-env A --secret-env B=C --plan") else {
+        let Ok(Command::Deploy(args)) =
+            parse("belljar deploy notes --tenant acme --secret-env A --secret-env B=C --plan")
+        else {
             panic!("it parses")
         };
         assert_eq!((args.secret_env.len(), args.plan, args.yes), (2, true, false));
-        assert!(matches!(parse("belljar logs acme/notes -f -n 5"), Ok(Command::Logs(args)) if args.follow && args.rows.limit == 5));
+        assert!(
+            matches!(parse("belljar logs acme/notes -f -n 5"), Ok(Command::Logs(args)) if args.follow && args.rows.limit == 5)
+        );
         for line in [
             "rollback acme",
             "rollback acme/",
@@ -548,7 +564,8 @@ mod tests {
 
     #[test]
     fn settings_are_flags_of_serve() {
-        let Ok(Command::Serve(args)) = parse("belljar serve --config a.toml --grace-ms 5 --usage-headers --trusted-proxies ::1,10.0.0.0/8")
+        let Ok(Command::Serve(args)) =
+            parse("belljar serve --config a.toml --grace-ms 5 --usage-headers --trusted-proxies ::1,10.0.0.0/8")
         else {
             panic!("it parses")
         };

@@ -23,7 +23,8 @@ pub(crate) fn run(args: &CallArgs) -> Result<i32, Failure> {
     match &args.request {
         Some(file) => {
             let request = request_file::parse(&files::read(file, INPUT_BYTES_MAX)?).map_err(|what| {
-                Failure::new("invalid-payload", format!("{} is no HTTP request: {what}", file.display())).exiting(exit_codes::INVALID_PAYLOAD)
+                Failure::new("invalid-payload", format!("{} is no HTTP request: {what}", file.display()))
+                    .exiting(exit_codes::INVALID_PAYLOAD)
             })?;
             body["request"] = as_json(&request);
         }
@@ -61,7 +62,8 @@ pub(crate) fn payload(given: &str) -> Result<Value, Failure> {
         None => given.to_owned(),
     };
     serde_json::from_str(&text).map_err(|error| {
-        Failure::new("invalid-payload", format!("the payload is not JSON: {error}")).exiting(exit_codes::INVALID_PAYLOAD)
+        Failure::new("invalid-payload", format!("the payload is not JSON: {error}"))
+            .exiting(exit_codes::INVALID_PAYLOAD)
     })
 }
 
@@ -96,7 +98,9 @@ fn show_response(response: &Value) -> Result<(), Failure> {
     let status = response["status"].as_u64().and_then(|status| u16::try_from(status).ok()).unwrap_or(0);
     crate::run::print_head(status, &headers);
     match response["body"].as_str() {
-        Some(body) if terminal::stdout_is_terminal() => terminal::stdout(format!("{}\n", terminal::lines(body)).as_bytes()),
+        Some(body) if terminal::stdout_is_terminal() => {
+            terminal::stdout(format!("{}\n", terminal::lines(body)).as_bytes())
+        }
         Some(body) => terminal::stdout(body.as_bytes()),
         None => {
             terminal::stderr("the body is not text: --json has it as base64\n");

@@ -29,7 +29,8 @@ pub(crate) fn run(args: &DeployArgs) -> Result<i32, Failure> {
     let secrets = secrets(&args.secret_env)?;
     with(&args.server, async |remote: Remote| {
         let tenant = escaped(&args.tenant);
-        let mut plan = remote.ask(Method::POST, &format!("/v1/tenants/{tenant}/plan"), Sent::Package(package.clone())).await?;
+        let mut plan =
+            remote.ask(Method::POST, &format!("/v1/tenants/{tenant}/plan"), Sent::Package(package.clone())).await?;
         // What comes with this command is not missing; the server checks it when it is there.
         if let Some(missing) = plan["missing_secrets"].as_array_mut() {
             missing.retain(|name| secrets.get(name.as_str().unwrap_or_default()).is_none());
@@ -56,7 +57,8 @@ pub(crate) fn run(args: &DeployArgs) -> Result<i32, Failure> {
             None => json!("standing"),
         };
         let body = json!({ "package": base64(&package), "grant": granted, "config": config, "secrets": secrets });
-        let sent = remote.ask_with_status(Method::POST, &format!("/v1/tenants/{tenant}/install"), Sent::Json(body)).await?;
+        let sent =
+            remote.ask_with_status(Method::POST, &format!("/v1/tenants/{tenant}/install"), Sent::Json(body)).await?;
         finish(&args.tenant, &text(&plan["applet"]), sent, args.server.json)
     })
 }
@@ -72,17 +74,27 @@ pub(crate) fn approve(args: &ApproveArgs) -> Result<i32, Failure> {
         let path = format!("/v1/tenants/{}/applets/{}", escaped(tenant), escaped(applet));
         if args.refuse {
             remote.ask(Method::POST, &format!("{path}/reject"), Sent::Nothing).await?;
-            return told(&json!({ "ok": true }), &format!("{tenant}/{applet}: refused; what was in force still is"), args.server.json);
+            return told(
+                &json!({ "ok": true }),
+                &format!("{tenant}/{applet}: refused; what was in force still is"),
+                args.server.json,
+            );
         }
         let info = remote.ask(Method::GET, &path, Sent::Nothing).await?;
         let pending = &info["pending"];
         if pending.is_null() {
             let message = format!("nothing of {tenant}/{applet} waits for approval");
-            return Err(Failure::new("not-found", message).exiting(exit_codes::NOT_FOUND).hint("`belljar list` shows what does"));
+            return Err(Failure::new("not-found", message)
+                .exiting(exit_codes::NOT_FOUND)
+                .hint("`belljar list` shows what does"));
         }
         if !args.server.json {
             let (version, by) = (text(&pending["version"]), text(&pending["asked_by"]));
-            terminal::stderr(&format!("{tenant}/{applet} {} waits, from {}\n", terminal::one_line(&version), terminal::one_line(&by)));
+            terminal::stderr(&format!(
+                "{tenant}/{applet} {} waits, from {}\n",
+                terminal::one_line(&version),
+                terminal::one_line(&by)
+            ));
         }
         if !args.yes && is_interactive() && !ask("Approve it?")? {
             return Err(Failure::new("needs-approval", "it was not approved").exiting(exit_codes::NEEDS_APPROVAL));
@@ -149,8 +161,10 @@ fn grant(given: &str) -> Result<Value, Failure> {
     }
     let value = object(&format!("@{given}"), &format!("the grants in {given}"))?;
     let named = value.as_object().cloned().unwrap_or_default();
-    belljar_server::admin::permissions(named)
-        .map_err(|error| Failure::usage(format!("{given} holds no permissions: {error}")).hint("its keys are those of `permissions` in `belljar inspect --json`"))?;
+    belljar_server::admin::permissions(named).map_err(|error| {
+        Failure::usage(format!("{given} holds no permissions: {error}"))
+            .hint("its keys are those of `permissions` in `belljar inspect --json`")
+    })?;
     Ok(value)
 }
 
@@ -159,8 +173,9 @@ fn secrets(given: &[String]) -> Result<Value, Failure> {
     let mut secrets = serde_json::Map::new();
     for pair in given {
         let (name, variable) = pair.split_once('=').unwrap_or((pair, pair));
-        let value = std::env::var(variable)
-            .map_err(|_| Failure::usage(format!("--secret-env {pair}: the variable {variable} is not set, or no text")))?;
+        let value = std::env::var(variable).map_err(|_| {
+            Failure::usage(format!("--secret-env {pair}: the variable {variable} is not set, or no text"))
+        })?;
         secrets.insert(name.to_owned(), value.into());
     }
     Ok(Value::Object(secrets))
@@ -192,7 +207,10 @@ fn show(tenant: &str, plan: &Value) {
     for problem in plan["config_problems"].as_array().into_iter().flatten() {
         words.push_str(&format!("  config: {problem}\n"));
     }
-    for (key, note) in [("is_downgrade", "this version is lower than the one in force"), ("finds_data", "data of an earlier installation is there")] {
+    for (key, note) in [
+        ("is_downgrade", "this version is lower than the one in force"),
+        ("finds_data", "data of an earlier installation is there"),
+    ] {
         if plan[key] == true {
             words.push_str(&format!("  note: {note}\n"));
         }
@@ -208,7 +226,9 @@ fn finish(tenant: &str, applet: &str, (status, answer): (StatusCode, Value), is_
         return Ok(if waits { exit_codes::NEEDS_APPROVAL } else { exit_codes::OK });
     }
     if waits {
-        let message = format!("{tenant}/{applet} asks for more than was granted: it waits for approval, what was in force still is");
+        let message = format!(
+            "{tenant}/{applet} asks for more than was granted: it waits for approval, what was in force still is"
+        );
         return Err(Failure::new("needs-approval", message)
             .exiting(exit_codes::NEEDS_APPROVAL)
             .hint(format!("`belljar approve {tenant}/{applet}` grants it")));
@@ -216,7 +236,12 @@ fn finish(tenant: &str, applet: &str, (status, answer): (StatusCode, Value), is_
     let release = &answer["release"];
     let done = if answer["state"] == "unchanged" { "was in force already" } else { "is in force" };
     let applied: Vec<String> = answer["migrations"].as_array().into_iter().flatten().map(text).collect();
-    let applied = if applied.is_empty() { String::new() } else { format!("; migrations applied: {}", applied.join(", ")) };
-    let words = format!("{tenant}/{applet} {} {done}, release {}{applied}", text(&release["version"]), text(&release["number"]));
+    let applied =
+        if applied.is_empty() { String::new() } else { format!("; migrations applied: {}", applied.join(", ")) };
+    let words = format!(
+        "{tenant}/{applet} {} {done}, release {}{applied}",
+        text(&release["version"]),
+        text(&release["number"])
+    );
     told(&answer, &words, false)
 }

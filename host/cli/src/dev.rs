@@ -44,7 +44,8 @@ const GRACE: std::time::Duration = std::time::Duration::from_secs(2);
 /// # Errors
 /// When it cannot begin: the port is taken, the data directory cannot be used.
 pub(crate) fn run(args: &DevArgs) -> Result<i32, Failure> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("the runtime cannot be started")?;
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().enable_all().build().context("the runtime cannot be started")?;
     let done = runtime.block_on(serve(args));
     runtime.shutdown_background();
     done
@@ -54,7 +55,8 @@ async fn serve(args: &DevArgs) -> Result<i32, Failure> {
     let failed = |code: &'static str| move |error: &dyn std::fmt::Display| Failure::new(code, error.to_string());
     let lines = Arc::new(Lines::new(args.json)?);
     let listener = TcpListener::bind(args.listen).await.map_err(|error| {
-        Failure::new("listen", format!("{} cannot be listened on: {error}", args.listen)).hint("choose another port with --listen")
+        Failure::new("listen", format!("{} cannot be listened on: {error}", args.listen))
+            .hint("choose another port with --listen")
     })?;
     let at = listener.local_addr().context("the listener has no address")?;
     let dir = Arc::new(DataDir::open(&args.data_dir).map_err(|error| failed("data")(&error))?);
@@ -64,7 +66,8 @@ async fn serve(args: &DevArgs) -> Result<i32, Failure> {
     let values = args.values.clone().unwrap_or_else(|| args.folder.join(".belljar/dev.toml"));
 
     let limits = Limits::default();
-    let databases = Databases::open(dir.path(), DatabasesConfig::default()).context("the folder of databases cannot be opened")?;
+    let databases =
+        Databases::open(dir.path(), DatabasesConfig::default()).context("the folder of databases cannot be opened")?;
     let kv: Arc<dyn KvStore> = Arc::new(SqliteKv::open(dir.path()).context("kv.sqlite cannot be opened")?);
     let processes = local::cache_dir().and_then(|cache| local::processes(cache.join("process")));
     let options = CatalogOptions {
@@ -112,7 +115,8 @@ async fn serve(args: &DevArgs) -> Result<i32, Failure> {
     let runtime = tokio::runtime::Handle::current();
     lines.serving(at, &args.folder);
     // The bundler has a runtime of its own, which must not be started within ours.
-    let work = std::thread::Builder::new().name("belljar-dev".to_owned()).spawn(move || workbench.run(begun, watch, &runtime));
+    let work =
+        std::thread::Builder::new().name("belljar-dev".to_owned()).spawn(move || workbench.run(begun, watch, &runtime));
     work.context("the thread that builds cannot be started")?;
 
     // Whichever it is: without its terminal, too, it has nobody to serve.

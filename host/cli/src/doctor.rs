@@ -99,7 +99,9 @@ fn findings() -> Vec<Finding> {
             findings.extend(runtimes());
             findings.extend(jail());
         }
-        Some(why) => findings.push(Finding { name: "processes", state: State::Poor, value: "none".into(), meaning: why.into() }),
+        Some(why) => {
+            findings.push(Finding { name: "processes", state: State::Poor, value: "none".into(), meaning: why.into() })
+        }
     }
     findings.extend(cache());
     let cpus = std::thread::available_parallelism().map_or(1, usize::from);
@@ -207,16 +209,28 @@ fn jail() -> Vec<Finding> {
         .collect();
     let (state, value, meaning) = match control_groups() {
         ControlGroups::Usable { path, controllers } if controllers.is_empty() => {
-            let meaning = format!("{} hands no controllers on; watchdogs keep the limits of processes, ten times in a second", path.display());
+            let meaning = format!(
+                "{} hands no controllers on; watchdogs keep the limits of processes, ten times in a second",
+                path.display()
+            );
             (State::Poor, "not active".into(), meaning)
         }
         ControlGroups::Usable { path, controllers } => {
             (State::Good, controllers.join(" "), format!("cgroup v2 in {}: exact limits for processes", path.display()))
         }
-        ControlGroups::ReadOnly { path } => {
-            (State::Poor, "not active".into(), format!("{} may not be written; watchdogs keep the limits of processes, ten times in a second", path.display()))
-        }
-        ControlGroups::Absent => (State::Poor, "not active".into(), "there is no cgroup v2; watchdogs keep the limits of processes, ten times in a second".into()),
+        ControlGroups::ReadOnly { path } => (
+            State::Poor,
+            "not active".into(),
+            format!(
+                "{} may not be written; watchdogs keep the limits of processes, ten times in a second",
+                path.display()
+            ),
+        ),
+        ControlGroups::Absent => (
+            State::Poor,
+            "not active".into(),
+            "there is no cgroup v2; watchdogs keep the limits of processes, ten times in a second".into(),
+        ),
     };
     findings.push(Finding { name: "control-group", state, value: value.into(), meaning });
     findings
@@ -237,7 +251,9 @@ fn runtimes() -> Vec<Finding> {
             // Nothing else needs it.
             state: State::Good,
             value: "none".into(),
-            meaning: format!("applets with `engine: {name}` do not run: `cargo xtask setup --runtimes`, or put it on PATH"),
+            meaning: format!(
+                "applets with `engine: {name}` do not run: `cargo xtask setup --runtimes`, or put it on PATH"
+            ),
         },
     };
     engines.into_iter().map(finding).collect()

@@ -156,7 +156,13 @@ fn grants(args: &EvalArgs) -> Result<Grants, Failure> {
             Err(Failure::usage("--grant http allows no host").hint("name hosts with --allow-host HOST[:PORT]"))
         }
         (false, false) => Err(Failure::usage("--allow-host without http").hint("add --grant http")),
-        _ => Ok(Grants { db: granted(Grant::Db), http, kv: granted(Grant::Kv), log: granted(Grant::Log), ..Grants::default() }),
+        _ => Ok(Grants {
+            db: granted(Grant::Db),
+            http,
+            kv: granted(Grant::Kv),
+            log: granted(Grant::Log),
+            ..Grants::default()
+        }),
     }
 }
 
@@ -188,7 +194,8 @@ mod tests {
     #[test]
     fn nothing_is_granted_unasked() {
         assert_eq!(grants(&eval("belljar eval 1")).expect("it is sound"), Grants::default());
-        let all = grants(&eval("belljar eval 1 --grant db,http,kv,log --allow-host a.example --allow-host b.example:1"));
+        let all =
+            grants(&eval("belljar eval 1 --grant db,http,kv,log --allow-host a.example --allow-host b.example:1"));
         let all = all.expect("it is sound");
         assert_eq!((all.db, all.kv, all.log, all.http.len()), (true, true, true, 2));
         for line in ["eval 1 --grant http", "eval 1 --allow-host a.example", "eval 1 --grant http --allow-host a:b:c"] {

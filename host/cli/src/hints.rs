@@ -45,7 +45,9 @@ fn of(code: FaultCode) -> &'static str {
         }
         FaultCode::Syntax => "correct the syntax; `belljar check` shows the place in the author's file",
         FaultCode::Cancelled => "the caller ended the invocation: start it again",
-        FaultCode::Interrupted => "its process ended while the call was in it: look at the applet's log, and call again",
+        FaultCode::Interrupted => {
+            "its process ended while the call was in it: look at the applet's log, and call again"
+        }
         FaultCode::Unavailable => "its process does not start, or has failed too often: look at the applet's log",
         FaultCode::Protocol => "its process answered what is no answer: does it serve requests on SOCKET_PATH itself?",
         FaultCode::Internal => "this is a fault of Belljar's or of the machine's: `belljar doctor` may tell more",

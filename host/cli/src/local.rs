@@ -4,9 +4,9 @@ use std::future::Future;
 use std::path::PathBuf;
 
 use anyhow::Context as _;
+use belljar::process_engine::{Jail, Require};
 /// Where machine code and images are cached; `None` when there is no home.
 pub(crate) use belljar::user_cache_dir as cache_dir;
-use belljar::process_engine::{Jail, Require};
 use belljar::{Host, HostBuilder, HttpConfig, Limits, ProcessConfig, TenantId};
 
 use crate::args::{LimitArgs, RepeatArgs};
@@ -69,8 +69,9 @@ pub(crate) fn builder(limits: Limits, test_hosts: &[String]) -> HostBuilder {
 pub(crate) fn repeating(builder: HostBuilder, args: &RepeatArgs) -> Result<HostBuilder, Failure> {
     let Some(seed) = args.seed else { return Ok(builder) };
     let now_us = match args.now.as_deref() {
-        Some(text) => table::instant(text)
-            .ok_or_else(|| Failure::usage(format!("--now {text:?} is no time")).hint("such as 2026-01-31T12:00:00Z, or 2026-01-31"))?,
+        Some(text) => table::instant(text).ok_or_else(|| {
+            Failure::usage(format!("--now {text:?} is no time")).hint("such as 2026-01-31T12:00:00Z, or 2026-01-31")
+        })?,
         None => SEEDED_NOW_US,
     };
     Ok(builder.deterministic(now_us, seed))

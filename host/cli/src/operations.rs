@@ -71,11 +71,14 @@ pub(crate) fn backup(args: &BackupArgs) -> Result<i32, Failure> {
 /// When the archive is not whole, or the directory is not empty.
 pub(crate) fn restore(args: &RestoreArgs) -> Result<i32, Failure> {
     let name = args.file.display();
-    let mut archive = File::open(&args.file).map_err(|error| Failure::new("unreadable", format!("{name} cannot be read: {error}")))?;
+    let mut archive = File::open(&args.file)
+        .map_err(|error| Failure::new("unreadable", format!("{name} cannot be read: {error}")))?;
     let report = belljar_server::catalog::restore(&mut archive, &args.data_dir)
         .map_err(|error| Failure::new("restore", error.to_string()).hint("the directory is as it was"))?;
-    let answer = json!({ "ok": true, "entries": report.entries.len(), "data_dir": args.data_dir.display().to_string() });
-    let words = format!("{}: {} files restored; start `belljar serve` on it", args.data_dir.display(), report.entries.len());
+    let answer =
+        json!({ "ok": true, "entries": report.entries.len(), "data_dir": args.data_dir.display().to_string() });
+    let words =
+        format!("{}: {} files restored; start `belljar serve` on it", args.data_dir.display(), report.entries.len());
     told(&answer, &words, args.json)
 }
 
@@ -92,9 +95,12 @@ pub(crate) fn completions(args: &CompletionsArgs) -> Result<i32, Failure> {
 
 /// Writes an answer into a new file that only this user can read, as a whole or not at all.
 pub(crate) async fn save(response: Response<Incoming>, path: &Path) -> Result<u64, Failure> {
-    let failed = |error: &io::Error| Failure::new("unwritable", format!("{} cannot be written: {error}", path.display()));
+    let failed =
+        |error: &io::Error| Failure::new("unwritable", format!("{} cannot be written: {error}", path.display()));
     if path.exists() {
-        return Err(Failure::new("unwritable", format!("{} is there already", path.display())).hint("choose another name"));
+        return Err(
+            Failure::new("unwritable", format!("{} is there already", path.display())).hint("choose another name")
+        );
     }
     let begun = path.with_extension("part");
     let file = belljar_files::create(&begun);

@@ -86,7 +86,9 @@ pub(crate) fn invocations(args: &InvocationsArgs) -> Result<i32, Failure> {
         if args.server.json {
             return told(&serde_json::json!({ "items": items }), "", true);
         }
-        let mut table = Table::new(&["ended", "tenant", "applet", "handler", "trigger", "how", ">ms", ">queued", ">fuel", "recorded", "id"]);
+        let mut table = Table::new(&[
+            "ended", "tenant", "applet", "handler", "trigger", "how", ">ms", ">queued", ">fuel", "recorded", "id",
+        ]);
         for row in &items {
             let how = match (row["http_status"].as_u64(), row["code"].as_str()) {
                 (_, Some(code)) => code.to_owned(),
@@ -128,7 +130,14 @@ pub(crate) fn audit(args: &AuditArgs) -> Result<i32, Failure> {
             }
             let mut table = Table::new(&["time", "by", "action", "tenant", "applet", "detail"]);
             for row in answer["items"].as_array().into_iter().flatten() {
-                table.row([time(&row["at_us"]), text(&row["by"]), text(&row["action"]), text(&row["tenant"]), text(&row["applet"]), text(&row["detail"])]);
+                table.row([
+                    time(&row["at_us"]),
+                    text(&row["by"]),
+                    text(&row["action"]),
+                    text(&row["tenant"]),
+                    text(&row["applet"]),
+                    text(&row["detail"]),
+                ]);
             }
             table.print("no changes")?;
             return Ok(exit_codes::OK);
@@ -170,8 +179,20 @@ pub(crate) fn usage(args: &UsageArgs) -> Result<i32, Failure> {
         if args.server.json {
             return told(&answer, "", true);
         }
-        let headings =
-            ["day", "tenant", "applet", ">calls", ">faults", ">refused", ">fuel", ">db rows", ">requests", ">sent", ">log lines", ">log"];
+        let headings = [
+            "day",
+            "tenant",
+            "applet",
+            ">calls",
+            ">faults",
+            ">refused",
+            ">fuel",
+            ">db rows",
+            ">requests",
+            ">sent",
+            ">log lines",
+            ">log",
+        ];
         let mut table = Table::new(&headings);
         for row in answer["items"].as_array().into_iter().flatten() {
             table.row([

@@ -175,7 +175,21 @@ pub(crate) fn failure(failure: &Failure, json: bool) {
 
 /// What an invocation used, on one line.
 pub(crate) fn usage(usage: &Usage) -> String {
-    let Usage { fuel, memory_bytes_peak, wall_us, operations, host_calls, db, http, crypto, kv, events, jobs, custom, log } = usage;
+    let Usage {
+        fuel,
+        memory_bytes_peak,
+        wall_us,
+        operations,
+        host_calls,
+        db,
+        http,
+        crypto,
+        kv,
+        events,
+        jobs,
+        custom,
+        log,
+    } = usage;
     let mut text = format!(
         "usage: {} fuel, {:.1} MiB memory, {:.3} ms, {host_calls} host calls, {operations} operations",
         grouped(*fuel),

@@ -21,7 +21,17 @@ pub(crate) fn run(command: &ProcessesCommand) -> Result<i32, Failure> {
             if server.json {
                 return told(&answer, "", true);
             }
-            let mut table = Table::new(&["applet", "version", "engine", "state", "jail", ">processes", ">calls", ">failures", "reason"]);
+            let mut table = Table::new(&[
+                "applet",
+                "version",
+                "engine",
+                "state",
+                "jail",
+                ">processes",
+                ">calls",
+                ">failures",
+                "reason",
+            ]);
             for item in answer["items"].as_array().into_iter().flatten() {
                 let processes: Vec<String> = item["processes"].as_array().into_iter().flatten().map(count).collect();
                 table.row([
@@ -40,9 +50,14 @@ pub(crate) fn run(command: &ProcessesCommand) -> Result<i32, Failure> {
             Ok(exit_codes::OK)
         }),
         ProcessesCommand::Reset { applet, server } => with(server, async |remote: Remote| {
-            let path = format!("/v1/tenants/{}/applets/{}/processes/reset", escaped(&applet.tenant), escaped(&applet.applet));
+            let path =
+                format!("/v1/tenants/{}/applets/{}/processes/reset", escaped(&applet.tenant), escaped(&applet.applet));
             remote.ask(Method::POST, &path, Sent::Nothing).await?;
-            told(&json!({ "ok": true }), &format!("the processes of {}/{} start anew with the next call", applet.tenant, applet.applet), server.json)
+            told(
+                &json!({ "ok": true }),
+                &format!("the processes of {}/{} start anew with the next call", applet.tenant, applet.applet),
+                server.json,
+            )
         }),
     }
 }

@@ -42,11 +42,13 @@ impl Remote {
     /// # Errors
     /// When there is no token for it, or its URL is none.
     pub(crate) fn of(args: &ServerArgs) -> Result<Self, Failure> {
-        let roots = args.ca_file.as_deref().map(|path| files::read(path, FILE_BYTES_MAX)).transpose()?.unwrap_or_default();
+        let roots =
+            args.ca_file.as_deref().map(|path| files::read(path, FILE_BYTES_MAX)).transpose()?.unwrap_or_default();
         let client = Client::new(&roots).map_err(|error| unreachable(&error, &args.server))?;
         let base = args.server.trim_end_matches('/').to_owned();
         if !base.starts_with("http://") && !base.starts_with("https://") {
-            return Err(Failure::usage(format!("--server {base:?} is no http or https URL")).hint("for example http://127.0.0.1:8081"));
+            return Err(Failure::usage(format!("--server {base:?} is no http or https URL"))
+                .hint("for example http://127.0.0.1:8081"));
         }
         let user = std::env::var("USER").or_else(|_| std::env::var("LOGNAME")).unwrap_or_default();
         let is_name = (1..=64).contains(&user.len()) && user.bytes().all(|byte| byte.is_ascii_graphic());
@@ -66,7 +68,12 @@ impl Remote {
     ///
     /// # Errors
     /// What the server says, or why it cannot be asked.
-    pub(crate) async fn ask_with_status(&self, method: Method, path: &str, sent: Sent) -> Result<(StatusCode, Value), Failure> {
+    pub(crate) async fn ask_with_status(
+        &self,
+        method: Method,
+        path: &str,
+        sent: Sent,
+    ) -> Result<(StatusCode, Value), Failure> {
         let response = self.send(method, path, sent).await?;
         let status = response.status();
         let bytes = whole(response).await?;
@@ -117,7 +124,10 @@ impl Remote {
 ///
 /// # Errors
 /// Those of the work, and when there is no server to ask.
-pub(crate) fn with<T, F: Future<Output = Result<T, Failure>>>(args: &ServerArgs, work: impl FnOnce(Remote) -> F) -> Result<T, Failure> {
+pub(crate) fn with<T, F: Future<Output = Result<T, Failure>>>(
+    args: &ServerArgs,
+    work: impl FnOnce(Remote) -> F,
+) -> Result<T, Failure> {
     let remote = Remote::of(args)?;
     local::wait_for(work(remote))?
 }
@@ -161,7 +171,9 @@ async fn whole(response: Response<Incoming>) -> Result<Bytes, Failure> {
 fn unreachable(error: &SendError, server: &str) -> Failure {
     let failure = Failure::new("server", format!("{server}: {error}"));
     match error {
-        SendError::Connect { .. } => failure.hint("is `belljar serve` running, and is this its --admin-listen? --server names another"),
+        SendError::Connect { .. } => {
+            failure.hint("is `belljar serve` running, and is this its --admin-listen? --server names another")
+        }
         _ => failure,
     }
 }
@@ -176,19 +188,28 @@ fn refused(status: StatusCode, error: &Value) -> Failure {
     let code = error["code"].as_str().unwrap_or("server");
     let message = error["message"].as_str().unwrap_or("the server refused").to_owned();
     let (code, hint): (&'static str, Option<&str>) = match code {
-        "unauthorized" => ("unauthorized", Some("the token is in DATA_DIR/admin-token of the server, unless it was given another one")),
+        "unauthorized" => (
+            "unauthorized",
+            Some("the token is in DATA_DIR/admin-token of the server, unless it was given another one"),
+        ),
         "not-found" => ("not-found", Some("`belljar list` and `belljar tenants list` show what there is")),
         "conflict" => ("conflict", None),
         "invalid-package" => ("corrupt-package", Some("build it again with `belljar build DIR`")),
         "invalid-config" => ("invalid-config", Some("give it with --config, or set it with `belljar config set`")),
-        "missing-secrets" => ("missing-secrets", Some("give them with --secret-env NAME, or set them with `belljar secrets set`")),
-        "migration-failed" => ("migration-failed", Some("the database is as it was; correct the migration and deploy again")),
+        "missing-secrets" => {
+            ("missing-secrets", Some("give them with --secret-env NAME, or set them with `belljar secrets set`"))
+        }
+        "migration-failed" => {
+            ("migration-failed", Some("the database is as it was; correct the migration and deploy again"))
+        }
         "applet-failed" => ("applet-failed", Some("the release in force still is")),
         "undeclared-event" => ("undeclared-event", None),
         "too-large" => ("too-large", None),
         "queue-full" => ("queue-full", None),
         "storage" => ("storage", Some("look at the server's log and at its disk")),
-        "disabled" => ("disabled", Some("`belljar enable` lets an applet take calls, `belljar tenants resume` a tenant's")),
+        "disabled" => {
+            ("disabled", Some("`belljar enable` lets an applet take calls, `belljar tenants resume` a tenant's"))
+        }
         "queue" | "concurrency" | "rate" | "fuel" | "egress" | "busy" | "stopping" => ("busy", Some("try again later")),
         _ => ("server", None),
     };

@@ -42,7 +42,8 @@ pub(crate) fn run(args: &ReplayArgs) -> Result<i32, Failure> {
     let threads = std::thread::available_parallelism().map_or(1, usize::from).min(paths.len());
     let host = local::builder(Limits::default(), &[]).instances_max(u32::try_from(threads).unwrap_or(1) + 1).build()?;
     let done = all(threads, &paths, |path| {
-        one(&host, &releases, path, key.as_ref(), args.until_fuel).unwrap_or_else(|failure| Done::Failed(in_file(path, failure)))
+        one(&host, &releases, path, key.as_ref(), args.until_fuel)
+            .unwrap_or_else(|failure| Done::Failed(in_file(path, failure)))
     })?;
     let counts = present::Counts::of(&done);
     if args.json {
@@ -69,7 +70,13 @@ fn in_file(path: &Path, failure: Failure) -> Failure {
     Failure { message: format!("{}: {}", path.display(), failure.message), ..failure }
 }
 
-fn one(host: &Host, releases: &Releases, path: &Path, key: Option<&RecordingKey>, until_fuel: Option<u64>) -> Result<Done, Failure> {
+fn one(
+    host: &Host,
+    releases: &Releases,
+    path: &Path,
+    key: Option<&RecordingKey>,
+    until_fuel: Option<u64>,
+) -> Result<Done, Failure> {
     let recording = Box::new(read(path, key)?);
     let failed = |error: belljar::ReplayError| Failure::new("replay", chain(&error));
     Ok(match releases.of(&recording)? {
@@ -79,7 +86,11 @@ fn one(host: &Host, releases: &Releases, path: &Path, key: Option<&RecordingKey>
         }
         Which::Recorded(release) => {
             let replay = local::wait_for(host.replay(&release, &recording, until_fuel))?.map_err(failed)?;
-            Done::Replayed { recording, replay, sources: crate::sources::Sources::of_map(&release.package().source_map) }
+            Done::Replayed {
+                recording,
+                replay,
+                sources: crate::sources::Sources::of_map(&release.package().source_map),
+            }
         }
         Which::Program => {
             let replay = local::wait_for(host.replay_program(&recording, until_fuel))?.map_err(failed)?;
@@ -125,7 +136,8 @@ fn listed(given: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
             paths.push(path.clone());
             continue;
         }
-        let unreadable = |error: std::io::Error| Failure::new("unreadable", format!("{} cannot be read: {error}", path.display()));
+        let unreadable =
+            |error: std::io::Error| Failure::new("unreadable", format!("{} cannot be read: {error}", path.display()));
         let mut inside = Vec::new();
         for entry in std::fs::read_dir(path).map_err(unreadable)? {
             let entry = entry.map_err(unreadable)?.path();
@@ -134,7 +146,8 @@ fn listed(given: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
             }
         }
         if inside.is_empty() {
-            return Err(Failure::new("unreadable", format!("there is no recording in {}", path.display())).hint("the names of recordings end in .recording"));
+            return Err(Failure::new("unreadable", format!("there is no recording in {}", path.display()))
+                .hint("the names of recordings end in .recording"));
         }
         inside.sort();
         paths.append(&mut inside);

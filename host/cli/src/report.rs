@@ -35,7 +35,8 @@ pub(crate) fn checked(mut outcome: Outcome) -> Outcome {
         && let Err(error) = serde_json::from_str::<IgnoredAny>(value)
     {
         let message = format!("the answer is not JSON: {error}");
-        outcome.result = Err(Fault { code: FaultCode::InvalidResult, message, limit: None, errors: Vec::new(), frames: Vec::new() });
+        outcome.result =
+            Err(Fault { code: FaultCode::InvalidResult, message, limit: None, errors: Vec::new(), frames: Vec::new() });
     }
     outcome
 }

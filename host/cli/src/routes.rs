@@ -23,7 +23,8 @@ pub(crate) fn by_default(handlers: &[Handler]) -> Result<&Handler, String> {
 /// A message that lists the routes there are.
 pub(crate) fn by_request<'a>(handlers: &'a [Handler], method: &str, url: &str) -> Result<&'a Handler, String> {
     let path = path_of(url);
-    let mut routes = handlers.iter().filter_map(|handler| handler.trigger.route().map(|route| (handler, route.method, route.path)));
+    let mut routes =
+        handlers.iter().filter_map(|handler| handler.trigger.route().map(|route| (handler, route.method, route.path)));
     let best = routes.clone().filter_map(|(handler, m, p)| Some((fit(m, p, method, path)?, handler)));
     // Of equals the first: `max_by` would take the last.
     if let Some((_, handler)) = best.reduce(|best, next| if next.0 > best.0 { next } else { best }) {
@@ -47,7 +48,9 @@ pub(crate) fn names(handlers: &[Handler]) -> String {
 
 /// What the path of a request has at the placeholders of the handler's route, percent-decoded; the rest of a `*` has the name `*`.
 pub(crate) fn params(handler: &Handler, payload: &Payload) -> Vec<(String, String)> {
-    let (Some(Route { path: route, .. }), Payload::Request(request)) = (handler.trigger.route(), payload) else { return Vec::new() };
+    let (Some(Route { path: route, .. }), Payload::Request(request)) = (handler.trigger.route(), payload) else {
+        return Vec::new();
+    };
     let path = path_of(&request.url);
     if fit("*", route, "*", path).is_none() {
         return Vec::new();
@@ -167,7 +170,12 @@ mod tests {
     #[test]
     fn placeholders_have_values() {
         let check = |route: &str, url: &str, expected: &[(&str, &str)]| {
-            let request = belljar::Request { method: "GET".into(), url: url.into(), headers: Vec::new(), body: Default::default() };
+            let request = belljar::Request {
+                method: "GET".into(),
+                url: url.into(),
+                headers: Vec::new(),
+                body: Default::default(),
+            };
             let found = params(&handlers(&[route])[0], &Payload::Request(request));
             let found: Vec<_> = found.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
             assert_eq!(found, expected, "{route} {url}");

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use belljar::package::{Descriptor, Handler, PACKAGE_BYTES_MAX, Trigger};
 use belljar::{
-    Digest, Host, HttpReply, Invocation, Limits, LogFormat, MemorySink, Outcome, Payload, Recording, Release, Response, ResponseSink, WriterSink,
+    Digest, Host, HttpReply, Invocation, Limits, LogFormat, MemorySink, Outcome, Payload, Recording, Release, Response,
+    ResponseSink, WriterSink,
 };
 use serde_json::json;
 
@@ -45,7 +46,8 @@ pub(crate) fn run(args: &RunArgs) -> Result<i32, Failure> {
         builder = builder.secrets(Arc::new(settings::Secrets::read(args, &release.grants().secrets)?));
     } else if let Some(unasked) = args.secret.iter().chain(&args.secret_file).next() {
         let name = unasked.split('=').next().unwrap_or_default();
-        return Err(Failure::usage(format!("the applet asks for no secret, {name:?} neither")).hint("name it in permissions.secrets of the manifest"));
+        return Err(Failure::usage(format!("the applet asks for no secret, {name:?} neither"))
+            .hint("name it in permissions.secrets of the manifest"));
     }
     let paint = terminal::stderr_paint();
     if args.json {
@@ -61,7 +63,8 @@ pub(crate) fn run(args: &RunArgs) -> Result<i32, Failure> {
     let sink = Arc::new(sink);
     let host = builder.log(sink.clone()).build()?;
     let mut response = StreamedResponse::default();
-    let outcome = bounded(local::wait_for(recorded(&host, &release, invocation, args.record.as_deref(), Some(&mut response)))??);
+    let outcome =
+        bounded(local::wait_for(recorded(&host, &release, invocation, args.record.as_deref(), Some(&mut response)))??);
     sink.flush();
     response.finish()?;
     match &outcome.result {
@@ -106,16 +109,24 @@ async fn recorded(
 ///
 /// # Errors
 /// When there is none, or it cannot be written.
-pub(crate) fn write_recording(file: &Path, recording: Option<Recording>, package: Option<Vec<u8>>) -> Result<(), Failure> {
+pub(crate) fn write_recording(
+    file: &Path,
+    recording: Option<Recording>,
+    package: Option<Vec<u8>>,
+) -> Result<(), Failure> {
     let failed = |error: &dyn std::error::Error| Failure::new("record", chain(error));
     let Some(mut recording) = recording else {
-        return Err(Failure::new("record", "nothing was recorded: it did not begin, or runs in a process, which is not recorded"));
+        return Err(Failure::new(
+            "record",
+            "nothing was recorded: it did not begin, or runs in a process, which is not recorded",
+        ));
     };
     if let Some(package) = package {
         recording.attach(package).map_err(|error| failed(&error))?;
     }
     let bytes = recording.encode(None).map_err(|error| failed(&error))?;
-    std::fs::write(file, bytes).map_err(|error| Failure::new("record", format!("{} cannot be written: {error}", file.display())))
+    std::fs::write(file, bytes)
+        .map_err(|error| Failure::new("record", format!("{} cannot be written: {error}", file.display())))
 }
 
 /// An outcome that is safe to show: what is huge is cut, what should be JSON is.

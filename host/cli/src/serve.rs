@@ -28,7 +28,8 @@ pub(crate) fn run(args: &ServeArgs) -> Result<i32, Failure> {
     }
     belljar_server::failpoint::arm_from_environment().map_err(|message| Failure::new("failpoint", message))?;
     let logs = Logs::install(&settings).map_err(|error| Failure::new("log", chain(&error)))?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("the runtime cannot be started")?;
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().enable_all().build().context("the runtime cannot be started")?;
     runtime.block_on(serve(&settings, logs))?;
     Ok(exit_codes::OK)
 }

@@ -40,7 +40,8 @@ impl Secrets {
     /// When one cannot be read, is given twice, is not asked for, or when one that is required is missing.
     pub(crate) fn read(args: &RunArgs, asked: &[SecretRule]) -> Result<Self, Failure> {
         let mut texts = HashMap::new();
-        let values = args.secret.iter().map(|given| pair("--secret", given).map(|(name, value)| (name, value.to_owned())));
+        let values =
+            args.secret.iter().map(|given| pair("--secret", given).map(|(name, value)| (name, value.to_owned())));
         let files = args.secret_file.iter().map(|given| {
             let (name, path) = pair("--secret-file", given)?;
             let mut text = files::text(files::read(Path::new(path), SECRET_BYTES_MAX + 2)?, path)?;
@@ -53,14 +54,18 @@ impl Secrets {
             let (name, text) = secret?;
             if !asked.iter().any(|rule| rule.name == name) {
                 let names: Vec<_> = asked.iter().map(|rule| rule.name.as_str()).collect();
-                return Err(Failure::usage(format!("the applet asks for no secret {name:?}; it asks for: {}", names.join(", "))));
+                return Err(Failure::usage(format!(
+                    "the applet asks for no secret {name:?}; it asks for: {}",
+                    names.join(", ")
+                )));
             }
             if texts.insert(name.to_owned(), SecretText::new(text)).is_some() {
                 return Err(Failure::usage(format!("secret {name:?} is given twice")));
             }
         }
         match asked.iter().find(|rule| rule.required && !texts.contains_key(&rule.name)) {
-            Some(missing) => Err(Failure::usage(format!("the applet requires the secret {:?}", missing.name)).hint(format!("give it by --secret-file {}=FILE", missing.name))),
+            Some(missing) => Err(Failure::usage(format!("the applet requires the secret {:?}", missing.name))
+                .hint(format!("give it by --secret-file {}=FILE", missing.name))),
             None => Ok(Self(texts)),
         }
     }
@@ -88,7 +93,10 @@ mod tests {
     use crate::args::{Cli, Command};
 
     fn secrets(line: &[&str], asked: &[(&str, bool)]) -> Result<Secrets, Failure> {
-        let rules: Vec<_> = asked.iter().map(|&(name, required)| SecretRule { name: name.into(), required, hosts: Vec::new() }).collect();
+        let rules: Vec<_> = asked
+            .iter()
+            .map(|&(name, required)| SecretRule { name: name.into(), required, hosts: Vec::new() })
+            .collect();
         match Cli::try_parse_from(["belljar", "run", "a"].iter().chain(line)).map(|cli| cli.command) {
             Ok(Command::Run(args)) => Secrets::read(&args, &rules),
             other => panic!("{line:?}: {other:?}"),
@@ -101,7 +109,8 @@ mod tests {
         let path = dir.path().join("key");
         std::fs::write(&path, "two\nlines\r\n").expect("writes");
         let file = format!("B={}", path.display());
-        let read = secrets(&["--secret", "A=x=y", "--secret-file", &file], &[("A", true), ("B", true), ("C", false)]).expect("they are read");
+        let read = secrets(&["--secret", "A=x=y", "--secret-file", &file], &[("A", true), ("B", true), ("C", false)])
+            .expect("they are read");
         assert_eq!(read.0["A"].expose(), "x=y");
         assert_eq!(read.0["B"].expose(), "two\nlines");
         for (line, asked) in [

@@ -153,7 +153,11 @@ pub(crate) fn instant(text: &str) -> Option<u64> {
     let mut parts = date.split('-');
     let mut part = || parts.next()?.parse::<u64>().ok();
     let (year, month, day) = (part()?, part()?, part()?);
-    if parts.next().is_some() || !(1970..=9999).contains(&year) || !(1..=12).contains(&month) || !(1..=31).contains(&day) {
+    if parts.next().is_some()
+        || !(1970..=9999).contains(&year)
+        || !(1..=12).contains(&month)
+        || !(1..=31).contains(&day)
+    {
         return None;
     }
     let shifted = if month > 2 { month - 3 } else { month + 9 };
@@ -183,7 +187,10 @@ mod tests {
     fn figures_are_as_people_read_them() {
         let sizes = [0_u64, 1_023, 1_024, 1_572_864].map(|bytes| size(&json!(bytes)));
         assert_eq!(sizes, ["0 B", "1023 B", "1.0 KiB", "1.5 MiB"]);
-        assert_eq!((ms(&json!(1_234)), count(&json!(1_234)), text(&Value::Null)), ("1.23".into(), "1,234".into(), String::new()));
+        assert_eq!(
+            (ms(&json!(1_234)), count(&json!(1_234)), text(&Value::Null)),
+            ("1.23".into(), "1,234".into(), String::new())
+        );
         assert_eq!(time(&json!(951_782_400_000_000_u64)), "2000-02-29 00:00:00");
     }
 
@@ -191,10 +198,23 @@ mod tests {
     fn times_are_spans_or_instants() {
         let now = 1_000_000_000_000_000;
         let at = |text: &str| moment(text, now, false).ok();
-        assert_eq!((at("90s"), at("1d"), moment("2h", now, true).ok()), (Some(now - 90_000_000), Some(now - 86_400_000_000), Some(now + 7_200_000_000)));
+        assert_eq!(
+            (at("90s"), at("1d"), moment("2h", now, true).ok()),
+            (Some(now - 90_000_000), Some(now - 86_400_000_000), Some(now + 7_200_000_000))
+        );
         assert_eq!(at("2000-02-29T00:00:00Z"), Some(951_782_400_000_000));
         assert_eq!((at("2000-03-01"), at("1970-01-01")), (Some(951_868_800_000_000), Some(0)));
-        for text in ["", "x", "1", "-1d", "2001-02-29", "2000-13-01", "2000-01-01T24:00:00Z", "2000-01-01T00:00Z", "99999999999999999999d"] {
+        for text in [
+            "",
+            "x",
+            "1",
+            "-1d",
+            "2001-02-29",
+            "2000-13-01",
+            "2000-01-01T24:00:00Z",
+            "2000-01-01T00:00Z",
+            "99999999999999999999d",
+        ] {
             assert_eq!(at(text), None, "{text:?}");
         }
     }

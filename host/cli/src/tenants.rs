@@ -37,7 +37,13 @@ pub(crate) fn tenants(command: &TenantsCommand) -> Result<i32, Failure> {
             let mut table = Table::new(&["tenant", ">applets", "state", ">weight", "since"]);
             for item in answer["items"].as_array().into_iter().flatten() {
                 let state = if item["is_enabled"] == true { "" } else { "suspended" };
-                table.row([text(&item["id"]), count(&item["applets"]), state.to_owned(), count(&item["quotas"]["weight"]), time(&item["created_us"])]);
+                table.row([
+                    text(&item["id"]),
+                    count(&item["applets"]),
+                    state.to_owned(),
+                    count(&item["quotas"]["weight"]),
+                    time(&item["created_us"]),
+                ]);
             }
             table.print("there are no tenants; `belljar tenants create NAME` makes one")?;
             Ok(exit_codes::OK)
@@ -176,8 +182,16 @@ fn is_given(quotas: &QuotaArgs) -> bool {
 }
 
 fn given(quotas: &QuotaArgs) -> [Option<&String>; 5] {
-    let QuotaArgs { concurrent_max, fuel_per_minute_max, storage_bytes_max, egress_bytes_per_day_max, log_bytes_per_day_max, .. } = quotas;
-    [concurrent_max, fuel_per_minute_max, storage_bytes_max, egress_bytes_per_day_max, log_bytes_per_day_max].map(Option::as_ref)
+    let QuotaArgs {
+        concurrent_max,
+        fuel_per_minute_max,
+        storage_bytes_max,
+        egress_bytes_per_day_max,
+        log_bytes_per_day_max,
+        ..
+    } = quotas;
+    [concurrent_max, fuel_per_minute_max, storage_bytes_max, egress_bytes_per_day_max, log_bytes_per_day_max]
+        .map(Option::as_ref)
 }
 
 fn default_quotas() -> Value {
@@ -193,7 +207,10 @@ fn changed(mut quotas: Value, args: &QuotaArgs) -> Result<Value, Failure> {
             "unlimited" => Value::Null,
             number => {
                 let number: u64 = number.replace('_', "").parse().map_err(|_| {
-                    Failure::usage(format!("--{} {number:?} is neither a number nor `unlimited`", name.replace('_', "-")))
+                    Failure::usage(format!(
+                        "--{} {number:?} is neither a number nor `unlimited`",
+                        name.replace('_', "-")
+                    ))
                 })?;
                 number.into()
             }
@@ -219,8 +236,14 @@ mod tests {
         };
         assert!(is_given(&args) && !is_given(&QuotaArgs::default()));
         let quotas = changed(default_quotas(), &args).expect("they are right");
-        assert_eq!((&quotas["concurrent_max"], &quotas["storage_bytes_max"], &quotas["weight"]), (&Value::Null, &json!(1_000), &json!(7)));
+        assert_eq!(
+            (&quotas["concurrent_max"], &quotas["storage_bytes_max"], &quotas["weight"]),
+            (&Value::Null, &json!(1_000), &json!(7))
+        );
         assert_eq!(quotas["log_bytes_per_day_max"], default_quotas()["log_bytes_per_day_max"]);
-        assert!(changed(default_quotas(), &QuotaArgs { concurrent_max: Some("many".into()), ..QuotaArgs::default() }).is_err());
+        assert!(
+            changed(default_quotas(), &QuotaArgs { concurrent_max: Some("many".into()), ..QuotaArgs::default() })
+                .is_err()
+        );
     }
 }

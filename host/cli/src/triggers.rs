@@ -5,7 +5,9 @@ use serde_json::{Value, json};
 
 use crate::applets::path;
 use crate::args::operator::tenant_and_applet;
-use crate::args::triggers::{EventsCommand, HealthArgs, JobsCommand, MessageArgs, PickArgs, ScheduleArgs, SchedulesCommand, WhichArgs};
+use crate::args::triggers::{
+    EventsCommand, HealthArgs, JobsCommand, MessageArgs, PickArgs, ScheduleArgs, SchedulesCommand, WhichArgs,
+};
 use crate::call::payload;
 use crate::deploy::told;
 use crate::exit_codes;
@@ -63,14 +65,32 @@ pub(crate) fn events(command: &EventsCommand) -> Result<i32, Failure> {
 pub(crate) fn schedules(command: &SchedulesCommand) -> Result<i32, Failure> {
     match command {
         SchedulesCommand::List { what, server } => with(server, async |remote: Remote| {
-            let answer = remote.ask(Method::GET, &format!("/v1/schedules{}", whose(what.as_deref())), Sent::Nothing).await?;
+            let answer =
+                remote.ask(Method::GET, &format!("/v1/schedules{}", whose(what.as_deref())), Sent::Nothing).await?;
             if server.json {
                 return told(&answer, "", true);
             }
-            let mut table = Table::new(&["tenant", "applet", "handler", "cron", "time zone", "next (UTC)", "last (UTC)", ">fired", ">missed", ">skipped"]);
+            let mut table = Table::new(&[
+                "tenant",
+                "applet",
+                "handler",
+                "cron",
+                "time zone",
+                "next (UTC)",
+                "last (UTC)",
+                ">fired",
+                ">missed",
+                ">skipped",
+            ]);
             for item in answer["items"].as_array().into_iter().flatten() {
                 let next = if item["is_paused"] == true { "paused".to_owned() } else { time_ms(&item["next_ms"]) };
-                let names = [text(&item["tenant"]), text(&item["applet"]), text(&item["handler"]), text(&item["cron"]), text(&item["time_zone"])];
+                let names = [
+                    text(&item["tenant"]),
+                    text(&item["applet"]),
+                    text(&item["handler"]),
+                    text(&item["cron"]),
+                    text(&item["time_zone"]),
+                ];
                 let figures = [count(&item["fired"]), count(&item["missed"]), count(&item["skipped"])];
                 table.row(names.into_iter().chain([next, time_ms(&item["last_ms"])]).chain(figures));
             }
@@ -78,7 +98,8 @@ pub(crate) fn schedules(command: &SchedulesCommand) -> Result<i32, Failure> {
             Ok(exit_codes::OK)
         }),
         SchedulesCommand::Next { schedule, count } => with(&schedule.server, async |remote: Remote| {
-            let answer = remote.ask(Method::GET, &format!("{}?count={count}", of_schedule(schedule)), Sent::Nothing).await?;
+            let answer =
+                remote.ask(Method::GET, &format!("{}?count={count}", of_schedule(schedule)), Sent::Nothing).await?;
             if schedule.server.json {
                 return told(&answer, "", true);
             }
@@ -113,7 +134,8 @@ pub(crate) fn jobs(command: &JobsCommand) -> Result<i32, Failure> {
             told(&answer, &format!("{id} {words}"), server.json)
         }),
         JobsCommand::Run { applet, handler, payload: given, delay_ms, attempts, server } => {
-            let body = json!({ "handler": handler, "payload": payload(given)?, "delay_ms": delay_ms, "attempts": attempts });
+            let body =
+                json!({ "handler": handler, "payload": payload(given)?, "delay_ms": delay_ms, "attempts": attempts });
             with(server, async |remote: Remote| {
                 let answer = remote.ask(Method::POST, &format!("{}/calls", path(applet)), Sent::Json(body)).await?;
                 told(&answer, &text(&answer["id"]), server.json)
@@ -130,7 +152,8 @@ pub(crate) fn health(args: &HealthArgs) -> Result<i32, Failure> {
     with(&args.server, async |remote: Remote| {
         let answer = remote.ask(Method::GET, &format!("{}/health", path(&args.name)), Sent::Nothing).await?;
         let error = text(&answer["error"]);
-        let words = if error.is_empty() { text(&answer["status"]) } else { format!("{}: {error}", text(&answer["status"])) };
+        let words =
+            if error.is_empty() { text(&answer["status"]) } else { format!("{}: {error}", text(&answer["status"])) };
         told(&answer, &words, args.server.json)?;
         Ok(if answer["status"] == "unhealthy" { exit_codes::FAILED } else { exit_codes::OK })
     })
@@ -162,7 +185,11 @@ fn schedule(args: &ScheduleArgs, what: &str, words: &str) -> Result<i32, Failure
     with(&args.server, async |remote: Remote| {
         let answer = remote.ask(Method::POST, &format!("{}/{what}", of_schedule(args)), Sent::Nothing).await?;
         let id = answer["id"].as_str().map(|id| format!(": {id}")).unwrap_or_default();
-        told(&answer, &format!("{}/{} {} {words}{id}", args.applet.tenant, args.applet.applet, args.handler), args.server.json)
+        told(
+            &answer,
+            &format!("{}/{} {} {words}{id}", args.applet.tenant, args.applet.applet, args.handler),
+            args.server.json,
+        )
     })
 }
 
@@ -199,7 +226,16 @@ fn deliveries(args: &WhichArgs, kinds: &[&str]) -> Result<i32, Failure> {
             };
             let attempt = format!("{}/{}", text(&item["attempt"]), text(&item["attempts_max"]));
             let published = time_ms(&item["published_ms"]);
-            table.row([text(&item["id"]), text(&item["name"]), to, state, attempt, published, text(&item["message"]), text(&item["error"])]);
+            table.row([
+                text(&item["id"]),
+                text(&item["name"]),
+                to,
+                state,
+                attempt,
+                published,
+                text(&item["message"]),
+                text(&item["error"]),
+            ]);
         }
         table.print("there are none")?;
         Ok(exit_codes::OK)
@@ -209,7 +245,8 @@ fn deliveries(args: &WhichArgs, kinds: &[&str]) -> Result<i32, Failure> {
 /// Shows a message.
 fn message(MessageArgs { tenant, id, server }: &MessageArgs) -> Result<i32, Failure> {
     with(server, async |remote: Remote| {
-        let answer = remote.ask(Method::GET, &format!("{}/messages/{}", of(tenant), escaped(id)), Sent::Nothing).await?;
+        let answer =
+            remote.ask(Method::GET, &format!("{}/messages/{}", of(tenant), escaped(id)), Sent::Nothing).await?;
         let words = terminal::json(&pretty::json(&answer.to_string()));
         told(&answer, &words, server.json)
     })

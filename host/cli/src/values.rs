@@ -28,7 +28,11 @@ pub(crate) fn secrets(command: &SecretsCommand) -> Result<i32, Failure> {
             with(server, async |remote: Remote| {
                 let path = format!("{}/secrets/{}", path(name), escaped(secret));
                 remote.ask(Method::PUT, &path, Sent::Json(json!({ "value": value }))).await?;
-                told(&json!({ "ok": true }), &format!("{}/{}: secret {secret} is set", name.tenant, name.applet), server.json)
+                told(
+                    &json!({ "ok": true }),
+                    &format!("{}/{}: secret {secret} is set", name.tenant, name.applet),
+                    server.json,
+                )
             })
         }
         SecretsCommand::List { name, server } => with(server, async |remote: Remote| {
@@ -53,7 +57,11 @@ pub(crate) fn secrets(command: &SecretsCommand) -> Result<i32, Failure> {
         }),
         SecretsCommand::Delete { name, secret, server } => with(server, async |remote: Remote| {
             remote.ask(Method::DELETE, &format!("{}/secrets/{}", path(name), escaped(secret)), Sent::Nothing).await?;
-            told(&json!({ "ok": true }), &format!("{}/{}: secret {secret} is deleted", name.tenant, name.applet), server.json)
+            told(
+                &json!({ "ok": true }),
+                &format!("{}/{}: secret {secret} is deleted", name.tenant, name.applet),
+                server.json,
+            )
         }),
     }
 }
@@ -88,7 +96,8 @@ fn show(answer: &Value, is_json: bool) -> Result<i32, Failure> {
 /// A secret's value: from the environment, or from standard input without the line end.
 fn value(secret: &str, env: Option<&str>) -> Result<String, Failure> {
     if let Some(variable) = env {
-        return std::env::var(variable).map_err(|_| Failure::usage(format!("the variable {variable} is not set, or no text")));
+        return std::env::var(variable)
+            .map_err(|_| Failure::usage(format!("the variable {variable} is not set, or no text")));
     }
     if io::stdin().is_terminal() {
         terminal::stderr(&format!("value of {secret} (it is shown as you type; end with Ctrl-D): "));
@@ -101,7 +110,8 @@ fn value(secret: &str, env: Option<&str>) -> Result<String, Failure> {
         }
     }
     if text.is_empty() {
-        return Err(Failure::usage("the secret is empty").hint(format!("for example: printf %s \"$VALUE\" | belljar secrets set … {secret}")));
+        return Err(Failure::usage("the secret is empty")
+            .hint(format!("for example: printf %s \"$VALUE\" | belljar secrets set … {secret}")));
     }
     Ok(text)
 }

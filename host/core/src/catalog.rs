@@ -42,7 +42,13 @@ impl Release {
     ///
     /// # Errors
     /// [`CatalogError::Id`] when the package's id is no identity.
-    pub fn admit_decoded(tenant: TenantId, package: Arc<Package>, digest: Digest, granted: &Grants, host: &Limits) -> Result<Self, CatalogError> {
+    pub fn admit_decoded(
+        tenant: TenantId,
+        package: Arc<Package>,
+        digest: Digest,
+        granted: &Grants,
+        host: &Limits,
+    ) -> Result<Self, CatalogError> {
         let grants = granted.cut_to(&package.descriptor.permissions);
         let limits = host.for_package(&package.descriptor.runtime.limits);
         let applet = AppletId::new(package.descriptor.id.clone())?;

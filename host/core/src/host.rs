@@ -221,7 +221,12 @@ impl Host {
     ///
     /// # Errors
     /// [`InstallError`].
-    pub async fn install_with(&self, tenant: TenantId, package: &[u8], granted: &Grants) -> Result<Release, InstallError> {
+    pub async fn install_with(
+        &self,
+        tenant: TenantId,
+        package: &[u8],
+        granted: &Grants,
+    ) -> Result<Release, InstallError> {
         self.prepared(Release::admit(tenant, package, granted, self.limits())?).await
     }
 
@@ -240,9 +245,11 @@ impl Host {
         let engine = release.package().descriptor.runtime.engine;
         match runtime_kind(engine) {
             Some(kind) => self.processes(release)?.prepare(release, kind).await.map(|()| Preparation::Process),
-            None if engine == EngineKind::Component => {
-                self.components()?.prepare(release).await.map(|prepared| Preparation::Component { from_cache: prepared.from_cache })
-            }
+            None if engine == EngineKind::Component => self
+                .components()?
+                .prepare(release)
+                .await
+                .map(|prepared| Preparation::Component { from_cache: prepared.from_cache }),
             None => self.image(release).await.map(Preparation::Image),
         }
     }
@@ -282,10 +289,11 @@ impl Host {
         if let Some(components) = inner.components.get() {
             return Ok(components);
         }
-        let made = Components::new(inner.instances_max, inner.images_max, inner.sandbox.cache.clone()).map_err(|error| {
-            tracing::error!(%error, "components cannot be run");
-            Fault::new(FaultCode::Internal, "the host cannot run components")
-        })?;
+        let made =
+            Components::new(inner.instances_max, inner.images_max, inner.sandbox.cache.clone()).map_err(|error| {
+                tracing::error!(%error, "components cannot be run");
+                Fault::new(FaultCode::Internal, "the host cannot run components")
+            })?;
         Ok(inner.components.get_or_init(|| Arc::new(made)))
     }
 
@@ -328,7 +336,8 @@ impl Host {
     /// ```
     pub async fn standalone_component(&self, release: &Release) -> Result<Vec<u8>, Fault> {
         if !release.package().descriptor.is_wasm() {
-            let message = "only applets of engine `wasm` become components: there is no JavaScript engine to put with the others";
+            let message =
+                "only applets of engine `wasm` become components: there is no JavaScript engine to put with the others";
             return Err(Fault::new(FaultCode::Preparation, message));
         }
         self.inner.sandbox.standalone(prepare_source(release)).await
@@ -372,7 +381,12 @@ impl Host {
     ///     host.invoke_streaming(release, invocation, &mut Channel(chunks)).await
     /// }
     /// ```
-    pub async fn invoke_streaming(&self, release: &Release, invocation: Invocation, sink: &mut dyn ResponseSink) -> Outcome {
+    pub async fn invoke_streaming(
+        &self,
+        release: &Release,
+        invocation: Invocation,
+        sink: &mut dyn ResponseSink,
+    ) -> Outcome {
         self.call(release, invocation, sink).await
     }
 

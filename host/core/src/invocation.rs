@@ -271,9 +271,12 @@ impl Outcome {
     pub fn value<T: DeserializeOwned>(self) -> Result<T, ValueError> {
         let json = match self.result? {
             Response::Value(json) => json.unwrap_or_else(|| "null".to_owned()),
-            Response::Http(_) | Response::Streamed(_) => return Err(Fault::new(FaultCode::InvalidResult, "the answer is a Response, and no value").into()),
+            Response::Http(_) | Response::Streamed(_) => {
+                return Err(Fault::new(FaultCode::InvalidResult, "the answer is a Response, and no value").into());
+            }
         };
-        serde_json::from_str(&json).map_err(|source| ValueError::Value { json: json.chars().take(200).collect(), source })
+        serde_json::from_str(&json)
+            .map_err(|source| ValueError::Value { json: json.chars().take(200).collect(), source })
     }
 }
 
@@ -326,7 +329,9 @@ impl Response {
             retry: Vec<Retry>,
         }
         match self {
-            Self::Value(Some(json)) => serde_json::from_str::<Answer>(json).map(|answer| answer.retry).unwrap_or_default(),
+            Self::Value(Some(json)) => {
+                serde_json::from_str::<Answer>(json).map(|answer| answer.retry).unwrap_or_default()
+            }
             _ => Vec::new(),
         }
     }
@@ -364,8 +369,17 @@ pub struct ResponseHead {
 }
 
 /// Headers that belong to the connection or to framing, which are the host's (RFC 9110, 7.6.1; RFC 9112, 6).
-const HOST_HEADERS: [&str; 9] =
-    ["connection", "content-length", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade", "http2-settings"];
+const HOST_HEADERS: [&str; 9] = [
+    "connection",
+    "content-length",
+    "keep-alive",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "http2-settings",
+];
 
 impl ResponseHead {
     /// What a handler gave, checked.
@@ -379,7 +393,8 @@ impl ResponseHead {
         }
         let mut headers = Vec::with_capacity(given.len());
         for (name, value) in given {
-            let name = http::HeaderName::from_bytes(name.as_bytes()).map_err(|_| invalid(format!("{name:?} is no header name")))?;
+            let name = http::HeaderName::from_bytes(name.as_bytes())
+                .map_err(|_| invalid(format!("{name:?} is no header name")))?;
             let bytes: Option<Vec<u8>> = value.chars().map(|c| u8::try_from(u32::from(c)).ok()).collect();
             if bytes.and_then(|bytes| http::HeaderValue::from_bytes(&bytes).ok()).is_none() {
                 return Err(invalid(format!("the value of header {name} has characters that HTTP does not allow")));

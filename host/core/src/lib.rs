@@ -47,12 +47,17 @@ pub use bytes::Bytes;
 pub use capability::bodies::BodyReader;
 pub use capability::custom::{Call, CallError, Capability};
 pub use capability::db::{
-    DatabaseFileError, Databases, DatabasesConfig, DbError, MIGRATION_MS_MAX, MigrateError, Migrated, Migration, MigrationStep, SQL_BYTES_MAX,
+    DatabaseFileError, Databases, DatabasesConfig, DbError, MIGRATION_MS_MAX, MigrateError, Migrated, Migration,
+    MigrationStep, SQL_BYTES_MAX,
 };
 pub use capability::events::{EVENT_KEY_BYTES_MAX, EventSink, PublishedEvent};
-pub use capability::http::{CarriedRequest, CarriedResponse, Carrying, HttpConfig, HttpConfigError, HttpProxy, HttpTransport, InvalidTestHost};
+pub use capability::http::{
+    CarriedRequest, CarriedResponse, Carrying, HttpConfig, HttpConfigError, HttpProxy, HttpTransport, InvalidTestHost,
+};
 pub use capability::jobs::{JOB_KEY_BYTES_MAX, JOB_PRIORITY_MAX, JobSink, NewJob};
-pub use capability::kv::{KvAnswer, KvBounds, KvEntry, KvKeys, KvOperation, KvOwner, KvReply, KvStore, KvUsed, KvValue, SqliteKv};
+pub use capability::kv::{
+    KvAnswer, KvBounds, KvEntry, KvKeys, KvOperation, KvOwner, KvReply, KvStore, KvUsed, KvValue, SqliteKv,
+};
 pub use capability::log::{LogContext, LogFormat, LogLevel, LogOrigin, LogRecord, LogSink, MemorySink, WriterSink};
 pub use capability::origin::{Answering, Chain, Origin};
 pub use capability::refusal::CapabilityError;
@@ -70,19 +75,25 @@ pub use floor::deadline::Deadline;
 pub use floor::fault::{Blame, ErrorRole, Fault, FaultCode, Frame, ThrownError};
 pub use floor::grants::Grants;
 pub use floor::ids::{AppletId, Digest, InvalidId, InvocationId, TenantId};
-pub use floor::limits::{CryptoLimits, CustomLimits, DbLimits, EventsLimits, HttpLimits, JobsLimits, KvLimits, LimitHit, Limits, MEMORY_SLOT_BYTES};
-pub use floor::usage::{CryptoUsage, CustomUsage, DbUsage, EventsUsage, HttpUsage, JobsUsage, KvUsage, LogUsage, Usage};
+pub use floor::limits::{
+    CryptoLimits, CustomLimits, DbLimits, EventsLimits, HttpLimits, JobsLimits, KvLimits, LimitHit, Limits,
+    MEMORY_SLOT_BYTES,
+};
+pub use floor::usage::{
+    CryptoUsage, CustomUsage, DbUsage, EventsUsage, HttpUsage, JobsUsage, KvUsage, LogUsage, Usage,
+};
 pub use host::{
-    BlockingError, BlockingHost, Evaluation, Host, HostBuilder, HostError, InstallError, Preparation, SCRIPT_BYTES_MAX, Script, ScriptOptions, user_cache_dir,
+    BlockingError, BlockingHost, Evaluation, Host, HostBuilder, HostError, InstallError, Preparation, SCRIPT_BYTES_MAX,
+    Script, ScriptOptions, user_cache_dir,
 };
 pub use invocation::{
-    Body, Collected, HttpReply, Invocation, Message, Modules, Outcome, Payload, Program, ProgramKind, Request, Response, ResponseHead,
-    ResponseSink, Retry, SinkClosed, StreamedReply, Taking, ValueError,
+    Body, Collected, HttpReply, Invocation, Message, Modules, Outcome, Payload, Program, ProgramKind, Request,
+    Response, ResponseHead, ResponseSink, Retry, SinkClosed, StreamedReply, Taking, ValueError,
 };
 pub use observe::{CapabilityUse, Observer, UseEnd};
 pub use process::{ProcessConfig, ProcessStatus, RuntimePrograms, engine_version};
 pub use recording::{
-    InvalidRecordingKey, RecordPolicy, Recorder, Recording, RecordingError, RecordingFolder, RecordingFolderError, RecordingHeader, RecordingKey,
-    RecordingSink,
+    InvalidRecordingKey, RecordPolicy, Recorder, Recording, RecordingError, RecordingFolder, RecordingFolderError,
+    RecordingHeader, RecordingKey, RecordingSink,
 };
 pub use turns::Turns;

@@ -65,7 +65,13 @@ pub(crate) struct Begun {
 }
 
 impl Watch {
-    pub(crate) fn begin(&self, capability: &'static str, operation: &'static str, target: String, begun_us: u64) -> Begun {
+    pub(crate) fn begin(
+        &self,
+        capability: &'static str,
+        operation: &'static str,
+        target: String,
+        begun_us: u64,
+    ) -> Begun {
         let used = CapabilityUse { capability, operation, target, ended: UseEnd::Failed, begun_us, wall_us: 0 };
         Begun { watch: self.clone(), used, at: Instant::now() }
     }

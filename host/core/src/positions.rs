@@ -91,7 +91,13 @@ impl Positions {
         let Stacked { function, file, line, column } = *stacked;
         let function = own_name(function, file == self.bundle);
         if file != self.bundle {
-            return Frame { function, file: file.to_owned(), line, column, in_author_file: !file.starts_with(['<', '/']) && !file.starts_with("node_modules/") };
+            return Frame {
+                function,
+                file: file.to_owned(),
+                line,
+                column,
+                in_author_file: !file.starts_with(['<', '/']) && !file.starts_with("node_modules/"),
+            };
         }
         self.mapped(&function, line, column).unwrap_or_else(|| Frame {
             function,
@@ -193,17 +199,27 @@ mod tests {
             "    at handler (file:///c/bundles/0a/bundle.mjs:1:1)\n    at async run (file:///c/s/1/runtime.mjs:9:9)\n    at process.x (node:internal/a:1:2)\n",
             &["handler src/a.ts:3:5"],
         );
-        check("    at async <anonymous> (/c/bundle.mjs:1:1)\n    at async file:///c/bundle.mjs:1:1", &[" src/a.ts:3:5", " src/a.ts:3:5"]);
-        check("    at f (/c/0a/node_modules/p/bundle.mjs:1:1)\n    at Promise.all (index 0)", &["f node_modules/p/bundle.mjs:1:1"]);
+        check(
+            "    at async <anonymous> (/c/bundle.mjs:1:1)\n    at async file:///c/bundle.mjs:1:1",
+            &[" src/a.ts:3:5", " src/a.ts:3:5"],
+        );
+        check(
+            "    at f (/c/0a/node_modules/p/bundle.mjs:1:1)\n    at Promise.all (index 0)",
+            &["f node_modules/p/bundle.mjs:1:1"],
+        );
     }
 
     #[test]
     fn stacks_in_log_lines_have_the_authors_positions() {
         let positions = Positions::new("bundle.mjs", MAP);
         let check = |text: &str, expected: &str| assert_eq!(positions.in_text(text.to_owned()), expected);
-        let stack = "Error: no\n    at f (bundle.mjs:1:1)\n    at <anonymous> (bundle.mjs:1:2)\n    at call (belljar:web:9:9)";
+        let stack =
+            "Error: no\n    at f (bundle.mjs:1:1)\n    at <anonymous> (bundle.mjs:1:2)\n    at call (belljar:web:9:9)";
         check(stack, "Error: no\n    at f (src/a.ts:3:5)\n    at src/a.ts:3:5");
-        check(&format!("{stack}\n  [cause]: x"), "Error: no\n    at f (src/a.ts:3:5)\n    at src/a.ts:3:5\n  [cause]: x");
+        check(
+            &format!("{stack}\n  [cause]: x"),
+            "Error: no\n    at f (src/a.ts:3:5)\n    at src/a.ts:3:5\n  [cause]: x",
+        );
         check("it failed:     at f (bundle.mjs:1:1)\n    at apply (native)\n", "it failed:     at f (src/a.ts:3:5)\n");
         check("a\n    at main_default (bundle.mjs:1:1)", "a\n    at default (src/a.ts:3:5)");
         for plain in ["", "at f (bundle.mjs:1:1)", "look    at this", "one\n    at two\n", "a)\n  at x (y)"] {
@@ -212,7 +228,10 @@ mod tests {
         let json = serde_json::json!({ "error": stack, "n": "\n" }).to_string();
         let shown = r#"{"error":"Error: no\n    at f (src/a.ts:3:5)\n    at src/a.ts:3:5","n":"\n"}"#;
         assert_eq!(positions.in_json(json), shown);
-        assert_eq!(Positions::unmapped().in_text("E\n    at f (belljar:web:1:1)\n    at g (x.js:1:1)".into()), "E\n    at g (x.js:1:1)");
+        assert_eq!(
+            Positions::unmapped().in_text("E\n    at f (belljar:web:1:1)\n    at g (x.js:1:1)".into()),
+            "E\n    at g (x.js:1:1)"
+        );
     }
 
     #[test]

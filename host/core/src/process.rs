@@ -15,7 +15,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use belljar_package::{Engine, Package};
-use belljar_process::{Bound, CodeCache, Jail, ProcessLimits, Program, Runtime, RuntimeKind, RuntimeSearch, Spec, Status, Supervision, Supervisor};
+use belljar_process::{
+    Bound, CodeCache, Jail, ProcessLimits, Program, Runtime, RuntimeKind, RuntimeSearch, Spec, Status, Supervision,
+    Supervisor,
+};
 
 pub(crate) use self::call::ProcessRun;
 use self::logs::ProcessLogs;
@@ -136,12 +139,20 @@ pub async fn engine_version(
 ) -> Result<semver::Version, Fault> {
     let refuse = |message: String| Fault::new(FaultCode::Preparation, message);
     if let Some(kind) = runtime_kind(engine) {
-        let config = processes.filter(|_| belljar_process::UNSUPPORTED.is_none()).ok_or_else(|| refuse(no_processes(engine)))?;
-        return config.search(kind, range).find().await.map(|runtime| runtime.version).map_err(|error| refuse(error.to_string()));
+        let config =
+            processes.filter(|_| belljar_process::UNSUPPORTED.is_none()).ok_or_else(|| refuse(no_processes(engine)))?;
+        return config
+            .search(kind, range)
+            .find()
+            .await
+            .map(|runtime| runtime.version)
+            .map_err(|error| refuse(error.to_string()));
     }
     let own = semver::Version::parse(env!("CARGO_PKG_VERSION")).map_err(|error| refuse(error.to_string()))?;
     match range {
-        Some(range) if !range.matches(&own) => Err(refuse(format!("the package needs Belljar {range} (runtime.version), this is {own}"))),
+        Some(range) if !range.matches(&own) => {
+            Err(refuse(format!("the package needs Belljar {range} (runtime.version), this is {own}")))
+        }
         _ => Ok(own),
     }
 }
@@ -202,7 +213,11 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Processes {
-    pub(crate) fn new(mut config: ProcessConfig, log: Arc<dyn LogSink>, source: Arc<dyn Source>) -> std::io::Result<Self> {
+    pub(crate) fn new(
+        mut config: ProcessConfig,
+        log: Arc<dyn LogSink>,
+        source: Arc<dyn Source>,
+    ) -> std::io::Result<Self> {
         if let Some(why) = belljar_process::UNSUPPORTED {
             return Err(std::io::Error::new(std::io::ErrorKind::Unsupported, why));
         }
@@ -214,7 +229,11 @@ impl Processes {
     }
 
     /// The runtime of an engine, within a range of versions.
-    pub(crate) async fn runtime(&self, kind: RuntimeKind, range: Option<&semver::VersionReq>) -> Result<Runtime, Fault> {
+    pub(crate) async fn runtime(
+        &self,
+        kind: RuntimeKind,
+        range: Option<&semver::VersionReq>,
+    ) -> Result<Runtime, Fault> {
         let key = (kind, range.map(ToString::to_string).unwrap_or_default());
         let mut runtimes = self.runtimes.lock().await;
         if let Some(runtime) = runtimes.get(&key) {
@@ -253,7 +272,11 @@ impl Processes {
             return Ok(other.clone());
         }
         all.retain(|_, other| !other.is_forgotten());
-        let mut earlier: Vec<_> = all.iter().filter(|(other, _)| other.tenant == key.tenant && other.applet == key.applet).map(|(_, other)| other.clone()).collect();
+        let mut earlier: Vec<_> = all
+            .iter()
+            .filter(|(other, _)| other.tenant == key.tenant && other.applet == key.applet)
+            .map(|(_, other)| other.clone())
+            .collect();
         // One with other limits is not found any more.
         earlier.extend(all.insert(key, running.clone()));
         drop(all);
@@ -312,7 +335,8 @@ impl Processes {
     /// Has a process of a release ready, as at its installation.
     pub(crate) async fn prepare(&self, release: &Release, kind: RuntimeKind) -> Result<(), Fault> {
         let running = self.running(release, kind).await?;
-        let deadline = Instant::now() + Duration::from_millis(self.config.supervision.ready_ms_max.saturating_add(1_000));
+        let deadline =
+            Instant::now() + Duration::from_millis(self.config.supervision.ready_ms_max.saturating_add(1_000));
         let ready = running.supervisor.ready(deadline.into()).await;
         ready.map_err(|error| {
             // The next try is not held up by what this one left.
@@ -320,14 +344,19 @@ impl Processes {
             if all.get(&running.key).is_some_and(|found| Arc::ptr_eq(found, &running)) {
                 all.remove(&running.key);
             }
-            Fault::new(FaultCode::Preparation, running.secrets.redact(format!("the applet's process does not start: {error}")))
+            Fault::new(
+                FaultCode::Preparation,
+                running.secrets.redact(format!("the applet's process does not start: {error}")),
+            )
         })
     }
 
     /// How all of them are, by tenant and applet.
     pub(crate) fn status(&self) -> Vec<ProcessStatus> {
         let mut all: Vec<_> = locked(&self.running).values().map(|running| running.status()).collect();
-        all.sort_by(|a, b| (&a.tenant, &a.applet, a.digest.as_bytes()).cmp(&(&b.tenant, &b.applet, b.digest.as_bytes())));
+        all.sort_by(|a, b| {
+            (&a.tenant, &a.applet, a.digest.as_bytes()).cmp(&(&b.tenant, &b.applet, b.digest.as_bytes()))
+        });
         all
     }
 

@@ -81,11 +81,23 @@ pub(crate) enum Ending {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) enum RecordedResult {
     Value(Option<String>),
-    Http { status: u16, headers: Vec<(String, String)>, body: Vec<u8> },
+    Http {
+        status: u16,
+        headers: Vec<(String, String)>,
+        body: Vec<u8>,
+    },
     /// Its chunks are among the calls.
-    Streamed { status: u16, body_bytes: u64, is_complete: bool },
+    Streamed {
+        status: u16,
+        body_bytes: u64,
+        is_complete: bool,
+    },
     /// `json` is all of it.
-    Fault { code: String, message: String, json: String },
+    Fault {
+        code: String,
+        message: String,
+        json: String,
+    },
 }
 
 /// The end of a recording.
@@ -170,7 +182,9 @@ impl Recording {
         let given = crate::floor::ids::Digest::of(&package).to_hex();
         match &self.header.package {
             Some(recorded) if *recorded == given => {}
-            recorded => return Err(RecordingError::OtherPackage { recorded: recorded.clone().unwrap_or_default(), given }),
+            recorded => {
+                return Err(RecordingError::OtherPackage { recorded: recorded.clone().unwrap_or_default(), given });
+            }
         }
         self.package = Some(package);
         Ok(())

@@ -18,7 +18,9 @@ pub(crate) use platform::*;
 pub const UNSUPPORTED: Option<&str> = if cfg!(target_os = "linux") {
     None
 } else {
-    Some("applets with `engine: bun`, `node` or `deno` need Linux, where a jail can hold their processes; those with `engine: wasm` run everywhere")
+    Some(
+        "applets with `engine: bun`, `node` or `deno` need Linux, where a jail can hold their processes; those with `engine: wasm` run everywhere",
+    )
 };
 
 /// What a process or a group is told.

@@ -123,7 +123,11 @@ impl Admin {
     ///
     /// # Errors
     /// When the listener fails.
-    pub async fn serve(self, listener: TcpListener, stop: impl Future<Output = ()> + Send + 'static) -> std::io::Result<()> {
+    pub async fn serve(
+        self,
+        listener: TcpListener,
+        stop: impl Future<Output = ()> + Send + 'static,
+    ) -> std::io::Result<()> {
         axum::serve(listener, self.router()).with_graceful_shutdown(stop).await
     }
 
@@ -135,8 +139,11 @@ impl Admin {
     async fn active(&self, tenant: TenantId, applet: AppletId) -> Result<Arc<Active>, ApiError> {
         let missing = format!("tenant {tenant} has no applet {applet}");
         let catalog = self.parts().catalog.clone();
-        let found = tokio::task::spawn_blocking(move || catalog.active(&tenant, &applet)).await.map_err(|_| ApiError::internal())?;
-        let found = found.map_err(|error| ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "storage", error.to_string()))?;
+        let found = tokio::task::spawn_blocking(move || catalog.active(&tenant, &applet))
+            .await
+            .map_err(|_| ApiError::internal())?;
+        let found =
+            found.map_err(|error| ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "storage", error.to_string()))?;
         found.ok_or_else(|| ApiError::not_found(missing))
     }
 

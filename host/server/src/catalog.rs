@@ -40,8 +40,8 @@ mod store;
 mod tenants;
 #[cfg(test)]
 mod tests;
-mod uninstall;
 mod underway;
+mod uninstall;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, RwLock};

@@ -109,7 +109,11 @@ impl Timetable {
     /// Goes from minute to minute as the local clock shows them.
     fn next_elapsed(&self, after: Timestamp) -> Option<Timestamp> {
         let seconds = i64::from(self.zone.to_datetime(after).second());
-        let mut at = after.checked_sub(after.subsec_nanosecond().nanoseconds()).ok()?.checked_add((60 - seconds).seconds()).ok()?;
+        let mut at = after
+            .checked_sub(after.subsec_nanosecond().nanoseconds())
+            .ok()?
+            .checked_add((60 - seconds).seconds())
+            .ok()?;
         let mut looked_at = 0;
         while looked_at < DAYS_LOOKED_AT_MAX {
             let local = self.zone.to_datetime(at);
@@ -183,7 +187,8 @@ mod tests {
     #[track_caller]
     fn check(cron: &str, zone: &str, after: &str, expected: &[&str]) {
         let upcoming = Timetable::new(cron, zone).unwrap().upcoming_us(us(after), expected.len());
-        let upcoming: Vec<_> = upcoming.into_iter().map(|at| Timestamp::from_microsecond(at).unwrap().to_string()).collect();
+        let upcoming: Vec<_> =
+            upcoming.into_iter().map(|at| Timestamp::from_microsecond(at).unwrap().to_string()).collect();
         assert_eq!(upcoming, expected, "{cron} {zone}");
     }
 
@@ -191,9 +196,19 @@ mod tests {
     fn skipped_times_run_once_right_after_the_gap() {
         check("30 2 * * *", "Europe/Rome", "2024-03-30T12:00:00Z", &["2024-03-31T01:00:00Z", "2024-04-01T00:30:00Z"]);
         // 2:00, 2:20 and 2:40 do not exist; 3:00 does, and runs for all of them.
-        check("*/20 2,3 * * *", "Europe/Rome", "2024-03-31T00:00:00Z", &["2024-03-31T01:00:00Z", "2024-03-31T01:20:00Z"]);
+        check(
+            "*/20 2,3 * * *",
+            "Europe/Rome",
+            "2024-03-31T00:00:00Z",
+            &["2024-03-31T01:00:00Z", "2024-03-31T01:20:00Z"],
+        );
         // Clocks that go from midnight to 1:00.
-        check("15 0 * * *", "America/Havana", "2024-03-09T12:00:00Z", &["2024-03-10T05:00:00Z", "2024-03-11T04:15:00Z"]);
+        check(
+            "15 0 * * *",
+            "America/Havana",
+            "2024-03-09T12:00:00Z",
+            &["2024-03-10T05:00:00Z", "2024-03-11T04:15:00Z"],
+        );
         // A day that was left out.
         check("0 9 30 12 *", "Pacific/Apia", "2011-12-29T00:00:00Z", &["2011-12-30T10:00:00Z", "2012-12-29T19:00:00Z"]);
     }
@@ -202,14 +217,24 @@ mod tests {
     fn doubled_times_run_the_first_time() {
         check("30 2 * * *", "Europe/Rome", "2024-10-26T12:00:00Z", &["2024-10-27T00:30:00Z", "2024-10-28T01:30:00Z"]);
         check("30 2 * * *", "Europe/Rome", "2024-10-27T00:30:00Z", &["2024-10-28T01:30:00Z"]);
-        check("*/30 1,2 * * *", "Europe/Rome", "2024-10-27T00:10:00Z", &["2024-10-27T00:30:00Z", "2024-10-28T00:00:00Z"]);
+        check(
+            "*/30 1,2 * * *",
+            "Europe/Rome",
+            "2024-10-27T00:10:00Z",
+            &["2024-10-27T00:30:00Z", "2024-10-28T00:00:00Z"],
+        );
     }
 
     #[test]
     fn every_hour_is_elapsed_time() {
         check("30 * * * *", "Europe/Rome", "2024-10-26T23:45:00Z", &["2024-10-27T00:30:00Z", "2024-10-27T01:30:00Z"]);
         check("30 * * * *", "Europe/Rome", "2024-03-31T00:00:00Z", &["2024-03-31T00:30:00Z", "2024-03-31T01:30:00Z"]);
-        check("15 * * * *", "Australia/Lord_Howe", "2024-10-05T15:00:00Z", &["2024-10-05T16:15:00Z", "2024-10-05T17:15:00Z"]);
+        check(
+            "15 * * * *",
+            "Australia/Lord_Howe",
+            "2024-10-05T15:00:00Z",
+            &["2024-10-05T16:15:00Z", "2024-10-05T17:15:00Z"],
+        );
         check("* * * * *", "UTC", "2024-01-01T00:00:00.5Z", &["2024-01-01T00:01:00Z", "2024-01-01T00:02:00Z"]);
         check("0 * 29 2 *", "Asia/Tokyo", "2024-03-01T00:00:00Z", &["2028-02-28T15:00:00Z", "2028-02-28T16:00:00Z"]);
     }
@@ -266,9 +291,11 @@ mod tests {
         ("15 */6 * * mon-fri", |h, m| h % 6 == 0 && m == 15, is_workday),
         ("*/7 * * * *", |_, m| m % 7 == 0, |_| true),
         ("@hourly", |_, m| m == 0, |_| true),
-        ("45 1,23 1,15 * 0", |h, m| (h == 1 || h == 23) && m == 45, |d| {
-            d.day() == 1 || d.day() == 15 || d.weekday().to_sunday_zero_offset() == 0
-        }),
+        (
+            "45 1,23 1,15 * 0",
+            |h, m| (h == 1 || h == 23) && m == 45,
+            |d| d.day() == 1 || d.day() == 15 || d.weekday().to_sunday_zero_offset() == 0,
+        ),
         ("0 3 L * *", |h, m| h == 3 && m == 0, |d| d.tomorrow().unwrap().day() == 1),
     ];
 
@@ -303,7 +330,8 @@ mod tests {
 
     #[test]
     fn a_year_in_twenty_zones_fires_as_the_clock_on_the_wall_says() {
-        let (from, to): (Timestamp, Timestamp) = ("2025-12-31T23:00:00Z".parse().unwrap(), "2027-01-02T01:00:00Z".parse().unwrap());
+        let (from, to): (Timestamp, Timestamp) =
+            ("2025-12-31T23:00:00Z".parse().unwrap(), "2027-01-02T01:00:00Z".parse().unwrap());
         for zone in ZONES {
             let timetables: Vec<_> = EXPRESSIONS.iter().map(|means| Timetable::new(means.0, zone).unwrap()).collect();
             let every_hour: Vec<_> = timetables.iter().map(|timetable| timetable.cron.has_every_hour()).collect();
@@ -317,7 +345,11 @@ mod tests {
                 }
                 let missing: Vec<_> = expected.difference(&fires).collect();
                 let extra: Vec<_> = fires.difference(expected).collect();
-                assert!(missing.is_empty() && extra.is_empty(), "{} {zone}: missing {missing:?}, extra {extra:?}", means.0);
+                assert!(
+                    missing.is_empty() && extra.is_empty(),
+                    "{} {zone}: missing {missing:?}, extra {extra:?}",
+                    means.0
+                );
                 assert!(expected.len() >= 12, "{} {zone} has too little to compare", means.0);
             }
         }

@@ -93,7 +93,8 @@ impl DataDir {
             }
             Err(TryLockError::Error(error)) => return Err(failed("locking its LOCK")(error)),
         }
-        let written = lock.set_len(0).and_then(|()| lock.rewind()).and_then(|()| writeln!(lock, "{}", std::process::id()));
+        let written =
+            lock.set_len(0).and_then(|()| lock.rewind()).and_then(|()| writeln!(lock, "{}", std::process::id()));
         written.and_then(|()| lock.sync_all()).map_err(failed("writing its LOCK"))?;
         if sharing.mode.is_some() {
             belljar_files::close_to_others(path).map_err(failed("making it private"))?;

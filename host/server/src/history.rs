@@ -55,7 +55,9 @@ impl Default for HistoryConfig {
 #[derive(Debug, thiserror::Error)]
 pub enum HistoryError {
     /// SQLite cannot use the file.
-    #[error("{path} cannot be used: {source}; if it is damaged, move it away: a new one is made, and nothing else depends on it")]
+    #[error(
+        "{path} cannot be used: {source}; if it is damaged, move it away: a new one is made, and nothing else depends on it"
+    )]
     Database {
         /// The file.
         path: PathBuf,
@@ -64,7 +66,9 @@ pub enum HistoryError {
         source: rusqlite::Error,
     },
     /// A later version has made it.
-    #[error("{path} was made by a later version of Belljar (schema {found}, this one knows {known}): use that version, or move the file away")]
+    #[error(
+        "{path} was made by a later version of Belljar (schema {found}, this one knows {known}): use that version, or move the file away"
+    )]
     Newer {
         /// The file.
         path: PathBuf,
@@ -156,7 +160,13 @@ impl History {
     pub fn state(&self) -> HistoryState {
         let Counts { queued, written, lost, failed_writes, bytes, .. } = &*self.shared.counts;
         let get = |count: &AtomicU64| count.load(Ordering::Relaxed);
-        HistoryState { queued: get(queued), written: get(written), lost: get(lost), failed_writes: get(failed_writes), bytes: get(bytes) }
+        HistoryState {
+            queued: get(queued),
+            written: get(written),
+            lost: get(lost),
+            failed_writes: get(failed_writes),
+            bytes: get(bytes),
+        }
     }
 
     /// Waits until everything told so far is written. Blocks.

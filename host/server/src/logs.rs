@@ -160,7 +160,8 @@ impl Lines {
                 if let Some(told) = told {
                     shared.queued_bytes.fetch_add(told.len() as u64, Ordering::Relaxed);
                     if let Err(error) = sender.try_send(told) {
-                        let (std::sync::mpsc::TrySendError::Full(told) | std::sync::mpsc::TrySendError::Disconnected(told)) = error;
+                        let (std::sync::mpsc::TrySendError::Full(told)
+                        | std::sync::mpsc::TrySendError::Disconnected(told)) = error;
                         shared.queued_bytes.fetch_sub(told.len() as u64, Ordering::Relaxed);
                         return false;
                     }
@@ -249,7 +250,10 @@ mod tests {
         };
         let text = logged(LogFormat::Json, log);
         let line: serde_json::Value = serde_json::from_str(text.trim_end()).expect("one object");
-        assert_eq!((&line["level"], &line["tenant"], &line["message"]), (&"INFO".into(), &"acme".into(), &"a line\nof two".into()));
+        assert_eq!(
+            (&line["level"], &line["tenant"], &line["message"]),
+            (&"INFO".into(), &"acme".into(), &"a line\nof two".into())
+        );
         assert!(line["timestamp"].is_string(), "{line}");
         let text = logged(LogFormat::Terminal, log);
         assert!(text.contains("INFO") && text.contains("tenant=\"acme\"") && !text.contains("not this one"), "{text}");

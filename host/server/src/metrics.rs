@@ -24,8 +24,10 @@ use crate::record::{Ended, InvocationRecord, Recorder};
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// Bounds of the histograms of time: from 100 µs to 100 s.
-const SECONDS: [f64; 19] =
-    [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 25.0, 50.0, 100.0];
+const SECONDS: [f64; 19] = [
+    0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 25.0, 50.0,
+    100.0,
+];
 /// Stands for applets beyond the cap.
 const OTHER: &str = "other";
 
@@ -94,10 +96,20 @@ impl Metrics {
         registry.register_with_unit("egress", "Body bytes sent by outgoing http", Unit::Bytes, families.egress.clone());
         registry.register("log_lines", "Log lines of applets that were kept", families.log_lines.clone());
         registry.register("log_lines_dropped", "Log lines of applets over a limit", families.log_lines_dropped.clone());
-        registry.register_with_unit("invocation", "From asking to the end of a call", Unit::Seconds, times.total.clone());
+        registry.register_with_unit(
+            "invocation",
+            "From asking to the end of a call",
+            Unit::Seconds,
+            times.total.clone(),
+        );
         registry.register_with_unit("queue", "From asking to the turn of a call", Unit::Seconds, times.queued.clone());
         registry.register("capability_uses", "Uses of capabilities, by how they ended", times.uses.clone());
-        registry.register_with_unit("capability_use", "From asking to the end of a use", Unit::Seconds, times.use_seconds.clone());
+        registry.register_with_unit(
+            "capability_use",
+            "From asking to the end of a use",
+            Unit::Seconds,
+            times.use_seconds.clone(),
+        );
         registry.register_collector(Box::new(process::Process::new()));
         let other = Arc::new(families.series(OTHER, OTHER));
         let inner = Inner { registry: Mutex::new(registry), applets_max, applets: RwLock::default(), other, families };

@@ -55,7 +55,9 @@ impl Observing {
         let traces = match &settings.otlp_endpoint {
             None => None,
             Some(endpoint) => {
-                let pair = |text: &str| text.split_once('=').map(|(name, value)| (name.trim().to_owned(), value.trim().to_owned()));
+                let pair = |text: &str| {
+                    text.split_once('=').map(|(name, value)| (name.trim().to_owned(), value.trim().to_owned()))
+                };
                 Some(Traces::start(&TracesConfig {
                     endpoint: endpoint.clone(),
                     headers: settings.otlp_headers.iter().filter_map(|header| pair(header.reveal())).collect(),
@@ -104,7 +106,9 @@ impl Observing {
         metrics.counter("history_written", "Entries written", history(|history| history.state().written));
         metrics.counter("history_lost", "Entries dropped", history(|history| history.state().lost));
         let logs = logs.clone();
-        metrics.counter("server_log_lines_lost", "Lines of the server's log that were dropped", move || logs.lines_lost() as f64);
+        metrics.counter("server_log_lines_lost", "Lines of the server's log that were dropped", move || {
+            logs.lines_lost() as f64
+        });
         if let Some(traces) = &self.traces {
             let (sent, dropped) = (traces.clone(), traces.clone());
             metrics.counter("spans_sent", "Spans that the collector has taken", move || sent.state().sent as f64);

@@ -72,7 +72,9 @@ impl Default for QueueConfig {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum QueueError {
     /// The tenant has as much waiting as it may have. It can be tried again when some of it is done.
-    #[error("the queue of tenant {tenant} is full: {name} allows {allowed}, {used} would be held; let handlers catch up, or replay or drop dead deliveries")]
+    #[error(
+        "the queue of tenant {tenant} is full: {name} allows {allowed}, {used} would be held; let handlers catch up, or replay or drop dead deliveries"
+    )]
     Full {
         /// The tenant.
         tenant: String,
@@ -222,7 +224,13 @@ impl Queue {
     ///
     /// # Errors
     /// [`QueueError::NotFound`], [`QueueError::WrongState`].
-    pub async fn remove(&self, tenant: String, delivery: u64, state: State, why: String) -> Result<Removed, QueueError> {
+    pub async fn remove(
+        &self,
+        tenant: String,
+        delivery: u64,
+        state: State,
+        why: String,
+    ) -> Result<Removed, QueueError> {
         self.writer.run(move |work| work.remove(&tenant, delivery, state, &why)).await
     }
 

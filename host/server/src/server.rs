@@ -17,7 +17,10 @@ use std::time::Duration;
 
 use belljar::package::LifecycleEvent;
 use belljar::process_engine::{self, CodeCache, ControlGroups, Layer, LayerReport};
-use belljar::{Databases, DatabasesConfig, Host, HostError, KvStore, ProcessConfig, Recorder, RecordingFolder, RecordingFolderError, Release, SqliteKv};
+use belljar::{
+    Databases, DatabasesConfig, Host, HostError, KvStore, ProcessConfig, Recorder, RecordingFolder,
+    RecordingFolderError, Release, SqliteKv,
+};
 use tokio::net::TcpListener;
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
@@ -122,7 +125,10 @@ pub struct Server {
 
 impl std::fmt::Debug for Server {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Server").field("http", &self.http_address).field("admin", &self.admin_address).finish_non_exhaustive()
+        f.debug_struct("Server")
+            .field("http", &self.http_address)
+            .field("admin", &self.admin_address)
+            .finish_non_exhaustive()
     }
 }
 
@@ -146,7 +152,8 @@ impl Server {
         let observing = Observing::start(settings, &outgoing.extra_roots_pem, &logs)?;
         let limits = settings.limits();
         let open = |what| move |source| StartError::Open { what, source };
-        let databases = Databases::open(dir.path(), DatabasesConfig::default()).map_err(open("the folder of databases"))?;
+        let databases =
+            Databases::open(dir.path(), DatabasesConfig::default()).map_err(open("the folder of databases"))?;
         let kv: Arc<dyn KvStore> = Arc::new(SqliteKv::open(dir.path()).map_err(open("kv.sqlite"))?);
         let processes = match settings.processes() {
             Some(config) => Some(jailed(config, settings).await?),
@@ -180,7 +187,8 @@ impl Server {
         let recordings_key = settings.recordings_key()?;
         let recordings = RecordingFolder::open(dir.path().join(RECORDINGS_FOLDER), settings.recordings_bytes_max)?;
         let recordings = Arc::new(recordings.key(recordings_key.clone()));
-        let recorder = Recorder::new(recordings.clone()).policy(settings.record).bytes_max(settings.recording_bytes_max);
+        let recorder =
+            Recorder::new(recordings.clone()).policy(settings.record).bytes_max(settings.recording_bytes_max);
         let mut builder = Host::builder()
             .recorder(recorder.clone())
             .limits(limits)
@@ -217,7 +225,11 @@ impl Server {
         let is_ready = Arc::new(AtomicBool::new(true));
         let admin = Admin::new(AdminParts {
             catalog: catalog.clone(),
-            preparer: Arc::new(Preparing { host: host.clone(), dispatcher: dispatcher.clone(), handle: Handle::current() }),
+            preparer: Arc::new(Preparing {
+                host: host.clone(),
+                dispatcher: dispatcher.clone(),
+                handle: Handle::current(),
+            }),
             dispatcher,
             triggers: triggers.clone(),
             history: observing.history.clone(),
@@ -247,7 +259,9 @@ impl Server {
             tasks.spawn(starting(catalog, host.clone(), stopping.clone()));
         }
         if settings.secrets_key_is_in_data_dir() {
-            tracing::warn!("the key of the secrets lies in the data directory, beside what it protects: set secrets_key_file");
+            tracing::warn!(
+                "the key of the secrets lies in the data directory, beside what it protects: set secrets_key_file"
+            );
         }
         tracing::info!(listen = %http_address, admin_listen = %admin_address, tls = tls.is_some(), data_dir = %dir.path().display(), "serving");
         Ok(Self {
@@ -337,7 +351,8 @@ async fn jailed(mut config: ProcessConfig, settings: &Settings) -> Result<Proces
     match probed {
         Ok(report) => {
             let wanted = |layer: &&LayerReport| layer.layer != Layer::ControlGroup || jail.control_groups.is_some();
-            let missing: Vec<String> = report.missing().filter(wanted).map(|layer| format!("{} ({})", layer.layer, layer.note)).collect();
+            let missing: Vec<String> =
+                report.missing().filter(wanted).map(|layer| format!("{} ({})", layer.layer, layer.note)).collect();
             if is_strict && !missing.is_empty() {
                 return Err(StartError::Jail(missing.join(", ")));
             }
@@ -354,12 +369,14 @@ async fn jailed(mut config: ProcessConfig, settings: &Settings) -> Result<Proces
 /// Whether this process is the only one of its control group, as a service is: others would be moved with it.
 fn is_alone() -> bool {
     let ControlGroups::Usable { path, .. } = process_engine::control_groups() else { return false };
-    std::fs::read_to_string(path.join("cgroup.procs")).is_ok_and(|processes| processes.trim() == std::process::id().to_string())
+    std::fs::read_to_string(path.join("cgroup.procs"))
+        .is_ok_and(|processes| processes.trim() == std::process::id().to_string())
 }
 
 /// Opens the queue, which may have much to put right.
 async fn open_queue(file: PathBuf, config: QueueConfig) -> Result<Queue, StartError> {
-    let opened = tokio::task::spawn_blocking(move || Queue::open(&file, config, Arc::new(SystemClock::default()))).await;
+    let opened =
+        tokio::task::spawn_blocking(move || Queue::open(&file, config, Arc::new(SystemClock::default()))).await;
     Ok(opened.map_err(|_| StartError::Ended)??)
 }
 
@@ -413,7 +430,9 @@ fn front_config(settings: &Settings) -> FrontConfig {
 /// Figures that are asked for when metrics are collected.
 fn gauges(metrics: &Metrics, front: &Arc<Front>, dispatcher: &Arc<Dispatcher>, triggers: &Arc<Triggers>) {
     let worker = triggers.worker().clone();
-    metrics.gauge("deliveries_running", "Deliveries of events, jobs and schedules that run now, in calls", move || worker.running() as f64);
+    metrics.gauge("deliveries_running", "Deliveries of events, jobs and schedules that run now, in calls", move || {
+        worker.running() as f64
+    });
     let of_front = |read: fn(&Front) -> f64| {
         let front = front.clone();
         move || read(&front)
@@ -424,8 +443,16 @@ fn gauges(metrics: &Metrics, front: &Arc<Front>, dispatcher: &Arc<Dispatcher>, t
     };
     metrics.gauge("connections", "Connections open now", of_front(|front| front.connections().open.into()));
     metrics.counter("connections_accepted", "Connections taken", of_front(|front| front.connections().accepted as f64));
-    metrics.counter("connections_refused", "Connections closed at once because there were too many", of_front(|front| front.connections().refused as f64));
-    metrics.gauge("response_bytes_held", "Bytes of responses that clients have not taken", of_front(|front| front.response_bytes_held() as f64));
+    metrics.counter(
+        "connections_refused",
+        "Connections closed at once because there were too many",
+        of_front(|front| front.connections().refused as f64),
+    );
+    metrics.gauge(
+        "response_bytes_held",
+        "Bytes of responses that clients have not taken",
+        of_front(|front| front.response_bytes_held() as f64),
+    );
     metrics.gauge("calls_admitted", "Calls under way", of_load(|load| load.admitted.into()));
     metrics.gauge("calls_queued", "Calls that wait to begin", of_load(|load| load.queued.into()));
     metrics.gauge("slots_busy", "Processors that run guests", of_load(|load| load.slots_busy.into()));

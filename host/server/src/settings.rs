@@ -440,7 +440,8 @@ impl Settings {
         if !self.process_engines || belljar::process_engine::UNSUPPORTED.is_some() {
             return None;
         }
-        let mut config = belljar::ProcessConfig::new(self.process_dir.clone().unwrap_or_else(|| self.data_dir.join("process")));
+        let mut config =
+            belljar::ProcessConfig::new(self.process_dir.clone().unwrap_or_else(|| self.data_dir.join("process")));
         config.programs = belljar::RuntimePrograms {
             bun: self.bun_program.clone(),
             node: self.node_program.clone(),
@@ -497,17 +498,18 @@ impl Settings {
     pub fn outgoing(&self) -> Result<belljar::HttpConfig, SettingsError> {
         let extra_roots_pem = match &self.outbound_ca_file {
             None => Vec::new(),
-            Some(path) => std::fs::read(path)
-                .map_err(|error| SettingsError::one(format!("outbound_ca_file: {} cannot be read: {error}", path.display())))?,
+            Some(path) => std::fs::read(path).map_err(|error| {
+                SettingsError::one(format!("outbound_ca_file: {} cannot be read: {error}", path.display()))
+            })?,
         };
         Ok(belljar::HttpConfig {
             test_hosts: self.outbound_test_hosts.clone(),
             extra_roots_pem,
             connections_max: self.outbound_connections_max as usize,
-            proxy: self
-                .outbound_proxy
-                .as_ref()
-                .map(|url| belljar::HttpProxy { url: url.reveal().to_owned(), resolves_names: self.outbound_proxy_resolves }),
+            proxy: self.outbound_proxy.as_ref().map(|url| belljar::HttpProxy {
+                url: url.reveal().to_owned(),
+                resolves_names: self.outbound_proxy_resolves,
+            }),
         })
     }
 
@@ -538,7 +540,8 @@ impl Settings {
 
     /// Whether the key of the secrets lies beside what it protects.
     pub fn secrets_key_is_in_data_dir(&self) -> bool {
-        self.secrets_key.is_none() && self.secrets_key_file.as_deref().is_none_or(|file: &Path| file.starts_with(&self.data_dir))
+        self.secrets_key.is_none()
+            && self.secrets_key_file.as_deref().is_none_or(|file: &Path| file.starts_with(&self.data_dir))
     }
 
     /// What does not go together.
@@ -548,7 +551,8 @@ impl Settings {
             problems.push("tls_cert_file and tls_key_file belong together: give both, or neither".to_owned());
         }
         if self.listen == self.admin_listen && self.listen.port() != 0 {
-            problems.push(format!("listen and admin_listen are both {}: choose another port for one of them", self.listen));
+            problems
+                .push(format!("listen and admin_listen are both {}: choose another port for one of them", self.listen));
         }
         if self.admin_token.is_some() && self.admin_token_file.is_some() {
             problems.push("admin_token and admin_token_file are both given: leave one out".to_owned());
@@ -565,7 +569,8 @@ impl Settings {
         if let Some(endpoint) = &self.otlp_endpoint
             && !url::Url::parse(endpoint).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
         {
-            problems.push(format!("otlp_endpoint {endpoint:?} is no http or https URL: for example http://127.0.0.1:4318"));
+            problems
+                .push(format!("otlp_endpoint {endpoint:?} is no http or https URL: for example http://127.0.0.1:4318"));
         }
         if self.otlp_headers.iter().any(|header| !header.reveal().contains('=')) {
             problems.push("otlp_headers: each is NAME=VALUE".to_owned());
@@ -591,7 +596,9 @@ mod tests {
         let defaults = Settings::default();
         assert_eq!(defaults.problems(), Vec::<String>::new());
         for setting in TABLE {
-            if let (Some((min, max)), Some(toml::Value::Integer(value))) = (setting.about.range, defaults.get(setting.name)) {
+            if let (Some((min, max)), Some(toml::Value::Integer(value))) =
+                (setting.about.range, defaults.get(setting.name))
+            {
                 assert!((min..=max).contains(&u64::try_from(value).unwrap_or(0)), "{}", setting.name);
             }
             assert!(!setting.text().is_empty() && !setting.group.is_empty());

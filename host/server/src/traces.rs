@@ -133,10 +133,24 @@ impl Traces {
         }
     }
 
-    fn span(&self, place: &Place, name: String, kind: SpanKind, begun_us: u64, took_us: u64, status: Status) -> SpanData {
+    fn span(
+        &self,
+        place: &Place,
+        name: String,
+        kind: SpanKind,
+        begun_us: u64,
+        took_us: u64,
+        status: Status,
+    ) -> SpanData {
         let begun = UNIX_EPOCH + Duration::from_micros(begun_us);
         SpanData {
-            span_context: SpanContext::new(place.trace, place.span, TraceFlags::SAMPLED, place.is_remote, TraceState::NONE),
+            span_context: SpanContext::new(
+                place.trace,
+                place.span,
+                TraceFlags::SAMPLED,
+                place.is_remote,
+                TraceState::NONE,
+            ),
             parent_span_id: place.parent,
             parent_span_is_remote: place.parent_is_remote,
             span_kind: kind,
@@ -180,7 +194,9 @@ impl Observer for Traces {
             Some(uses) => uses.kept.push(used),
             // Nothing is remembered of whoever comes now, so that the number of invocations is bounded, too.
             None if is_full => return,
-            None => drop(waiting.uses.insert(context.invocation.as_str().to_owned(), Uses { kept: vec![used], dropped: 0 })),
+            None => {
+                drop(waiting.uses.insert(context.invocation.as_str().to_owned(), Uses { kept: vec![used], dropped: 0 }))
+            }
         }
         waiting.count += 1;
     }
@@ -196,7 +212,11 @@ impl Recorder for Traces {
         };
         let parent = record.trace_parent.as_deref().and_then(Parent::parse);
         // A call that was refused before it had an id gets one here, so that the caller's trace shows it.
-        let seed = if record.id.is_empty() { format!("{}/{}/{}", record.tenant, record.applet, record.begun_us) } else { record.id.clone() };
+        let seed = if record.id.is_empty() {
+            format!("{}/{}/{}", record.tenant, record.applet, record.begun_us)
+        } else {
+            record.id.clone()
+        };
         let (trace, span) = ids(&seed);
         let (trace, parent_span, is_sampled) = match parent {
             Some(parent) => (parent.trace, parent.span, parent.is_sampled),
@@ -207,7 +227,13 @@ impl Recorder for Traces {
         }
         let (name, place) = (
             format!("{}/{}", record.applet, record.handler),
-            Place { trace, span, is_remote: false, parent: parent_span, parent_is_remote: parent_span != SpanId::INVALID },
+            Place {
+                trace,
+                span,
+                is_remote: false,
+                parent: parent_span,
+                parent_is_remote: parent_span != SpanId::INVALID,
+            },
         );
         let status = match &record.ended {
             Ended::Answered { .. } => Status::Unset,
@@ -253,7 +279,9 @@ fn attributes(record: &InvocationRecord, uses_dropped: u32) -> Vec<KeyValue> {
         KeyValue::new("belljar.queued_us", whole(record.queued_us)),
     ];
     match &record.ended {
-        Ended::Answered { status: Some(status) } => attributes.push(KeyValue::new("http.response.status_code", i64::from(*status))),
+        Ended::Answered { status: Some(status) } => {
+            attributes.push(KeyValue::new("http.response.status_code", i64::from(*status)))
+        }
         Ended::Answered { status: None } => {}
         Ended::Faulted { code, .. } => attributes.push(KeyValue::new("error.type", code.as_str())),
         Ended::Refused { why } => attributes.push(KeyValue::new("error.type", *why)),

@@ -65,10 +65,15 @@ impl Prepared {
     ///
     /// # Errors
     /// [`QueueError::Unavailable`].
-    pub async fn new(queue: Queue, directory: Arc<dyn Directory>, installed: Arc<dyn Installed>) -> Result<Self, QueueError> {
+    pub async fn new(
+        queue: Queue,
+        directory: Arc<dyn Directory>,
+        installed: Arc<dyn Installed>,
+    ) -> Result<Self, QueueError> {
         let registry = Arc::new(Registry::open(queue.clone(), directory.clone(), installed).await?);
         let (chains, running, wake) = (Arc::<Chains>::default(), Arc::<Running>::default(), Arc::<Notify>::default());
-        let publisher = Arc::new(Publisher::new(queue.clone(), registry.clone(), chains.clone(), running.clone(), wake.clone()));
+        let publisher =
+            Arc::new(Publisher::new(queue.clone(), registry.clone(), chains.clone(), running.clone(), wake.clone()));
         Ok(Self { queue, registry, chains, running, wake, publisher, directory: DirectoryOf(directory) })
     }
 
@@ -88,7 +93,12 @@ impl Prepared {
         self.start_with(runner, None, config)
     }
 
-    fn start_with(self, runner: Arc<dyn Runner>, dispatcher: Option<Arc<Dispatcher>>, config: WorkerConfig) -> Triggers {
+    fn start_with(
+        self,
+        runner: Arc<dyn Runner>,
+        dispatcher: Option<Arc<Dispatcher>>,
+        config: WorkerConfig,
+    ) -> Triggers {
         let Self { queue, registry, running, wake, publisher, .. } = self;
         let worker = Worker::new(queue.clone(), runner, running.clone(), wake.clone(), config);
         let schedules = Schedules::new(queue.clone(), registry.clone(), running.clone(), wake.clone());

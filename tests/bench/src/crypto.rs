@@ -34,10 +34,17 @@ export default async (context, [what, length, n]) => { await work[what](new Uint
 /// Prints a line for each operation.
 pub(crate) fn run(bench: &Bench) -> Result<()> {
     let release = bench.release_of(APPLET)?;
-    println!("\n| operation, {ROUNDS} rounds, medians | aws-lc natively µs | Belljar µs | times | fuel |\n|---|---:|---:|---:|---:|");
+    println!(
+        "\n| operation, {ROUNDS} rounds, medians | aws-lc natively µs | Belljar µs | times | fuel |\n|---|---:|---:|---:|---:|"
+    );
     const MIB: usize = 1 << 20;
     for (what, bytes, n) in [
-        ("digest", MIB, 10), ("createHash", MIB, 10), ("digest", 2_048, 2_000), ("sign", 2_048, 2_000), ("verify", 2_048, 2_000), ("createHmac", 2_048, 2_000),
+        ("digest", MIB, 10),
+        ("createHash", MIB, 10),
+        ("digest", 2_048, 2_000),
+        ("sign", 2_048, 2_000),
+        ("verify", 2_048, 2_000),
+        ("createHmac", 2_048, 2_000),
     ] {
         one(bench, &release, what, bytes, n).with_context(|| what.to_owned())?;
     }

@@ -19,13 +19,18 @@ const WARM_UP: usize = 500;
 pub(crate) fn run(n: usize) -> Result<()> {
     let cache = tempfile::tempdir()?;
     let numbers = Capability::new("numbers").function("next", |_: Call, number: u64| async move { Ok(number + 1) });
-    let host = Host::builder().cache_dir(cache.path().join("cache")).capability(numbers).progress(|text| eprintln!("{text}")).build()?;
+    let host = Host::builder()
+        .cache_dir(cache.path().join("cache"))
+        .capability(numbers)
+        .progress(|text| eprintln!("{text}"))
+        .build()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let tenant = TenantId::new("bench")?;
     let plain = runtime.block_on(host.install(tenant.clone(), &package_of(APPLET, "plain", false)?))?;
     let custom = runtime.block_on(install_custom(&host, &tenant))?;
     let script = runtime.block_on(host.script("context + 1"))?;
-    let (mut raw, mut invoked, mut called, mut evaluated) = (Sample::default(), Sample::default(), Sample::default(), Sample::default());
+    let (mut raw, mut invoked, mut called, mut evaluated) =
+        (Sample::default(), Sample::default(), Sample::default(), Sample::default());
     let mut added = Vec::with_capacity(n);
     runtime.block_on(async {
         for i in 0..n + WARM_UP {
@@ -57,7 +62,12 @@ pub(crate) fn run(n: usize) -> Result<()> {
     println!("{n} calls each, one at a time, medians in microseconds:");
     println!("  engine's own part of a call  {:7.1}", us(&raw));
     println!("  Host::invoke                 {:7.1}", us(&invoked));
-    println!("  added by Host::invoke        {:7.1} (difference of the medians {:.1}, ratio {:.3})", added[n / 2], us(&invoked) - us(&raw), us(&invoked) / us(&raw));
+    println!(
+        "  added by Host::invoke        {:7.1} (difference of the medians {:.1}, ratio {:.3})",
+        added[n / 2],
+        us(&invoked) - us(&raw),
+        us(&invoked) / us(&raw)
+    );
     println!("  with one custom function     {:7.1}", us(&called));
     println!("  Script::evaluate             {:7.1}", us(&evaluated));
     let blocking = host.blocking()?;

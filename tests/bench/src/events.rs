@@ -63,7 +63,9 @@ fn release(batch_max: u32) -> Result<Release> {
 
 /// `events` events each way, and what it took.
 pub(crate) fn run(events: u64) -> Result<()> {
-    println!("| handler | offered | events | published/s | handled/s | publish p50 ms | p99 ms | max ms |\n|---|---|---:|---:|---:|---:|---:|---:|");
+    println!(
+        "| handler | offered | events | published/s | handled/s | publish p50 ms | p99 ms | max ms |\n|---|---|---:|---:|---:|---:|---:|---:|"
+    );
     for (batch_max, offered_per_s) in [(1, None), (1, Some(OFFERED_PER_S)), (50, None), (50, Some(OFFERED_PER_S))] {
         measure(events, batch_max, offered_per_s)?;
     }
@@ -75,7 +77,11 @@ fn measure(events: u64, batch_max: u32, offered_per_s: Option<u64>) -> Result<()
     let dir = tempfile::tempdir()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     runtime.block_on(async {
-        let queue = QueueConfig { deliveries_per_tenant_max: 10_000_000, bytes_per_tenant_max: 1 << 40, ..QueueConfig::default() };
+        let queue = QueueConfig {
+            deliveries_per_tenant_max: 10_000_000,
+            bytes_per_tenant_max: 1 << 40,
+            ..QueueConfig::default()
+        };
         let queue = Queue::open(&dir.path().join("queue.sqlite"), queue, Arc::new(SystemClock::default()))?;
         let one = Arc::new(OneApplet::new(release(batch_max)?));
         let prepared = Prepared::new(queue, one.clone(), one.clone()).await?;
@@ -86,7 +92,13 @@ fn measure(events: u64, batch_max: u32, offered_per_s: Option<u64>) -> Result<()
             .build()?;
         host.prepare(one.release()).await.map_err(|fault| anyhow::anyhow!("{fault}"))?;
         let counted = Arc::new(Counted::default());
-        let dispatcher = Dispatcher::new(host, Scheduler::new(Settings::default()), counted.clone(), Arc::new(Budgets::default()), None);
+        let dispatcher = Dispatcher::new(
+            host,
+            Scheduler::new(Settings::default()),
+            counted.clone(),
+            Arc::new(Budgets::default()),
+            None,
+        );
         let triggers = Arc::new(prepared.start(dispatcher, WorkerConfig::default()));
         // Warm.
         publish_all(&triggers, 1_000, None).await?;
@@ -103,7 +115,11 @@ fn measure(events: u64, batch_max: u32, offered_per_s: Option<u64>) -> Result<()
         println!(
             "| {name} | {} | {events} | {:.0} | {:.0} | {:.2} | {:.2} | {:.2} |",
             offered_per_s.map_or("as fast as they are taken".to_owned(), |rate| format!("{rate}/s")),
-            per_s(published), per_s(all), ms(0.5), ms(0.99), ms(1.0)
+            per_s(published),
+            per_s(all),
+            ms(0.5),
+            ms(0.99),
+            ms(1.0)
         );
         triggers.stop(Duration::from_secs(10)).await;
         anyhow::Ok(())
@@ -152,7 +168,9 @@ async fn handled(triggers: &Triggers) -> Result<()> {
         if counts.iter().all(|count| count.state.has_ended()) {
             return Ok(());
         }
-        (begun.elapsed() < Duration::from_secs(300)).then_some(()).context("the events are not handled within 300 s")?;
+        (begun.elapsed() < Duration::from_secs(300))
+            .then_some(())
+            .context("the events are not handled within 300 s")?;
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }

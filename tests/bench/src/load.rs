@@ -165,7 +165,8 @@ impl Connection {
             self.read().await?;
         };
         let text = std::str::from_utf8(&self.buffer[..head]).context("the head is text")?.to_ascii_lowercase();
-        let status = text.split_whitespace().nth(1).and_then(|status| status.parse().ok()).context("there is no status")?;
+        let status =
+            text.split_whitespace().nth(1).and_then(|status| status.parse().ok()).context("there is no status")?;
         let length = text.lines().find_map(|line| line.strip_prefix("content-length:")).map(str::trim);
         match length {
             Some(length) => {

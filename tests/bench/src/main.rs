@@ -92,6 +92,8 @@ fn main() -> Result<()> {
             println!("{line}");
             Ok(())
         }
-        _ => bail!("usage: belljar-bench ours|native call|cold|mem APPLET.js INPUT.json N, belljar-bench report|speed [FOLDER], belljar-bench crypto, belljar-bench processes|engines [PACKAGE], belljar-bench pages|server [APPLET.js INPUT.json], or belljar-bench many|soak N"),
+        _ => bail!(
+            "usage: belljar-bench ours|native call|cold|mem APPLET.js INPUT.json N, belljar-bench report|speed [FOLDER], belljar-bench crypto, belljar-bench processes|engines [PACKAGE], belljar-bench pages|server [APPLET.js INPUT.json], or belljar-bench many|soak N"
+        ),
     }
 }

@@ -98,7 +98,9 @@ impl Bench {
             .filter_map(|e| Some(e.metadata().ok()?.len()))
             .sum();
         let files = files as f64 / 1024.0 / n.max(1) as f64;
-        Ok(json!({ "n": n, "per_vm_rss_kb": per(rss, rss_n), "per_vm_private_kb": per(private, private_n), "per_vm_image_file_kb": files, "per_vm_memory_file_kb": per(memory_files, memory_files_kib()) }))
+        Ok(
+            json!({ "n": n, "per_vm_rss_kb": per(rss, rss_n), "per_vm_private_kb": per(private, private_n), "per_vm_image_file_kb": files, "per_vm_memory_file_kb": per(memory_files, memory_files_kib()) }),
+        )
     }
 }
 

@@ -44,13 +44,19 @@ pub(crate) fn run(workload: &Workload, page: Option<&Path>) -> Result<()> {
     let bare = Bare::start(&bun.program, &package.bundle, "default", dir.path())?;
     let ours = Side::ours(&host, &package, "default", "POST", &workload.input)?;
     println!("\n{} in Bun {}: medians of {ROUNDS} rounds of {CALLS} calls\n", workload.name, bun.version);
-    compare(&runtime, &[("Belljar, `Host::invoke`", ours), ("bare Bun, unix socket", bare.side("POST", &workload.input))], CALLS, 0.7)?;
+    compare(
+        &runtime,
+        &[("Belljar, `Host::invoke`", ours), ("bare Bun, unix socket", bare.side("POST", &workload.input))],
+        CALLS,
+        0.7,
+    )?;
     served(workload, &package, &bare)?;
     drop(bare);
 
     if let Some(page) = page {
         let package = on_bun(&std::fs::read(page).with_context(|| page.display().to_string())?)?;
-        let handler = package.descriptor.handlers.iter().find(|handler| matches!(handler.trigger, Trigger::Render { .. }));
+        let handler =
+            package.descriptor.handlers.iter().find(|handler| matches!(handler.trigger, Trigger::Render { .. }));
         let handler = handler.context("the package has no page")?;
         let bare = Bare::start(&bun.program, &package.bundle, &handler.export, dir.path())?;
         let mut sandboxed = package.clone();
@@ -96,7 +102,9 @@ pub(crate) fn engines(workload: &Workload, page: Option<&Path>) -> Result<()> {
     };
     // The engine is compiled once, whatever is measured first.
     drop(host()?);
-    println!("\n| engine | first answer ms | p50 µs | calls/s, {TOGETHER} at a time | long computation ms | resident MiB | pages/s |\n|---|---:|---:|---:|---:|---:|---:|");
+    println!(
+        "\n| engine | first answer ms | p50 µs | calls/s, {TOGETHER} at a time | long computation ms | resident MiB | pages/s |\n|---|---:|---:|---:|---:|---:|---:|"
+    );
     for engine in [Engine::Wasm, Engine::Bun, Engine::Node, Engine::Deno] {
         let Ok(version) = runtime.block_on(belljar::engine_version(Some(&config()), engine, None)) else { continue };
         let of = |package: &[u8]| -> Result<Package> {
@@ -123,7 +131,8 @@ pub(crate) fn engines(workload: &Workload, page: Option<&Path>) -> Result<()> {
         let (_, alone, rate) = runtime.block_on(async {
             anyhow::Ok((side.one_by_one(CALLS).await?, side.one_by_one(CALLS).await?, side.together(CALLS * 2).await?))
         })?;
-        let resident = host.process_status().iter().flat_map(|one| one.status.processes.clone()).map(resident_mib).sum::<f64>();
+        let resident =
+            host.process_status().iter().flat_map(|one| one.status.processes.clone()).map(resident_mib).sum::<f64>();
         let resident = if resident > 0.0 { format!("{resident:.0}") } else { "–".into() };
         let long = Side::ours(&host, &of(&package_of(LONG, "app1", true)?)?, "default", "POST", "")?;
         let long = runtime.block_on(async { anyhow::Ok((long.one_by_one(3).await?, long.one_by_one(9).await?).1) })?;
@@ -131,15 +140,25 @@ pub(crate) fn engines(workload: &Workload, page: Option<&Path>) -> Result<()> {
             None => "–".into(),
             Some(page) => {
                 let package = of(&std::fs::read(page)?)?;
-                let handler = package.descriptor.handlers.iter().find(|handler| matches!(handler.trigger, Trigger::Render { .. }));
+                let handler = package
+                    .descriptor
+                    .handlers
+                    .iter()
+                    .find(|handler| matches!(handler.trigger, Trigger::Render { .. }));
                 let handler = handler.context("the package has no page")?.name.clone();
                 let side = Side::ours(&host, &package, &handler, "GET", "")?;
-                let rate = runtime.block_on(async { anyhow::Ok((side.together(PAGES).await?, side.together(PAGES).await?).1) })?;
+                let rate = runtime
+                    .block_on(async { anyhow::Ok((side.together(PAGES).await?, side.together(PAGES).await?).1) })?;
                 format!("{rate:.0}")
             }
         };
         let name = format!("{engine:?}").to_lowercase();
-        println!("| {name} {version} | {:.1} | {:.0} | {rate:.0} | {:.1} | {resident} | {pages} |", first[2], alone.us(0.5), long.us(0.5) / 1e3);
+        println!(
+            "| {name} {version} | {:.1} | {:.0} | {rate:.0} | {:.1} | {resident} | {pages} |",
+            first[2],
+            alone.us(0.5),
+            long.us(0.5) / 1e3
+        );
         runtime.block_on(host.shutdown_processes());
     }
     Ok(())
@@ -148,7 +167,8 @@ pub(crate) fn engines(workload: &Workload, page: Option<&Path>) -> Result<()> {
 /// Resident memory of a process group's leader and its children.
 fn resident_mib(process: u32) -> f64 {
     let read = |process: u32| std::fs::read_to_string(format!("/proc/{process}/statm")).ok();
-    let pages = |text: String| text.split_whitespace().nth(1).and_then(|pages| pages.parse::<f64>().ok()).unwrap_or_default();
+    let pages =
+        |text: String| text.split_whitespace().nth(1).and_then(|pages| pages.parse::<f64>().ok()).unwrap_or_default();
     let children = std::fs::read_to_string(format!("/proc/{process}/task/{process}/children")).unwrap_or_default();
     let below: f64 = children.split_whitespace().filter_map(|child| child.parse().ok()).map(resident_mib).sum();
     read(process).map_or(0.0, pages) * 4.0 / 1024.0 + below
@@ -182,7 +202,13 @@ enum Side {
 impl Side {
     fn ours(host: &Host, package: &Package, handler: &str, method: &'static str, body: &str) -> Result<Self> {
         let release = Release::admit_all(TenantId::new("bench")?, &package.encode()?, host.limits())?;
-        Ok(Self::Ours { host: host.clone(), release: Arc::new(release), handler: handler.into(), method, body: body.into() })
+        Ok(Self::Ours {
+            host: host.clone(),
+            release: Arc::new(release),
+            handler: handler.into(),
+            method,
+            body: body.into(),
+        })
     }
 
     /// `calls` of them, one after the other.
@@ -265,7 +291,11 @@ fn compare(runtime: &Runtime, sides: &[(&str, Side)], calls: usize, aim: f64) ->
     for (at, (name, _)) in sides.iter().enumerate() {
         println!("| {name} | {:.0} | {:.0} | {:.0} | {:.2} |", latency[at], tails[at], rates[at], rates[at] / rates[1]);
     }
-    println!("\nadded latency p50 {:.0} µs (aim 60); ratio of throughput {:.2} (aim {aim})", latency[0] - latency[1], rates[0] / rates[1]);
+    println!(
+        "\nadded latency p50 {:.0} µs (aim 60); ratio of throughput {:.2} (aim {aim})",
+        latency[0] - latency[1],
+        rates[0] / rates[1]
+    );
     Ok(())
 }
 
@@ -283,9 +313,13 @@ fn served(workload: &Workload, package: &Package, bare: &Bare) -> Result<()> {
         connections,
         requests: 5_000,
     };
-    println!("\nover TCP, from another process:\n\n| server | p50 µs, 1 connection | requests/s, {CONNECTIONS} connections |\n|---|---:|---:|");
+    println!(
+        "\nover TCP, from another process:\n\n| server | p50 µs, 1 connection | requests/s, {CONNECTIONS} connections |\n|---|---:|---:|"
+    );
     let mut figures = Vec::new();
-    for (name, address, path) in [("`belljar serve`", server.http.clone(), "/bench/app0/run"), ("bare Bun", bare.address.clone(), "/")] {
+    for (name, address, path) in
+        [("`belljar serve`", server.http.clone(), "/bench/app0/run"), ("bare Bun", bare.address.clone(), "/")]
+    {
         let (mut alone, mut rates) = (Vec::new(), Vec::new());
         for round in 0..=3 {
             let one = put_load(&load(&address, path, 1))?;
@@ -303,7 +337,11 @@ fn served(workload: &Workload, package: &Package, bare: &Bare) -> Result<()> {
         println!("| {name} | {:.0} | {:.0} |", alone[1], rates[1]);
         figures.push((alone[1], rates[1]));
     }
-    println!("\nadded p50 {:.0} µs; ratio of throughput {:.2}", figures[0].0 - figures[1].0, figures[0].1 / figures[1].1);
+    println!(
+        "\nadded p50 {:.0} µs; ratio of throughput {:.2}",
+        figures[0].0 - figures[1].0,
+        figures[0].1 / figures[1].1
+    );
     server.stop()?;
     std::fs::remove_dir_all(&server.dir)?;
     Ok(())
@@ -357,7 +395,11 @@ impl Drop for Bare {
 /// Requests over one kept connection.
 fn ask_bare(socket: &Path, method: &str, body: &str, calls: usize) -> Result<Sample> {
     let mut stream = UnixStream::connect(socket)?;
-    let length = if method == "POST" { format!("content-type: application/json\r\ncontent-length: {}\r\n", body.len()) } else { String::new() };
+    let length = if method == "POST" {
+        format!("content-type: application/json\r\ncontent-length: {}\r\n", body.len())
+    } else {
+        String::new()
+    };
     let request = format!("{method} /bench/app0/ HTTP/1.1\r\nhost: bench.example\r\n{length}\r\n{body}");
     let mut sample = Sample::default();
     let mut read = Vec::new();

@@ -52,7 +52,10 @@ pub(crate) fn run() -> Result<()> {
     }
     recorder.flush();
     ensure!(recorder.dropped() == 0, "{} recordings were dropped", recorder.dropped());
-    println!("applet log-query-json, sink RecordingFolder, {CALLS} pairs of calls in {:.1} s", begun.elapsed().as_secs_f64());
+    println!(
+        "applet log-query-json, sink RecordingFolder, {CALLS} pairs of calls in {:.1} s",
+        begun.elapsed().as_secs_f64()
+    );
     println!("\n| policy | p50 µs | p90 µs |\n|---|---:|---:|");
     for (name, side) in [("never", 0), ("always", 1)] {
         println!("| {name} | {:.1} | {:.1} |", samples[side].us(0.5), samples[side].us(0.9));

@@ -10,11 +10,11 @@ use anyhow::{Context, Result, ensure};
 use belljar::{Evaluation, Grants, Limits, Program, ProgramKind, TenantId};
 use belljar_package::HttpRule;
 
+use crate::Workload;
 use crate::native;
 use crate::ours::Bench;
 use crate::sample::{Sample, memory_kib, pages_written};
 use crate::speed;
-use crate::Workload;
 
 /// Calls of each engine and workload.
 const CALLS: usize = 2_000;
@@ -31,7 +31,9 @@ const SLOW: Duration = Duration::from_millis(100);
 pub(crate) fn run(folder: Option<&str>) -> Result<()> {
     let bench = Bench::new()?;
     println!("engine {}, dirty pages only: {}\n", bench.host.engine_digest(), bench.host.restores_dirty_pages_only());
-    println!("| workload | native QuickJS p50 / p99 µs | Belljar p50 / p99 µs | ratio of p50 | fuel |\n|---|---:|---:|---:|---:|");
+    println!(
+        "| workload | native QuickJS p50 / p99 µs | Belljar p50 / p99 µs | ratio of p50 | fuel |\n|---|---:|---:|---:|---:|"
+    );
     let workloads = workloads(folder)?;
     let mut single = 0.0;
     for workload in &workloads {
@@ -62,7 +64,8 @@ pub(crate) fn own_transform() -> Workload {
 
 fn workloads(folder: Option<&str>) -> Result<Vec<Workload>> {
     let mut all = vec![own_transform()];
-    let folders = folder.into_iter().flat_map(|folder| [Path::new(folder).to_owned(), Path::new(folder).join("applets")]);
+    let folders =
+        folder.into_iter().flat_map(|folder| [Path::new(folder).to_owned(), Path::new(folder).join("applets")]);
     for entry in folders.filter_map(|folder| std::fs::read_dir(folder).ok()).flatten() {
         let path = entry?.path();
         let input = path.with_extension("json");
@@ -149,9 +152,15 @@ fn prepare(bench: &Bench) -> Result<()> {
         bytes = source.len();
         let workload = Workload { name: String::new(), source, input: String::new() };
         let release = bench.release(&workload, number)?;
-        times.time(|| bench.runtime.block_on(bench.host.prepare(&release))).map_err(|fault| anyhow::anyhow!("{fault}"))?;
+        times
+            .time(|| bench.runtime.block_on(bench.host.prepare(&release)))
+            .map_err(|fault| anyhow::anyhow!("{fault}"))?;
     }
-    println!("preparing a bundle of {bytes} bytes: p50 {:.1} ms, p99 {:.1} ms", times.us(0.5) / 1e3, times.us(0.99) / 1e3);
+    println!(
+        "preparing a bundle of {bytes} bytes: p50 {:.1} ms, p99 {:.1} ms",
+        times.us(0.5) / 1e3,
+        times.us(0.99) / 1e3
+    );
     Ok(())
 }
 
@@ -189,7 +198,12 @@ fn overlapping(bench: &Bench) -> Result<()> {
     for _ in 0..10 {
         let rule = HttpRule { host: "localhost".into(), ports: vec![port], methods: vec![], allow_http: true };
         let evaluation = Evaluation {
-            program: Program { kind: ProgramKind::Module, name: "fetch.mjs".into(), source: source.clone(), locales: Vec::new() },
+            program: Program {
+                kind: ProgramKind::Module,
+                name: "fetch.mjs".into(),
+                source: source.clone(),
+                locales: Vec::new(),
+            },
             grants: Grants { http: vec![rule], ..Default::default() },
             limits: Limits::default(),
             modules: None,
@@ -198,7 +212,12 @@ fn overlapping(bench: &Bench) -> Result<()> {
         let outcome = times.time(|| bench.runtime.block_on(host.run(evaluation)));
         outcome.result.map_err(|fault| anyhow::anyhow!("{fault}"))?;
     }
-    println!("50 overlapping fetches of {} ms: p50 {:.0} ms, p99 {:.0} ms", SLOW.as_millis(), times.us(0.5) / 1e3, times.us(0.99) / 1e3);
+    println!(
+        "50 overlapping fetches of {} ms: p50 {:.0} ms, p99 {:.0} ms",
+        SLOW.as_millis(),
+        times.us(0.5) / 1e3,
+        times.us(0.99) / 1e3
+    );
     Ok(())
 }
 
@@ -245,7 +264,9 @@ fn waiting(bench: &Bench) -> Result<()> {
 pub(crate) fn pages(workload: Option<&Workload>) -> Result<()> {
     let bench = Bench::new()?;
     let (name, release, payload) = match workload {
-        Some(workload) => (workload.name.as_str(), bench.release(workload, 0)?, serde_json::to_string(&workload.input)?),
+        Some(workload) => {
+            (workload.name.as_str(), bench.release(workload, 0)?, serde_json::to_string(&workload.input)?)
+        }
         None => {
             let trivial = bench.release_of("export default (context, payload) => ({ hello: payload.name });")?;
             ("a trivial handler", trivial, r#"{"name":"Ada"}"#.into())
@@ -280,18 +301,30 @@ fn process() -> Result<()> {
     };
     let dir = tempfile::tempdir()?;
     let package = dir.path().join("pricing.belljar");
-    let built = Command::new(&belljar).arg("build").arg(pricing).arg("-o").arg(&package).output().context("belljar build")?;
+    let built =
+        Command::new(&belljar).arg("build").arg(pricing).arg("-o").arg(&package).output().context("belljar build")?;
     ensure!(built.status.success(), "belljar build: {}", String::from_utf8_lossy(&built.stderr));
-    let payload = std::fs::read_to_string(pricing.join("samples/order.json")).context("examples/pricing/samples/order.json")?;
+    let payload =
+        std::fs::read_to_string(pricing.join("samples/order.json")).context("examples/pricing/samples/order.json")?;
     let mut times = Sample::default();
     for round in 0..21 {
         let begun = Instant::now();
-        let ran = Command::new(&belljar).arg("run").arg(&package).arg("--payload").arg(&payload).current_dir(dir.path()).output()?;
+        let ran = Command::new(&belljar)
+            .arg("run")
+            .arg(&package)
+            .arg("--payload")
+            .arg(&payload)
+            .current_dir(dir.path())
+            .output()?;
         ensure!(ran.status.success(), "belljar run: {}", String::from_utf8_lossy(&ran.stderr));
         if round > 0 {
             times.add(begun.elapsed());
         }
     }
-    println!("`belljar run` of a built, prepared package, whole process: p50 {:.1} ms, p99 {:.1} ms", times.us(0.5) / 1e3, times.us(0.99) / 1e3);
+    println!(
+        "`belljar run` of a built, prepared package, whole process: p50 {:.1} ms, p99 {:.1} ms",
+        times.us(0.5) / 1e3,
+        times.us(0.99) / 1e3
+    );
     Ok(())
 }

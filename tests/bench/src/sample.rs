@@ -60,7 +60,10 @@ fn cpu_ns() -> u64 {
 pub(crate) fn memory_kib() -> (u64, u64) {
     let text = std::fs::read_to_string("/proc/self/smaps_rollup").unwrap_or_default();
     let field = |name: &str| -> u64 {
-        text.lines().filter(|l| l.starts_with(name)).filter_map(|l| l.split_whitespace().nth(1)?.parse::<u64>().ok()).sum()
+        text.lines()
+            .filter(|l| l.starts_with(name))
+            .filter_map(|l| l.split_whitespace().nth(1)?.parse::<u64>().ok())
+            .sum()
     };
     // What is mapped of a file in memory is the file's.
     (field("Rss:"), field("Anonymous:"))
@@ -69,7 +72,8 @@ pub(crate) fn memory_kib() -> (u64, u64) {
 /// KiB of this process's files that lie in memory, mapped or not.
 pub(crate) fn memory_files_kib() -> u64 {
     let open = std::fs::read_dir("/proc/self/fd").into_iter().flatten().flatten();
-    let of_memory = open.filter(|fd| std::fs::read_link(fd.path()).is_ok_and(|to| to.to_string_lossy().starts_with("/memfd:")));
+    let of_memory =
+        open.filter(|fd| std::fs::read_link(fd.path()).is_ok_and(|to| to.to_string_lossy().starts_with("/memfd:")));
     of_memory.filter_map(|fd| Some(std::fs::metadata(fd.path()).ok()?.len() / 1024)).sum()
 }
 
@@ -86,7 +90,9 @@ pub(crate) fn pages_written() -> u64 {
         {
             let is_writable = words.next().is_some_and(|permissions| permissions.starts_with("rw"));
             mappings.push((start, end, is_writable, line.contains("memfd:belljar-image"), 0));
-        } else if let (Some(last), "Anonymous:", Some(Ok(kib))) = (mappings.last_mut(), first, words.next().map(str::parse::<u64>)) {
+        } else if let (Some(last), "Anonymous:", Some(Ok(kib))) =
+            (mappings.last_mut(), first, words.next().map(str::parse::<u64>))
+        {
             last.4 = kib;
         }
     }

@@ -33,7 +33,10 @@ pub(crate) fn run(workload: &Workload) -> Result<()> {
 }
 
 pub(crate) fn http_bundle(workload: &Workload) -> String {
-    format!("{}\nexport default async (context) => new Response(globalThis.handle(await context.request.text()), {{ headers: {{ 'content-type': 'application/json' }} }});\n", workload.source)
+    format!(
+        "{}\nexport default async (context) => new Response(globalThis.handle(await context.request.text()), {{ headers: {{ 'content-type': 'application/json' }} }});\n",
+        workload.source
+    )
 }
 
 /// Requests per second and latency, taking turns with Node.
@@ -66,10 +69,18 @@ fn throughput(server: &Server, workload: &Workload) -> Result<()> {
     };
     let rate = |round: &Value| round["requests_per_s"].as_f64().unwrap_or_default();
     let us = |at: &'static str| move |round: &Value| round["latency"][at].as_f64().unwrap_or_default() / 1e3;
-    println!("\n{}: a fresh sandbox for each request, {CONNECTIONS} connections, medians of {ROUNDS} rounds of {ROUND_REQUESTS}\n", workload.name);
+    println!(
+        "\n{}: a fresh sandbox for each request, {CONNECTIONS} connections, medians of {ROUNDS} rounds of {ROUND_REQUESTS}\n",
+        workload.name
+    );
     println!("| server | requests/s | p50 µs | p99 µs |\n|---|---:|---:|---:|");
     for (name, rounds) in [("Belljar", &our_rounds), ("Node", &their_rounds)] {
-        println!("| {name} | {:.0} | {:.0} | {:.0} |", median(rounds, &rate), median(rounds, &us("p50")), median(rounds, &us("p99")));
+        println!(
+            "| {name} | {:.0} | {:.0} | {:.0} |",
+            median(rounds, &rate),
+            median(rounds, &us("p50")),
+            median(rounds, &us("p99"))
+        );
     }
     println!("\nratio of throughput {:.2} (aim 0.5)", median(&our_rounds, &rate) / median(&their_rounds, &rate));
     node.process.kill()?;
@@ -101,7 +112,10 @@ fn fairness(server: &Server, workload: &Workload) -> Result<()> {
     let ms = |value: &Value, at: &str| value["latency"][at].as_f64().unwrap_or_default() / 1e6;
     println!(
         "\nfairness: one connection of a tenant alone p50 {:.2} ms, p99 {:.2} ms; while another tenant floods with 64 connections of loops p50 {:.2} ms, p99 {:.2} ms",
-        ms(&alone, "p50"), ms(&alone, "p99"), ms(&beside, "p50"), ms(&beside, "p99")
+        ms(&alone, "p50"),
+        ms(&alone, "p99"),
+        ms(&beside, "p50"),
+        ms(&beside, "p99")
     );
     Ok(())
 }
@@ -120,7 +134,10 @@ fn start(workload: &Workload) -> Result<()> {
         server.stop()?;
     }
     times.sort();
-    println!("\nstart with {START_APPLETS} applets installed, until it accepts: median {:.0} ms (aim 500)", times[2].as_secs_f64() * 1e3);
+    println!(
+        "\nstart with {START_APPLETS} applets installed, until it accepts: median {:.0} ms (aim 500)",
+        times[2].as_secs_f64() * 1e3
+    );
     Ok(())
 }
 
@@ -142,12 +159,23 @@ pub(crate) fn many(workload: &Workload, applets: u64) -> Result<()> {
         connections: 1,
         requests: applets.min(3_000),
     };
-    println!("\n| order | requests | p50 ms | p99 ms | aim p99 ms | resident MiB after |\n|---|---:|---:|---:|---:|---:|");
-    for (name, order, requests, aim) in [("each once, cold", Order::Shuffled, base.requests, 25.0), ("Zipf, first", Order::Zipf, 20_000, 5.0), ("Zipf, again", Order::Zipf, 20_000, 5.0)] {
+    println!(
+        "\n| order | requests | p50 ms | p99 ms | aim p99 ms | resident MiB after |\n|---|---:|---:|---:|---:|---:|"
+    );
+    for (name, order, requests, aim) in [
+        ("each once, cold", Order::Shuffled, base.requests, 25.0),
+        ("Zipf, first", Order::Zipf, 20_000, 5.0),
+        ("Zipf, again", Order::Zipf, 20_000, 5.0),
+    ] {
         let done = put_load(&Load { order, requests, ..base.clone() })?;
         ensure!(done["failed"] == 0, "{name}: {done}");
         let ms = |at: &str| done["latency"][at].as_f64().unwrap_or_default() / 1e6;
-        println!("| {name} | {requests} | {:.2} | {:.2} | {aim} | {:.0} |", ms("p50"), ms("p99"), server.resident_kib()? as f64 / 1024.0);
+        println!(
+            "| {name} | {requests} | {:.2} | {:.2} | {aim} | {:.0} |",
+            ms("p50"),
+            ms("p99"),
+            server.resident_kib()? as f64 / 1024.0
+        );
     }
     server.stop()
 }
@@ -179,7 +207,8 @@ pub(crate) fn soak(workload: &Workload, requests: u64) -> Result<()> {
     let points = &points[2..];
     let n = points.len() as f64;
     let (mx, my) = (points.iter().map(|p| p.0).sum::<f64>() / n, points.iter().map(|p| p.1).sum::<f64>() / n);
-    let slope = points.iter().map(|p| (p.0 - mx) * (p.1 - my)).sum::<f64>() / points.iter().map(|p| (p.0 - mx).powi(2)).sum::<f64>();
+    let slope = points.iter().map(|p| (p.0 - mx) * (p.1 - my)).sum::<f64>()
+        / points.iter().map(|p| (p.0 - mx).powi(2)).sum::<f64>();
     println!("slope {slope:.2} bytes per request after the first two tenths (aim below 1)");
     server.stop()
 }
@@ -241,7 +270,11 @@ impl Server {
         use std::io::{Read, Write};
         let mut stream = std::net::TcpStream::connect(&self.admin)?;
         let (token, length) = (&self.token, body.len());
-        write!(stream, "{method} {path} HTTP/1.1\r\nhost: {}\r\nauthorization: Bearer {token}\r\ncontent-type: {content_type}\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n", self.admin)?;
+        write!(
+            stream,
+            "{method} {path} HTTP/1.1\r\nhost: {}\r\nauthorization: Bearer {token}\r\ncontent-type: {content_type}\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n",
+            self.admin
+        )?;
         stream.write_all(body)?;
         let mut answer = Vec::new();
         stream.read_to_end(&mut answer)?;
@@ -303,7 +336,8 @@ server.listen(0, '127.0.0.1', () => console.log(server.address().port));
         );
         let path = dir.path().join("server.cjs");
         std::fs::write(&path, script)?;
-        let mut process = Command::new("node").arg(path).stdout(Stdio::piped()).spawn().context("node is needed to compare with")?;
+        let mut process =
+            Command::new("node").arg(path).stdout(Stdio::piped()).spawn().context("node is needed to compare with")?;
         let mut port = String::new();
         BufReader::new(process.stdout.take().context("it has an output")?).read_line(&mut port)?;
         Ok(Self { process, address: format!("127.0.0.1:{}", port.trim()), _dir: dir })

@@ -16,18 +16,28 @@ const ROUNDS: usize = 7;
 
 /// Prints a line for each workload and the geometric mean. A workload is a script that defines `run(n)`, which does its work `n` times.
 pub(crate) fn run(bench: &Bench, folder: Option<&str>) -> Result<()> {
-    println!("\n| JavaScript, processor time, {ROUNDS} rounds | native QuickJS µs | Belljar µs | ratio of medians | fuel per µs |\n|---|---:|---:|---:|---:|");
+    println!(
+        "\n| JavaScript, processor time, {ROUNDS} rounds | native QuickJS µs | Belljar µs | ratio of medians | fuel per µs |\n|---|---:|---:|---:|---:|"
+    );
     let workloads = workloads(folder)?;
     let mut product = 1.0;
     for workload in &workloads {
         product *= one(bench, workload).with_context(|| workload.name.clone())?;
     }
-    println!("\ngeometric mean over {}: {:.2} times native QuickJS, fuel metered", workloads.len(), product.powf(1.0 / workloads.len() as f64));
+    println!(
+        "\ngeometric mean over {}: {:.2} times native QuickJS, fuel metered",
+        workloads.len(),
+        product.powf(1.0 / workloads.len() as f64)
+    );
     Ok(())
 }
 
 fn workloads(folder: Option<&str>) -> Result<Vec<Workload>> {
-    let own = |name: &str, source: &str| Workload { name: format!("{name} (ours)"), source: source.into(), input: String::new() };
+    let own = |name: &str, source: &str| Workload {
+        name: format!("{name} (ours)"),
+        source: source.into(),
+        input: String::new(),
+    };
     let mut all = vec![
         own("calls", include_str!("../workloads/speed/calls.js")),
         own("objects", include_str!("../workloads/speed/objects.js")),
@@ -62,7 +72,8 @@ fn one(bench: &Bench, workload: &Workload) -> Result<f64> {
         }
         n *= 2;
     };
-    let release = bench.release_of(&format!("{}\nexport default (context, n) => String(globalThis.run(n));\n", workload.source))?;
+    let release = bench
+        .release_of(&format!("{}\nexport default (context, n) => String(globalThis.run(n));\n", workload.source))?;
     let expected = serde_json::to_string(&vm.run(n)?)?;
     let (mut theirs, mut ours, mut fuel) = (Sample::default(), Sample::default(), 0);
     for _ in 0..ROUNDS {
@@ -73,6 +84,12 @@ fn one(bench: &Bench, workload: &Workload) -> Result<f64> {
     }
     let each = |sample: &Sample| sample.us(0.5) / f64::from(n);
     let ratio = each(&ours) / each(&theirs);
-    println!("| {} | {:.1} | {:.1} | {ratio:.2} | {:.0} |", workload.name, each(&theirs), each(&ours), fuel as f64 / ours.us(0.5));
+    println!(
+        "| {} | {:.1} | {:.1} | {ratio:.2} | {:.0} |",
+        workload.name,
+        each(&theirs),
+        each(&ours),
+        fuel as f64 / ours.us(0.5)
+    );
     Ok(ratio)
 }

@@ -35,7 +35,11 @@ fn package(limits: &str) -> Option<Vec<u8>> {
          http: [{{ host: localhost, allow_http: true }}] }}\n",
         handlers.concat()
     );
-    Some(component::package_of("made-of-javascript", &manifest, &component::of_javascript("tests/components/applet.js")?))
+    Some(component::package_of(
+        "made-of-javascript",
+        &manifest,
+        &component::of_javascript("tests/components/applet.js")?,
+    ))
 }
 
 /// A sink for events and jobs, and a keeper of secrets.

@@ -30,7 +30,9 @@ async fn the_raffle_draws_whom_it_has_entered() {
         let entered = applet::call(&host, &release, "enter", &json!({ "name": format!(" {name} ") }).to_string()).await;
         assert_eq!(applet::value(&entered), json!({ "entered": name }));
     }
-    for (handler, payload, code) in [("enter", json!({ "name": " " }), "invalid-name"), ("draw", json!({ "winners": 5 }), "too-few")] {
+    for (handler, payload, code) in
+        [("enter", json!({ "name": " " }), "invalid-name"), ("draw", json!({ "winners": 5 }), "too-few")]
+    {
         let outcome = applet::call(&host, &release, handler, &payload.to_string()).await;
         let fault = applet::fault(&outcome);
         assert_eq!((fault.code, fault.errors[0].code.as_deref()), (FaultCode::Threw, Some(code)), "{fault}");
@@ -48,12 +50,23 @@ fn the_raffle_by_the_command() {
     let Some(folder) = raffle() else { return };
     // What makes the component is told as it is done.
     let readme = std::fs::read_to_string(repository().join("examples/raffle/README.md")).expect("it is there");
-    assert!(readme.contains("node tests/components/build.mjs examples/raffle/applet.js wit/component examples/raffle/applet.wasm"));
+    assert!(readme.contains(
+        "node tests/components/build.mjs examples/raffle/applet.js wit/component examples/raffle/applet.wasm"
+    ));
     let data = tempfile::tempdir().expect("a temporary directory");
     let mut answers = Vec::new();
     for command in readme.lines().filter_map(|line| line.strip_prefix("belljar run examples/raffle ")) {
-        let words: Vec<&str> = command.split('\'').enumerate().flat_map(|(at, part)| if at % 2 == 1 { vec![part] } else { part.split_whitespace().collect() }).collect();
-        let places = ["run", folder.path().to_str().expect("a path of text"), "--data-dir", data.path().to_str().expect("a path of text")];
+        let words: Vec<&str> = command
+            .split('\'')
+            .enumerate()
+            .flat_map(|(at, part)| if at % 2 == 1 { vec![part] } else { part.split_whitespace().collect() })
+            .collect();
+        let places = [
+            "run",
+            folder.path().to_str().expect("a path of text"),
+            "--data-dir",
+            data.path().to_str().expect("a path of text"),
+        ];
         let ran = cli::run(&[&places[..], &words].concat());
         assert_eq!(ran.code, Some(0), "{command}: {ran:#?}");
         answers.push(ran.stdout);
@@ -61,5 +74,8 @@ fn the_raffle_by_the_command() {
     assert_eq!(answers.len(), 3, "{readme}");
     assert_eq!((answers[0].trim(), answers[1].trim()), (r#"{"entered":"Ada"}"#, r#"{"entered":"Grace"}"#));
     let drawn: Value = serde_json::from_str(&answers[2]).expect("JSON");
-    assert!(drawn["of"] == 2 && (drawn["winners"] == json!(["Ada"]) || drawn["winners"] == json!(["Grace"])), "{drawn}");
+    assert!(
+        drawn["of"] == 2 && (drawn["winners"] == json!(["Ada"]) || drawn["winners"] == json!(["Grace"])),
+        "{drawn}"
+    );
 }

@@ -123,12 +123,23 @@ fn a_component_that_uses_everything_replays() {
     // Whether a timer was waited for, or was due when it was asked for, is the machine's.
     let mut calls = names(&recording);
     calls.retain(|name| name != "clock.reached");
-    let expected =
-        ["stdout.write", "kv.increment", "db.query", "poll.poll", "poll.block", "poll.ready", "http.send", "log.write", "random.bytes", "stdout.write"];
+    let expected = [
+        "stdout.write",
+        "kv.increment",
+        "db.query",
+        "poll.poll",
+        "poll.block",
+        "poll.ready",
+        "http.send",
+        "log.write",
+        "random.bytes",
+        "stdout.write",
+    ];
     assert_eq!(calls, expected);
     let replayed = check_equal("everything", &release, &outcome, &recording);
     assert_eq!(replayed.calls, recording.calls().count() as u64);
-    let stopped = block_on(host::shared().replay(&release, &recording, Some(outcome.usage.fuel / 2))).expect("it is replayed");
+    let stopped =
+        block_on(host::shared().replay(&release, &recording, Some(outcome.usage.fuel / 2))).expect("it is replayed");
     match stopped {
         Replay::Stopped { fuel, frames } => {
             assert_eq!(fuel, outcome.usage.fuel / 2);
@@ -171,10 +182,30 @@ fn a_bad_end_of_a_component_replays() {
     let cases = [
         ("traps", "", "(call $line) (call $half) unreachable", FaultCode::Trap),
         ("no JSON", "", "(call $text (i32.const 4112) (i32.const 3))", FaultCode::InvalidResult),
-        ("too many operations", "", "(call $half) (loop $l (call $line) (call $count) (br $l)) (i32.const 0)", FaultCode::Operations),
-        ("memory", "  limits: { max_memory_mb: 8 }\n", "(call $half) (loop $l (drop (memory.grow (i32.const 8))) (br $l)) (i32.const 0)", FaultCode::Memory),
-        ("fuel", "  limits: { fuel_max: 25000000 }\n", "(call $count) (call $half) (loop $l (br $l)) (i32.const 0)", FaultCode::Fuel),
-        ("fuel of the host", "  limits: { fuel_max: 2000000 }\n", "(loop $l (drop (call $random)) (br $l)) (i32.const 0)", FaultCode::Fuel),
+        (
+            "too many operations",
+            "",
+            "(call $half) (loop $l (call $line) (call $count) (br $l)) (i32.const 0)",
+            FaultCode::Operations,
+        ),
+        (
+            "memory",
+            "  limits: { max_memory_mb: 8 }\n",
+            "(call $half) (loop $l (drop (memory.grow (i32.const 8))) (br $l)) (i32.const 0)",
+            FaultCode::Memory,
+        ),
+        (
+            "fuel",
+            "  limits: { fuel_max: 25000000 }\n",
+            "(call $count) (call $half) (loop $l (br $l)) (i32.const 0)",
+            FaultCode::Fuel,
+        ),
+        (
+            "fuel of the host",
+            "  limits: { fuel_max: 2000000 }\n",
+            "(loop $l (drop (call $random)) (br $l)) (i32.const 0)",
+            FaultCode::Fuel,
+        ),
     ];
     for (name, runtime, body, code) in cases {
         let release = release(&world, &format!("{runtime}{ALL}"), body);
@@ -226,7 +257,8 @@ const ECHOES: &str = "(i32.store8 (i32.const 1024) (i32.const 0)) (i32.store8 (i
 #[test]
 fn a_request_in_pieces_is_recorded_whole() {
     let world = World::new();
-    let release = release(&world, "handlers: [{ name: default, type: http, method: POST, path: /x, auth: none }]\n", ECHOES);
+    let release =
+        release(&world, "handlers: [{ name: default, type: http, method: POST, path: /x, auth: none }]\n", ECHOES);
     let body = Body::stream(stream::iter(["some", " ", "bytes"].map(|piece| Ok::<_, &str>(piece.into()))));
     let request = Request { method: "POST".into(), url: "https://a.example/x".into(), headers: Vec::new(), body };
     let (outcome, recording) = record(&world, &release, Invocation::new("default", Payload::Request(request)));
@@ -251,7 +283,8 @@ fn what_was_changed_shows_in_the_call_that_follows_from_it() {
     let world = World::new();
     let store = "export default async (context) => { await context.sdk.kv.set('first', 'alpha-beta'); };";
     let reading = release(&world, ALL, READS);
-    let package = applet::package_of("recorded", "runtime: { entrypoint: src/main.ts }\npermissions: { kv: true }\n", store);
+    let package =
+        applet::package_of("recorded", "runtime: { entrypoint: src/main.ts }\npermissions: { kv: true }\n", store);
     let storing = applet::admit(&world.host, reading.tenant().clone(), &package);
     block_on(world.host.invoke(&storing, json_call("null"))).result.expect("it is stored");
     let (outcome, recording) = record(&world, &reading, json_call("null"));
@@ -262,8 +295,15 @@ fn what_was_changed_shows_in_the_call_that_follows_from_it() {
         Replay::Diverged(divergence) => {
             assert_eq!(divergence.calls, 1, "{divergence:#?}");
             assert!(divergence.expected.contains("alpha-beta"), "{divergence:#?}");
-            assert!(divergence.got.starts_with("log.write(") && divergence.got.contains("alpha-BETA"), "{divergence:#?}");
-            assert_eq!(divergence.frames.first().map(|frame| frame.file.as_str()), Some("applet.wasm"), "{divergence:#?}");
+            assert!(
+                divergence.got.starts_with("log.write(") && divergence.got.contains("alpha-BETA"),
+                "{divergence:#?}"
+            );
+            assert_eq!(
+                divergence.frames.first().map(|frame| frame.file.as_str()),
+                Some("applet.wasm"),
+                "{divergence:#?}"
+            );
         }
         other => panic!("{other:#?}"),
     }
@@ -276,7 +316,10 @@ fn what_was_changed_shows_in_the_call_that_follows_from_it() {
     match replay(&mutant, &serde_json::from_value(value).expect("it is a recording")) {
         Replay::Diverged(divergence) => {
             assert_eq!(divergence.calls, 2, "{divergence:#?}");
-            assert!(divergence.expected.starts_with("kv.increment(") && divergence.got == "stdout.write(\"a line\")", "{divergence:#?}");
+            assert!(
+                divergence.expected.starts_with("kv.increment(") && divergence.got == "stdout.write(\"a line\")",
+                "{divergence:#?}"
+            );
         }
         other => panic!("{other:#?}"),
     }

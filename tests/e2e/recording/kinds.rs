@@ -56,7 +56,11 @@ const ANSWERING: [(&str, &str); 16] = [
 
 /// Bodies of handlers that come to a bad end, with that end.
 const FAILING: [(&str, &str, FaultCode); 6] = [
-    ("throws", "console.log('before'); throw Object.assign(new TypeError('no', { cause: new Error('why') }), { code: 'E', details: { a: 1 } });", FaultCode::Threw),
+    (
+        "throws",
+        "console.log('before'); throw Object.assign(new TypeError('no', { cause: new Error('why') }), { code: 'E', details: { a: 1 } });",
+        FaultCode::Threw,
+    ),
     ("rejects later", "await sdk.kv.get('a'); await Promise.reject(new RangeError('late'));", FaultCode::Threw),
     ("never settles", "await sdk.kv.get('a'); await new Promise(() => {});", FaultCode::Unsettled),
     ("recurses", "const down = (n) => down(n + 1) + 1; return down(0);", FaultCode::Stack),
@@ -92,17 +96,30 @@ fn what_fails_replays() {
     }
 }
 
-const LOOP: &str = "await sdk.kv.get('a'); let x = 1; for (;;) { x = (x * 31 + 1) % 65521; if (x === -1) return Date.now(); }";
+const LOOP: &str =
+    "await sdk.kv.get('a'); let x = 1; for (;;) { x = (x * 31 + 1) % 65521; if (x === -1) return Date.now(); }";
 
 #[test]
 fn every_limit_replays_to_the_same_fuel() {
     let world = World::new();
-    let limited = |limits: &str| format!("runtime: {{ entrypoint: src/main.ts, limits: {{ {limits} }} }}\npermissions: {{ kv: true }}\n");
+    let limited = |limits: &str| {
+        format!("runtime: {{ entrypoint: src/main.ts, limits: {{ {limits} }} }}\npermissions: {{ kv: true }}\n")
+    };
     let cases = [
         ("fuel", "fuel_max: 30000000", LOOP, FaultCode::Fuel),
-        ("memory", "max_memory_mb: 16", "const all = []; for (;;) all.push(new Array(1000).fill({}));", FaultCode::Memory),
+        (
+            "memory",
+            "max_memory_mb: 16",
+            "const all = []; for (;;) all.push(new Array(1000).fill({}));",
+            FaultCode::Memory,
+        ),
         ("deadline while it computes", "max_execution_ms: 150", LOOP, FaultCode::Deadline),
-        ("deadline while it waits", "max_execution_ms: 60", "await sdk.kv.get('a'); await new Promise((done) => setTimeout(done, 60000));", FaultCode::Deadline),
+        (
+            "deadline while it waits",
+            "max_execution_ms: 60",
+            "await sdk.kv.get('a'); await new Promise((done) => setTimeout(done, 60000));",
+            FaultCode::Deadline,
+        ),
         ("output", "response_bytes_max: 1000", "return 'x'.repeat(5000);", FaultCode::Output),
     ];
     for (name, limits, body, code) in cases {
@@ -120,12 +137,20 @@ fn every_limit_replays_to_the_same_fuel() {
 #[test]
 fn what_was_cancelled_replays_to_where_it_was() {
     let world = World::new();
-    for (name, body, begins) in [("before it begins", LOOP, false), ("while it computes", LOOP, true), ("while it waits", "await sdk.kv.get('a'); await new Promise((done) => setTimeout(done, 60000));", true)] {
+    for (name, body, begins) in [
+        ("before it begins", LOOP, false),
+        ("while it computes", LOOP, true),
+        ("while it waits", "await sdk.kv.get('a'); await new Promise((done) => setTimeout(done, 60000));", true),
+    ] {
         let release = release(&world, ALL, &main(body));
         let (outcome, recording) = block_on(async {
             let mut invocation = json_call("{}");
             world.host.prepare(&release).await.expect("it is sound");
-            invocation.until = Some(if begins { Box::pin(tokio::time::sleep(Duration::from_millis(60))) } else { Box::pin(std::future::ready(())) });
+            invocation.until = Some(if begins {
+                Box::pin(tokio::time::sleep(Duration::from_millis(60)))
+            } else {
+                Box::pin(std::future::ready(()))
+            });
             world.host.invoke_recorded(&release, invocation).await
         });
         assert_eq!(outcome.result.as_ref().err().map(|fault| fault.code), Some(FaultCode::Cancelled), "{name}");
@@ -136,7 +161,10 @@ fn what_was_cancelled_replays_to_where_it_was() {
 
 fn request(body: Body) -> Invocation {
     let headers = vec![("host".to_owned(), "a.example".to_owned())];
-    Invocation::new("default", Payload::Request(Request { method: "POST".into(), url: "https://a.example/x".into(), headers, body }))
+    Invocation::new(
+        "default",
+        Payload::Request(Request { method: "POST".into(), url: "https://a.example/x".into(), headers, body }),
+    )
 }
 
 #[test]
@@ -157,7 +185,10 @@ fn requests_and_responses_in_pieces_replay() {
     ];
     for (name, main) in cases {
         let release = release(&world, manifest, main);
-        for (kind, body) in [("bytes", Body::from("some bytes")), ("a stream", Body::stream(stream::iter(["some", " ", "bytes"].map(|piece| Ok::<_, &str>(piece.into())))))] {
+        for (kind, body) in [
+            ("bytes", Body::from("some bytes")),
+            ("a stream", Body::stream(stream::iter(["some", " ", "bytes"].map(|piece| Ok::<_, &str>(piece.into()))))),
+        ] {
             let (outcome, recording) = record(&world, &release, request(body));
             if name != "breaks off" {
                 assert!(matches!(outcome.result, Ok(Response::Http(_))), "{name}, {kind}: {:?}", outcome.result);
@@ -181,7 +212,8 @@ fn programs_with_modules_replay() {
     }
     let world = World::new();
     let source = "import { one } from './one.js'; console.log(one, Date.now()); await import('./none.js').catch((error) => console.log(String(error)));";
-    let program = Program { kind: ProgramKind::Module, name: "main.mjs".into(), source: source.into(), locales: Vec::new() };
+    let program =
+        Program { kind: ProgramKind::Module, name: "main.mjs".into(), source: source.into(), locales: Vec::new() };
     let evaluation = Evaluation {
         program,
         grants: Grants { log: true, ..Grants::default() },

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use belljar::{Recorder, RecordPolicy, Recording, RecordingFolder, RecordingKey, RecordingSink, Replay};
+use belljar::{RecordPolicy, Recorder, Recording, RecordingFolder, RecordingKey, RecordingSink, Replay};
 
 use super::world::World;
 use super::{block_on, json_call, release, replay};
@@ -27,13 +27,19 @@ pub(super) fn world(policy: RecordPolicy, bytes_max: u64) -> (World, Arc<Kept>, 
     (World::build(&[], |builder| builder.recorder(recorder.clone())), kept, recorder)
 }
 
-const MAIN: &str = "export default async (context, n) => { console.log(n, Math.random()); await context.sdk.kv.set('k' + n % 7, n);
+const MAIN: &str =
+    "export default async (context, n) => { console.log(n, Math.random()); await context.sdk.kv.set('k' + n % 7, n);
   if (n % 3 === 0) throw new Error('third'); return [n, Date.now(), await context.sdk.kv.get('k1')]; };";
 const MANIFEST: &str = "runtime: { entrypoint: src/main.ts }\npermissions: { kv: true }\n";
 
 #[test]
 fn the_policy_decides_and_an_invocation_may_say_otherwise() {
-    for (policy, expected) in [(RecordPolicy::Never, 0), (RecordPolicy::OnFailure, 4), (RecordPolicy::Always, 10), (RecordPolicy::Sampled { per_million: 0 }, 4)] {
+    for (policy, expected) in [
+        (RecordPolicy::Never, 0),
+        (RecordPolicy::OnFailure, 4),
+        (RecordPolicy::Always, 10),
+        (RecordPolicy::Sampled { per_million: 0 }, 4),
+    ] {
         let (world, kept, recorder) = world(policy, 1 << 20);
         let release = release(&world, MANIFEST, MAIN);
         for n in 0..10 {
@@ -104,7 +110,9 @@ fn a_folder_keeps_the_newest_whole_and_encrypted() {
 
 #[test]
 fn many_recordings_replay_without_a_difference() {
-    let count = std::env::var("BELLJAR_RECORDINGS").ok().map_or(COUNT, |count| count.parse().expect("BELLJAR_RECORDINGS is a number"));
+    let count = std::env::var("BELLJAR_RECORDINGS")
+        .ok()
+        .map_or(COUNT, |count| count.parse().expect("BELLJAR_RECORDINGS is a number"));
     if count < 10_000 {
         eprintln!("{count} of 10,000 recordings, for the time it takes: BELLJAR_RECORDINGS=10000 makes all");
     }
@@ -125,7 +133,11 @@ fn many_recordings_replay_without_a_difference() {
             std::fs::write(path, recording.encode(None).unwrap()).unwrap();
         }
     }
-    let diverged: Vec<_> = kept.iter().map(|recording| replay(&release, recording)).filter(|replay| !matches!(replay, Replay::Equal(_))).collect();
+    let diverged: Vec<_> = kept
+        .iter()
+        .map(|recording| replay(&release, recording))
+        .filter(|replay| !matches!(replay, Replay::Equal(_)))
+        .collect();
     assert!(diverged.is_empty(), "{} of {count}: {:#?}", diverged.len(), diverged[0]);
     assert!(applet::value(&block_on(world.host.invoke(&release, json_call("1"))))[0] == 1);
 }

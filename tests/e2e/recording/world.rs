@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use belljar::{
-    Answering, AppletId, Bytes, CarriedRequest, CarriedResponse, Carrying, EventSink, Host, HostBuilder, HttpTransport, JobSink, NewJob, Origin, PublishedEvent,
-    SecretSource, SecretText, SecretsUnavailable, TenantId,
+    Answering, AppletId, Bytes, CarriedRequest, CarriedResponse, Carrying, EventSink, Host, HostBuilder, HttpTransport,
+    JobSink, NewJob, Origin, PublishedEvent, SecretSource, SecretText, SecretsUnavailable, TenantId,
 };
 use belljar_tests::host;
 
@@ -24,7 +24,10 @@ impl World {
     }
 
     pub(super) fn build(texts: &[(&'static str, &'static str)], more: impl FnOnce(HostBuilder) -> HostBuilder) -> Self {
-        let builder = host::builder().secrets(Arc::new(Vault(texts.iter().copied().collect()))).events(Arc::new(Sinks)).jobs(Arc::new(Sinks));
+        let builder = host::builder()
+            .secrets(Arc::new(Vault(texts.iter().copied().collect())))
+            .events(Arc::new(Sinks))
+            .jobs(Arc::new(Sinks));
         Self { host: host::build(more(builder.http_transport(Arc::new(Echo)))) }
     }
 }

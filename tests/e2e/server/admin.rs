@@ -64,7 +64,9 @@ fn differences(value: &Value, schema: &Value, document: &Value, at: &str, found:
                 }
             }
         }
-        Value::Array(items) => items.iter().for_each(|item| differences(item, &schema["items"], document, &format!("{at}[]"), found)),
+        Value::Array(items) => {
+            items.iter().for_each(|item| differences(item, &schema["items"], document, &format!("{at}[]"), found))
+        }
         _ => {}
     }
 }
@@ -93,14 +95,21 @@ impl Checked {
         let operation = &self.document["paths"][template][method.to_lowercase()];
         assert!(operation.is_object(), "{method} {template} is not described");
         let response = &operation["responses"][answer.status.to_string()];
-        assert!(response.is_object(), "{method} {template} answers {}, which is not described: {}", answer.status, answer.text());
+        assert!(
+            response.is_object(),
+            "{method} {template} answers {}, which is not described: {}",
+            answer.status,
+            answer.text()
+        );
         self.asked.insert((method.to_lowercase(), template.to_owned()));
         let Some(content) = response["content"].as_object() else {
             assert!(answer.body.is_empty(), "{method} {template} {}: {}", answer.status, answer.text());
             return;
         };
         let kind = answer.header("content-type").unwrap_or_default().split(';').next().unwrap_or_default().to_owned();
-        let described = content.get(&kind).unwrap_or_else(|| panic!("{method} {template} {} is {kind}, not one of {:?}", answer.status, content.keys()));
+        let described = content.get(&kind).unwrap_or_else(|| {
+            panic!("{method} {template} {} is {kind}, not one of {:?}", answer.status, content.keys())
+        });
         if kind == "application/json" {
             let mut found = Vec::new();
             differences(&answer.json(), &described["schema"], &self.document, "", &mut found);
@@ -153,7 +162,9 @@ fn every_route_answers_as_the_document_says() {
     api.ask("POST", "/v1/tenants/{tenant}/resume", "/v1/tenants/acme/resume", None, 200);
 
     let keys = "/v1/tenants/{tenant}/keys";
-    let made = api.ask("POST", keys, "/v1/tenants/acme/keys", Some(&json!({ "user": "ada", "permissions": ["read"] })), 201).json();
+    let made = api
+        .ask("POST", keys, "/v1/tenants/acme/keys", Some(&json!({ "user": "ada", "permissions": ["read"] })), 201)
+        .json();
     let listed = api.ask("GET", keys, "/v1/tenants/acme/keys", None, 200);
     assert!(!listed.text().contains(made["key"].as_str().unwrap()), "keys are shown once");
     let id = made["info"]["id"].as_str().unwrap();
@@ -177,7 +188,9 @@ fn every_route_answers_as_the_document_says() {
     assert_eq!((broken.status, &broken.json()["error"]["code"]), (422, &json!("invalid-package")));
     api.compare("POST", "/v1/tenants/{tenant}/install", &broken);
 
-    let of = |rest: &str| (format!("/v1/tenants/{{tenant}}/applets/{{applet}}{rest}"), format!("/v1/tenants/acme/applets/hello{rest}"));
+    let of = |rest: &str| {
+        (format!("/v1/tenants/{{tenant}}/applets/{{applet}}{rest}"), format!("/v1/tenants/acme/applets/hello{rest}"))
+    };
     let applet = |api: &mut Checked, method: &str, rest: &str, body: Option<&Value>, expected: u16| {
         let (template, path) = of(rest);
         api.ask(method, &template, &path, body, expected)
@@ -197,7 +210,8 @@ fn every_route_answers_as_the_document_says() {
     applet(&mut api, "POST", "/disable", None, 200);
     applet(&mut api, "POST", "/call", Some(&json!({ "handler": "count" })), 503);
     applet(&mut api, "POST", "/enable", None, 200);
-    let request_body = json!({ "handler": "greet", "request": { "method": "GET", "url": "https://localhost/greet/Ada" } });
+    let request_body =
+        json!({ "handler": "greet", "request": { "method": "GET", "url": "https://localhost/greet/Ada" } });
     let answer = applet(&mut api, "POST", "/call", Some(&request_body), 200).json();
     assert!(answer["ok"].is_boolean(), "{answer}");
     let fault = applet(&mut api, "POST", "/call", Some(&json!({ "handler": "none" })), 200).json();
@@ -206,7 +220,12 @@ fn every_route_answers_as_the_document_says() {
     applet(&mut api, "PUT", "/config", Some(&json!({ "unknown": 1 })), 422);
     applet(&mut api, "PUT", "/config", Some(&json!({})), 200);
     applet(&mut api, "GET", "/secrets", None, 200);
-    let secret = |rest: &str| (format!("/v1/tenants/{{tenant}}/applets/{{applet}}/secrets/{{name}}"), format!("/v1/tenants/acme/applets/hello/secrets/{rest}"));
+    let secret = |rest: &str| {
+        (
+            format!("/v1/tenants/{{tenant}}/applets/{{applet}}/secrets/{{name}}"),
+            format!("/v1/tenants/acme/applets/hello/secrets/{rest}"),
+        )
+    };
     let (template, path) = secret("KEY");
     api.ask("PUT", &template, &path, Some(&json!({ "value": "s3cret" })), 422);
     api.ask("DELETE", &template, &path, None, 404);
@@ -251,9 +270,10 @@ fn every_route_answers_as_the_document_says() {
     api.ask("DELETE", &template, &path, None, 404);
     api.ask("DELETE", tenant, "/v1/tenants/acme", None, 204);
 
-    let described = api.document["paths"].as_object().unwrap().iter().flat_map(|(path, item)| {
-        item.as_object().unwrap().keys().map(move |method| (method.clone(), path.clone()))
-    });
+    let described =
+        api.document["paths"].as_object().unwrap().iter().flat_map(|(path, item)| {
+            item.as_object().unwrap().keys().map(move |method| (method.clone(), path.clone()))
+        });
     let untried: Vec<_> = described.filter(|route| !api.asked.contains(route)).collect();
     assert!(untried.is_empty(), "not tried: {untried:?}");
 }
@@ -275,7 +295,8 @@ fn triggers(api: &mut Checked) {
     // While it waits, and with its result, which is any JSON.
     let begun = std::time::Instant::now();
     loop {
-        let message = api.ask("GET", &format!("{tenant}/messages/{{name}}"), &format!("{acme}/messages/{id}"), None, 200).json();
+        let message =
+            api.ask("GET", &format!("{tenant}/messages/{{name}}"), &format!("{acme}/messages/{id}"), None, 200).json();
         if message["deliveries"][0]["state"] == "done" {
             break assert_eq!(message["deliveries"][0]["result"], 1, "{message}");
         }
@@ -288,7 +309,9 @@ fn triggers(api: &mut Checked) {
         api.miss("POST", &format!("{tenant}/deliveries/{{name}}/{what}"), &format!("{acme}/deliveries/999999/{what}"));
     }
     for what in ["replay", "drop"] {
-        let changed = api.ask("POST", &format!("{tenant}/dead/{what}"), &format!("{acme}/dead/{what}"), Some(&json!({})), 200).json();
+        let changed = api
+            .ask("POST", &format!("{tenant}/dead/{what}"), &format!("{acme}/dead/{what}"), Some(&json!({})), 200)
+            .json();
         assert_eq!(changed["count"], 0, "{changed}");
     }
     let schedules = api.ask("GET", "/v1/schedules", "/v1/schedules?tenant=acme", None, 200).json();

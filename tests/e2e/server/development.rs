@@ -3,8 +3,8 @@
 use std::net::SocketAddr;
 use std::process::Command;
 
-use belljar_tests::serving::{Told, request};
 use belljar_tests::cli;
+use belljar_tests::serving::{Told, request};
 use serde_json::Value;
 
 use super::{MAIN, hello};
@@ -54,7 +54,9 @@ fn what_is_saved_is_served_and_what_is_broken_is_told() {
     dev.told.wait_for("the failure", |line| line["event"] == "failed" && line["problems"][0]["file"] == "src/main.ts");
     assert_eq!(dev.get("/greet/Ada").1["greeting"], "Good morning, Ada!", "the old goes on");
     std::fs::write(&source, format!("{MAIN}\nthrow new Error('top level');")).unwrap();
-    let is_it = |line: &Value| line["event"] == "failed" && line["message"].as_str().is_some_and(|message| message.contains("top level"));
+    let is_it = |line: &Value| {
+        line["event"] == "failed" && line["message"].as_str().is_some_and(|message| message.contains("top level"))
+    };
     dev.told.wait_for("the second failure", is_it);
     assert_eq!(dev.get("/greet/Ada").0, 200);
 

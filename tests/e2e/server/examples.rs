@@ -51,7 +51,8 @@ fn notes_are_kept_paged_and_merged() {
     let folder = tempfile::tempdir().unwrap();
     let (server, key) = installed(&folder.path().join("data"), "notes", &["notes.write"], &[]);
     let notes = |path: &str| format!("/acme/notes/notes{path}");
-    let tell = |method: &str, path: &str, body: &Value, expected| ask(&server, &key, method, &notes(path), body, expected);
+    let tell =
+        |method: &str, path: &str, body: &Value, expected| ask(&server, &key, method, &notes(path), body, expected);
 
     ask(&server, "", "GET", &notes(""), &Value::Null, 401);
     for number in 1..=5 {
@@ -75,7 +76,10 @@ fn notes_are_kept_paged_and_merged() {
     tell("DELETE", "/4", &Value::Null, 204);
     tell("GET", "/4", &Value::Null, 404);
 
-    let reader = fine(server.belljar(&["keys", "create", "acme", "--user", "bo", "--json"])).json()["key"].as_str().unwrap().to_owned();
+    let reader = fine(server.belljar(&["keys", "create", "acme", "--user", "bo", "--json"])).json()["key"]
+        .as_str()
+        .unwrap()
+        .to_owned();
     ask(&server, &reader, "GET", &notes("/1"), &Value::Null, 200);
     ask(&server, &reader, "DELETE", &notes("/1"), &Value::Null, 403);
 }
@@ -86,13 +90,15 @@ fn a_chat_keeps_its_settings_to_the_rules_and_its_key_to_itself() {
     let folder = tempfile::tempdir().unwrap();
     let host = format!("localhost:{}", model.port());
     let flags = ["--outbound-test-hosts", host.as_str()];
-    let (server, key) = installed(&folder.path().join("data"), "ai-chat-settings", &["settings.read", "settings.write"], &flags);
+    let (server, key) =
+        installed(&folder.path().join("data"), "ai-chat-settings", &["settings.read", "settings.write"], &flags);
     let config = json!({ "MODEL_URL": format!("http://{host}/v1/chat") }).to_string();
     fine(server.belljar(&["config", "set", "acme/ai-chat-settings", &config]));
     let (settings, chat) = ("/acme/ai-chat-settings/settings", "/acme/ai-chat-settings/widget/chat");
 
     for temperature in [json!(-0.1), json!(2.1), json!("1"), Value::Null] {
-        let refused = ask(&server, &key, "PUT", settings, &json!({ "temperature": temperature, "enabled": true }), 422).json();
+        let refused =
+            ask(&server, &key, "PUT", settings, &json!({ "temperature": temperature, "enabled": true }), 422).json();
         assert_eq!(refused["error"]["details"][0]["setting"], "temperature", "{refused}");
     }
     for temperature in [json!(0), json!(2), json!(0.2)] {

@@ -31,19 +31,29 @@ fn a_newcomer_gets_from_an_empty_folder_to_a_clean_stop() {
     for tenant in ["acme", "globex"] {
         fine(server.belljar(&["tenants", "create", tenant]));
         let deployed = fine(server.belljar(&["deploy", &path(&first), "--tenant", tenant, "--yes"]));
-        assert!(deployed.stderr.contains("asks for db") && deployed.stderr.contains("is in force, release 1"), "{deployed:#?}");
+        assert!(
+            deployed.stderr.contains("asks for db") && deployed.stderr.contains("is in force, release 1"),
+            "{deployed:#?}"
+        );
         assert_eq!(greet(&server, tenant), json!({ "greeting": "Hello, Ada!", "tenant": tenant }));
     }
     greet(&server, "acme");
     let called = fine(server.belljar(&["call", "acme/hello", "--handler", "count"]));
     assert_eq!(called.stdout.trim(), "2");
-    assert_eq!(fine(server.belljar(&["call", "globex/hello", "--handler", "count"])).stdout.trim(), "1", "its own database");
+    assert_eq!(
+        fine(server.belljar(&["call", "globex/hello", "--handler", "count"])).stdout.trim(),
+        "1",
+        "its own database"
+    );
 
     // The history is written a moment later.
     let logs = eventually(|| server.belljar(&["logs", "acme", "--json"]), |ran| ran.stdout.lines().count() == 2);
     for line in logs.stdout.lines() {
         let line: serde_json::Value = serde_json::from_str(line).unwrap();
-        assert_eq!((&line["message"], &line["fields"], &line["tenant"]), (&json!("greeted"), &json!({ "name": "Ada" }), &json!("acme")));
+        assert_eq!(
+            (&line["message"], &line["fields"], &line["tenant"]),
+            (&json!("greeted"), &json!({ "name": "Ada" }), &json!("acme"))
+        );
     }
     let shown = eventually(|| server.belljar(&["invocations", "acme/hello"]), |ran| ran.stdout.contains("one-off"));
     assert!(shown.stdout.contains("greet") && shown.stdout.contains("one-off"), "{}", shown.stdout);
@@ -51,12 +61,18 @@ fn a_newcomer_gets_from_an_empty_folder_to_a_clean_stop() {
     assert_eq!((&usage["items"][0]["invocations"], &usage["items"][0]["log_lines"]), (&json!(3), &json!(2)), "{usage}");
     assert!(usage["items"][0]["fuel"].as_u64().unwrap() > 1_000, "{usage}");
     let audit = fine(server.belljar(&["audit", "globex", "--json"])).json();
-    assert!(audit["items"].as_array().unwrap().iter().any(|row| row["capability"] == "db" && row["ended"] == "done"), "{audit}");
+    assert!(
+        audit["items"].as_array().unwrap().iter().any(|row| row["capability"] == "db" && row["ended"] == "done"),
+        "{audit}"
+    );
     let changes = fine(server.belljar(&["audit", "--trail", "changes", "--json"])).json();
     assert!(changes["items"].as_array().unwrap().iter().any(|row| row["action"] == "tenant.create"), "{changes}");
 
     fine(server.belljar(&["deploy", &path(&second), "--tenant", "acme"]));
-    assert_eq!((&greet(&server, "acme")["greeting"], &greet(&server, "globex")["greeting"]), (&json!("Good evening, Ada!"), &json!("Hello, Ada!")));
+    assert_eq!(
+        (&greet(&server, "acme")["greeting"], &greet(&server, "globex")["greeting"]),
+        (&json!("Good evening, Ada!"), &json!("Hello, Ada!"))
+    );
     let begun = Instant::now();
     let back = fine(server.belljar(&["rollback", "acme/hello"]));
     assert!(back.stderr.contains("release 1 (1.0.0) is in force, 2 was"), "{back:#?}");
@@ -81,7 +97,11 @@ fn a_newcomer_gets_from_an_empty_folder_to_a_clean_stop() {
     fine(cli::run(&["restore", &archive.display().to_string(), "--data-dir", &restored.display().to_string()]));
     let server = Server::start(&restored, &[]);
     assert_eq!(greet(&server, "acme")["greeting"], "Hello, Ada!");
-    assert_eq!(fine(server.belljar(&["call", "acme/hello", "--handler", "count"])).stdout.trim(), "6", "five before, one after");
+    assert_eq!(
+        fine(server.belljar(&["call", "acme/hello", "--handler", "count"])).stdout.trim(),
+        "6",
+        "five before, one after"
+    );
 }
 
 fn eventually(ask: impl Fn() -> Ran, is_it: impl Fn(&Ran) -> bool) -> Ran {
@@ -121,9 +141,21 @@ fn errors_have_hints_and_exit_codes() {
     let file = folder.path().join("broken.belljar");
     std::fs::write(&file, "no package").unwrap();
     assert_eq!(server.belljar(&["deploy", &file.display().to_string(), "--tenant", "acme"]).code, Some(32));
-    let wrong = cli::run(&["list", "--server", &format!("http://{}", server.at), "--token-file", &data.join("admin-token").display().to_string()]);
+    let wrong = cli::run(&[
+        "list",
+        "--server",
+        &format!("http://{}", server.at),
+        "--token-file",
+        &data.join("admin-token").display().to_string(),
+    ]);
     assert!(wrong.stderr.contains("--admin-listen"), "{wrong:#?}");
-    let nobody = cli::run(&["status", "--server", "http://127.0.0.1:1", "--token-file", &data.join("admin-token").display().to_string()]);
+    let nobody = cli::run(&[
+        "status",
+        "--server",
+        "http://127.0.0.1:1",
+        "--token-file",
+        &data.join("admin-token").display().to_string(),
+    ]);
     assert!(nobody.code == Some(1) && nobody.stderr.contains("is `belljar serve` running"), "{nobody:#?}");
     let no_token = cli::run(&["status", "--data-dir", "/nowhere"]);
     assert!(no_token.stderr.contains("--token-file or BELLJAR_TOKEN"), "{no_token:#?}");

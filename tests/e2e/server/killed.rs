@@ -94,10 +94,14 @@ fn a_server_that_is_killed_at_any_place_keeps_what_it_acknowledged() {
 
         let mut server = serving::Server::start_with(&data, &[], &key);
         let found = in_force(&server);
-        assert!(found == acknowledged || found == possible, "{place}: version {found}, acknowledged {acknowledged}, under way {possible}");
+        assert!(
+            found == acknowledged || found == possible,
+            "{place}: version {found}, acknowledged {acknowledged}, under way {possible}"
+        );
         // Nothing is in the way.
         for number in [2, 3] {
-            let ran = belljar(&server, &["deploy", path(number), "--tenant", "acme", "--yes", "--secret-env", "SHOP_KEY"]);
+            let ran =
+                belljar(&server, &["deploy", path(number), "--tenant", "acme", "--yes", "--secret-env", "SHOP_KEY"]);
             assert!(ran.0, "{place}: {}", ran.1);
             assert_eq!(in_force(&server), u32::try_from(number).expect("small"), "{place}");
         }
@@ -109,7 +113,10 @@ fn a_server_that_is_killed_at_any_place_keeps_what_it_acknowledged() {
 fn a_place_that_is_not_there_is_refused() {
     let dir = tempfile::tempdir().expect("a folder");
     let mut command = std::process::Command::new(belljar_tests::cli::binary());
-    command.args(["serve", "--listen", "127.0.0.1:0", "--data-dir"]).arg(dir.path()).env(failpoint::VARIABLE, "nowhere");
+    command
+        .args(["serve", "--listen", "127.0.0.1:0", "--data-dir"])
+        .arg(dir.path())
+        .env(failpoint::VARIABLE, "nowhere");
     let output = command.output().expect("it starts");
     assert!(!output.status.success());
     let told = String::from_utf8_lossy(&output.stderr).into_owned();

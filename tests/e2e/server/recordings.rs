@@ -5,7 +5,8 @@ use belljar_tests::serving::Server;
 use belljar_tests::{PATIENCE, applet};
 use serde_json::Value;
 
-const MANIFEST: &str = "id: fragile\nversion: 1.0.0\nname: Fragile\nruntime:\n  entrypoint: src/main.ts\npermissions: { kv: true }\n";
+const MANIFEST: &str =
+    "id: fragile\nversion: 1.0.0\nname: Fragile\nruntime:\n  entrypoint: src/main.ts\npermissions: { kv: true }\n";
 const MAIN: &str = "export default async (context, payload) => {
   const seen = await context.sdk.kv.increment('seen', 1);
   if (payload.fails) throw new RangeError('it is number ' + seen);
@@ -32,7 +33,8 @@ fn a_failure_on_a_server_is_replayed_with_nothing_but_its_recording() {
     std::fs::write(&key, "5a".repeat(32)).unwrap();
     std::fs::set_permissions(&key, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
     let key = key.display().to_string();
-    let mut server = Server::start(&folder.path().join("data"), &["--record", "on-failure", "--recordings-key-file", &key]);
+    let mut server =
+        Server::start(&folder.path().join("data"), &["--record", "on-failure", "--recordings-key-file", &key]);
     let source = applet::folder(&[("manifest.yaml", MANIFEST), ("src/main.ts", MAIN)]);
     assert_eq!(server.belljar(&["tenants", "create", "acme"]).code, Some(0));
     let deployed = server.belljar(&["deploy", &source.path().display().to_string(), "--tenant", "acme", "--yes"]);
@@ -41,10 +43,16 @@ fn a_failure_on_a_server_is_replayed_with_nothing_but_its_recording() {
         server.belljar(&["call", "acme/fragile", "--payload", payload]);
     }
 
-    let listed = eventually(|| server.belljar(&["recordings", "list", "--json"]).json(), |listed| listed["items"].as_array().is_some_and(|items| items.len() == 1));
+    let listed = eventually(
+        || server.belljar(&["recordings", "list", "--json"]).json(),
+        |listed| listed["items"].as_array().is_some_and(|items| items.len() == 1),
+    );
     let id = listed["items"][0]["invocation"].as_str().expect("an id").to_owned();
     // The history is written a moment later.
-    let rows = eventually(|| server.belljar(&["invocations", "acme/fragile", "--json"]).json(), |rows| rows["items"].as_array().is_some_and(|rows| rows.len() == 2));
+    let rows = eventually(
+        || server.belljar(&["invocations", "acme/fragile", "--json"]).json(),
+        |rows| rows["items"].as_array().is_some_and(|rows| rows.len() == 2),
+    );
     for row in rows["items"].as_array().unwrap() {
         assert_eq!(row["recorded"], row["id"] == id.as_str(), "{row}");
         assert_eq!(row["recorded"], row["code"] == "threw", "{row}");
@@ -58,7 +66,10 @@ fn a_failure_on_a_server_is_replayed_with_nothing_but_its_recording() {
     assert!(server.told.stop().success());
 
     let without = cli::run(&["replay", &file]);
-    assert!(without.code == Some(1) && without.stdout.contains("encrypted") && without.stdout.contains("--key-file"), "{without:#?}");
+    assert!(
+        without.code == Some(1) && without.stdout.contains("encrypted") && without.stdout.contains("--key-file"),
+        "{without:#?}"
+    );
     let replayed = cli::run(&["replay", &file, "--key-file", &key]);
     assert_eq!(replayed.code, Some(0), "{replayed:#?}");
     for part in ["threw: RangeError: it is number 2", "  equal: ", "src/main.ts:3:28"] {

@@ -6,7 +6,9 @@ use belljar_tests::cli;
 fn help_shows_every_setting_and_print_config_what_is_in_force() {
     let help = cli::run(&["serve", "--help"]);
     assert_eq!(help.code, Some(0));
-    for wanted in ["--grace-ms", "[default: 10000 ms]", "BELLJAR_ADMIN_TOKEN", "--limit-memory-bytes-max", "Outgoing http:"] {
+    for wanted in
+        ["--grace-ms", "[default: 10000 ms]", "BELLJAR_ADMIN_TOKEN", "--limit-memory-bytes-max", "Outgoing http:"]
+    {
         assert!(help.stdout.contains(wanted), "{wanted} is missing in\n{}", help.stdout);
     }
     let folder = tempfile::tempdir().unwrap();
@@ -16,12 +18,19 @@ fn help_shows_every_setting_and_print_config_what_is_in_force() {
     let printed = cli::run(&["serve", "--config", &file_name, "--queue-max", "7", "--print-config"]);
     assert_eq!(printed.code, Some(0), "{printed:#?}");
     assert!(printed.stdout.contains(&format!("grace_ms = 123  # {file_name}\n")), "{}", printed.stdout);
-    assert!(printed.stdout.contains("queue_max = 7  # --queue-max\n") && !printed.stdout.contains("0123456789abcdef"), "{}", printed.stdout);
+    assert!(
+        printed.stdout.contains("queue_max = 7  # --queue-max\n") && !printed.stdout.contains("0123456789abcdef"),
+        "{}",
+        printed.stdout
+    );
 
     std::fs::write(&file, "grase_ms = 123\nlisten = 80\n").unwrap();
     let wrong = cli::run(&["serve", "--config", &file_name]);
     assert_eq!(wrong.code, Some(2));
-    for told in [format!("{file_name}:1:1: unknown setting \"grase_ms\"; did you mean \"grace_ms\"?"), format!("{file_name}:2:10: listen is a TOML integer")] {
+    for told in [
+        format!("{file_name}:1:1: unknown setting \"grase_ms\"; did you mean \"grace_ms\"?"),
+        format!("{file_name}:2:10: listen is a TOML integer"),
+    ] {
         assert!(wrong.stderr.contains(&told), "{told} is missing in\n{}", wrong.stderr);
     }
 }

@@ -174,7 +174,9 @@ mod tests {
 
     #[test]
     fn knows_what_is_a_module_and_what_a_package() {
-        let check = |specifier: &str, expected: Option<&str>| assert_eq!(full_name(specifier).as_deref(), expected, "{specifier}");
+        let check = |specifier: &str, expected: Option<&str>| {
+            assert_eq!(full_name(specifier).as_deref(), expected, "{specifier}")
+        };
         check("fs", Some("node:fs"));
         check("fs/promises", Some("node:fs/promises"));
         check("node:sqlite", Some("node:sqlite"));

@@ -6,12 +6,7 @@ use rolldown_error::{
     BuildDiagnostic, DiagnosableArcstr, DiagnosableResolveError, DiagnosticOptions, EventKind, Severity,
 };
 
-use super::{
-    Target,
-    fence::Fence,
-    node_builtins, portable,
-    specifier::package_name,
-};
+use super::{Target, fence::Fence, node_builtins, portable, specifier::package_name};
 use crate::diagnostic::{Problem, SourceFile, nearest};
 
 /// Longest import chain shown.
@@ -107,7 +102,9 @@ impl Translator<'_> {
             return "this is a module of Bun: declare 'runtime.engine: bun'".to_owned();
         }
         if let Some((scheme @ ("npm" | "jsr"), _)) = specifier.split_once(':') {
-            return format!("install the package and import it by its name: a bundle never downloads code, as '{scheme}:' would");
+            return format!(
+                "install the package and import it by its name: a bundle never downloads code, as '{scheme}:' would"
+            );
         }
         if !specifier.starts_with(['.', '/', '#']) {
             let package = package_name(specifier).unwrap_or(specifier);

@@ -78,7 +78,14 @@ pub fn bundle_script(entry: &Path, iife: bool) -> Result<(String, String), Build
         _ => PathBuf::from("."),
     };
     let format = if iife { Format::Script } else { Format::Module };
-    let request = BundleRequest { folder, entry: name.to_owned(), format, target: Target::Sandbox, modules: Vec::new(), counts_lines: false };
+    let request = BundleRequest {
+        folder,
+        entry: name.to_owned(),
+        format,
+        target: Target::Sandbox,
+        modules: Vec::new(),
+        counts_lines: false,
+    };
     let bundle = Rolldown.bundle(&request)?;
     if iife && bundle.exports != ["default"] {
         let message = format!("{name} must have a default export and no other, it exports {:?}", bundle.exports);

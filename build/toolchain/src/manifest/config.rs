@@ -68,7 +68,16 @@ fn field(reader: &mut Reader<'_>, name: &str, node: &Node) -> Option<ConfigField
         .get("description")
         .and_then(|node| reader.text_by(&format!("{what}.description"), node, rules::text))
         .map(|text| text.value);
-    let field = ConfigField { name: name.to_owned(), kind: kind?, default, required: required.unwrap_or(false), min, max, choices, description };
+    let field = ConfigField {
+        name: name.to_owned(),
+        kind: kind?,
+        default,
+        required: required.unwrap_or(false),
+        min,
+        max,
+        choices,
+        description,
+    };
     // The name's own rule was told at the key.
     if let Err((part, help)) = field.validate()
         && part != "name"
@@ -85,7 +94,12 @@ fn choices(reader: &mut Reader<'_>, what: &str, node: &Node) -> Vec<serde_json::
     let what = format!("{what}.enum");
     let items = reader.list(&what, node, false).unwrap_or_default();
     if items.len() > CONFIG_CHOICES_MAX {
-        reader.error("manifest.value", format!("{what} has {} values", items.len()), (node.start, node.end), "a field has at most 256");
+        reader.error(
+            "manifest.value",
+            format!("{what} has {} values", items.len()),
+            (node.start, node.end),
+            "a field has at most 256",
+        );
         return Vec::new();
     }
     items.into_iter().filter_map(|item| scalar(reader, &what, item)).collect()

@@ -119,7 +119,11 @@ fn config_is_a_map_of_fields() {
             description: Some("How it varies".into()),
             ..ConfigField::new("temperature", ConfigType::Number)
         },
-        ConfigField { required: true, choices: vec!["s".into(), "m".into()], ..ConfigField::new("size", ConfigType::String) },
+        ConfigField {
+            required: true,
+            choices: vec!["s".into(), "m".into()],
+            ..ConfigField::new("size", ConfigType::String)
+        },
     ];
     assert_eq!(fields, expected);
     assert!(config("config: {}\n").is_empty());
@@ -216,7 +220,10 @@ fn each_rule_has_its_code() {
     check(&with("handlers: [{ name: a, type: event, names: [x], retry: { attempts: 101 } }]\n"), "manifest.value");
     check(&with("handlers: [{ name: a, type: event, names: [x], retry: { backoff: 1d } }]\n"), "manifest.value");
     check(&with("handlers: [{ name: a, type: schedule, cron: '* * 31 2 *' }]\n"), "manifest.value");
-    check(&with("handlers: [{ name: a, type: schedule, cron: '@daily', time_zone: Europe/Rom }]\n"), "manifest.unknown-zone");
+    check(
+        &with("handlers: [{ name: a, type: schedule, cron: '@daily', time_zone: Europe/Rom }]\n"),
+        "manifest.unknown-zone",
+    );
     check(&with("handlers: [{ name: a, type: schedule, cron: '@daily', time_zone: europe/rome }]\n"), "manifest.value");
     check(&with("handlers: [{ name: a, type: schedule, cron: '@daily', misfire: twice }]\n"), "manifest.value");
     check(&with("handlers: [{ name: a, type: lifecycle, on: boot }]\n"), "manifest.value");
@@ -228,7 +235,9 @@ fn each_rule_has_its_code() {
     check(&with("handlers: [{ name: a, type: render, component: a.tsx, export: b }]\n"), "manifest.unknown-key");
     check(&with("handlers: [{ name: a, type: render, component: a.tsx, method: GET }]\n"), "manifest.unknown-key");
     check(
-        &with("handlers: [{ name: a, type: render, component: a.tsx, path: /x }, { name: b, type: http, method: get, path: /x }]\n"),
+        &with(
+            "handlers: [{ name: a, type: render, component: a.tsx, path: /x }, { name: b, type: http, method: get, path: /x }]\n",
+        ),
         "manifest.duplicate-route",
     );
     check(&with("handlers: [{ name: a }, { name: a }]\n"), "manifest.duplicate-handler");
@@ -312,7 +321,8 @@ fn triggers_of_a_handler_are_read() {
          - { name: b, type: event, names: [x], order: true }\n  - { name: c, type: schedule, cron: '@daily', misfire: all, retry: { attempts: 2 } }\n",
     );
     let (manifest, _) = Manifest::parse("manifest.yaml", text).unwrap();
-    let triggers: Vec<_> = manifest.handlers.iter().map(|handler| serde_json::to_value(&handler.trigger).unwrap()).collect();
+    let triggers: Vec<_> =
+        manifest.handlers.iter().map(|handler| serde_json::to_value(&handler.trigger).unwrap()).collect();
     assert_eq!(
         triggers,
         [
@@ -331,7 +341,9 @@ fn triggers_of_a_handler_are_read() {
 #[test]
 fn only_processes_can_be_servers() {
     let manifest = |engine: &str, server: &str| {
-        format!("id: shop\nversion: 1.0.0\nname: Shop\nruntime: {{ engine: {engine}, entrypoint: main.ts, server: {server} }}\n")
+        format!(
+            "id: shop\nversion: 1.0.0\nname: Shop\nruntime: {{ engine: {engine}, entrypoint: main.ts, server: {server} }}\n"
+        )
     };
     for (engine, server, told) in [
         ("bun", "true", None),
@@ -342,7 +354,9 @@ fn only_processes_can_be_servers() {
         let read = Manifest::parse("manifest.yaml", manifest(engine, server));
         match (read, told) {
             (Ok((manifest, _)), None) => assert_eq!(manifest.descriptor().runtime.is_server, server == "true"),
-            (Err(error), Some(told)) => assert!(error.problems().iter().any(|problem| problem.message.contains(told)), "{error:?}"),
+            (Err(error), Some(told)) => {
+                assert!(error.problems().iter().any(|problem| problem.message.contains(told)), "{error:?}")
+            }
             (read, _) => panic!("{engine} {server}: {read:?}"),
         }
     }

@@ -50,10 +50,14 @@ pub(crate) fn patched(cache: &Path, guest: &Path) -> Result<PathBuf> {
 
 /// The folder where cargo keeps the crate that the guest's lock file names.
 fn locked_source(guest: &Path) -> Result<PathBuf> {
-    let text = output(Command::new("cargo").args(["metadata", "--locked", "--format-version", "1"]).current_dir(guest))?;
+    let text =
+        output(Command::new("cargo").args(["metadata", "--locked", "--format-version", "1"]).current_dir(guest))?;
     let metadata: serde_json::Value = serde_json::from_str(&text)?;
     let packages = metadata["packages"].as_array().context("cargo metadata lists no packages")?;
-    let found = packages.iter().find(|package| package["name"] == CRATE).with_context(|| format!("the guest does not use {CRATE}"))?;
+    let found = packages
+        .iter()
+        .find(|package| package["name"] == CRATE)
+        .with_context(|| format!("the guest does not use {CRATE}"))?;
     let manifest = Path::new(found["manifest_path"].as_str().context("a package without a manifest")?);
     Ok(manifest.parent().context("a manifest lies in a folder")?.to_owned())
 }
@@ -83,7 +87,10 @@ fn parse(text: &str) -> Result<Vec<Insertion<'_>>> {
                 Some(("file", name)) => (file, within) = (name, ""),
                 Some(("in", start)) => within = start,
                 Some(("before", before)) => insertions.push(Insertion { file, within, before, lines: Vec::new() }),
-                _ => bail!("{INSERTIONS}:{}: a directive is `@@ file: `, `@@ in: `, `@@ anywhere` or `@@ before: `", number + 1),
+                _ => bail!(
+                    "{INSERTIONS}:{}: a directive is `@@ file: `, `@@ in: `, `@@ anywhere` or `@@ before: `",
+                    number + 1
+                ),
             }
         } else if let Some(insertion) = insertions.last_mut() {
             insertion.lines.push(line);
@@ -105,7 +112,11 @@ fn insert(source: &str, insertion: &Insertion<'_>) -> Result<String> {
             }
             at += line.len();
         }
-        ensure!(found.len() == 1, "{file}: `{within}` begins {} lines instead of one: QuickJS changed, look at {INSERTIONS}", found.len());
+        ensure!(
+            found.len() == 1,
+            "{file}: `{within}` begins {} lines instead of one: QuickJS changed, look at {INSERTIONS}",
+            found.len()
+        );
         start = found[0];
     }
     let mut at = start;
@@ -137,7 +148,8 @@ mod tests {
 
     #[test]
     fn inserts_before_the_anchor_of_the_right_function() {
-        let text = inserted("about this file\n@@ file: a.c\n@@ in: int g(\n@@ before: a++;\n    a = 1;\n").expect("inserts");
+        let text =
+            inserted("about this file\n@@ file: a.c\n@@ in: int g(\n@@ before: a++;\n    a = 1;\n").expect("inserts");
         assert_eq!(text, SOURCE.replace("int g(int a)\n{\n", "int g(int a)\n{\n    a = 1;\n"));
     }
 

@@ -95,7 +95,10 @@ pub(crate) fn split(wasm: &[u8]) -> Result<Split> {
                     });
                 }
                 // The linker puts the stack pointer first; it starts at the end of the stack.
-                let first = globals.first().context("the engine has no stack pointer")?.context("the stack pointer has no constant start")?;
+                let first = globals
+                    .first()
+                    .context("the engine has no stack pointer")?
+                    .context("the stack pointer has no constant start")?;
                 stack_bytes = Some(usize::try_from(first)?);
             }
             Payload::ExportSection(section) => {

@@ -13,8 +13,8 @@ use serde_json::{Value, json};
 
 use crate::failure::Failure;
 use crate::present::grouped;
-use crate::terminal::{self, Paint, one_line};
 use crate::problems;
+use crate::terminal::{self, Paint, one_line};
 
 /// Tells.
 pub(super) struct Lines {
@@ -43,7 +43,15 @@ impl Lines {
     }
 
     /// What was saved is served.
-    pub(super) fn swapped(&self, applet: &str, version: &str, release: u64, ms: u128, notices: &[Problem], applied: &[String]) {
+    pub(super) fn swapped(
+        &self,
+        applet: &str,
+        version: &str,
+        release: u64,
+        ms: u128,
+        notices: &[Problem],
+        applied: &[String],
+    ) {
         if !self.is_json {
             problems::show(notices);
         }
@@ -52,7 +60,11 @@ impl Lines {
             "event": "swapped", "applet": applet, "version": version, "release": release, "ms": ms, "migrations": applied, "notices": notices
         });
         self.tell(object, || {
-            let applied = if applied.is_empty() { String::new() } else { format!(", migrations applied: {}", applied.join(", ")) };
+            let applied = if applied.is_empty() {
+                String::new()
+            } else {
+                format!(", migrations applied: {}", applied.join(", "))
+            };
             self.paint.hint(&format!("{applet} {version} is served, after {ms} ms{applied}"))
         });
     }
@@ -63,7 +75,9 @@ impl Lines {
             problems::show(problems);
         }
         let told: Vec<Value> = problems.iter().map(Problem::to_json).collect();
-        self.tell(json!({ "event": "failed", "message": message, "problems": told }), || self.failure(message, goes_on));
+        self.tell(json!({ "event": "failed", "message": message, "problems": told }), || {
+            self.failure(message, goes_on)
+        });
     }
 
     /// It was built and cannot be served; what was served goes on.
@@ -115,7 +129,12 @@ impl Recorder for Lines {
         self.tell(object, || {
             let how = if is_good { self.paint.bold(&one_line(&how)) } else { self.paint.error(&one_line(&how)) };
             let (ms, fuel) = (record.total_us as f64 / 1_000.0, grouped(record.usage.fuel));
-            format!("{} {} {how} {}", record.trigger, one_line(&record.handler), self.paint.dim(&format!("{ms:.2} ms, {fuel} fuel")))
+            format!(
+                "{} {} {how} {}",
+                record.trigger,
+                one_line(&record.handler),
+                self.paint.dim(&format!("{ms:.2} ms, {fuel} fuel"))
+            )
         });
     }
 }

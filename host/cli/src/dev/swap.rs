@@ -76,7 +76,8 @@ impl Workbench {
             Err(error) => return self.unserved(&error, "", inputs),
         };
         let text = |(name, value): (String, Value)| value.as_str().map(|text| (name, SecretText::new(text.to_owned())));
-        let mut installation = Installation::new(self.tenant.clone(), PackageFrom::Bytes(encoded), Grant::All, "belljar dev");
+        let mut installation =
+            Installation::new(self.tenant.clone(), PackageFrom::Bytes(encoded), Grant::All, "belljar dev");
         installation.config = Some(values.config);
         installation.secrets = values.secrets.into_iter().filter_map(text).collect();
         let preparer = HostPreparer { host: &self.host, runtime, shown: OnceLock::new() };
@@ -92,7 +93,14 @@ impl Workbench {
                 self.directory.put(applet.clone());
                 // What was broken and is as before is news as well.
                 if !std::mem::replace(&mut self.is_told, true) {
-                    self.lines.swapped(applet.as_str(), &version, release.number, begun.elapsed().as_millis(), &built.notices, &[]);
+                    self.lines.swapped(
+                        applet.as_str(),
+                        &version,
+                        release.number,
+                        begun.elapsed().as_millis(),
+                        &built.notices,
+                        &[],
+                    );
                 }
             }
             Ok(Installed::Pending { .. }) => return self.unserved("it waits for approval", "", inputs),

@@ -23,7 +23,8 @@ pub(super) fn read(path: &Path) -> Result<Values, String> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Values::default()),
         read => read.map_err(|error| format!("{} cannot be read: {error}", path.display()))?,
     };
-    let values: Values = toml::from_str(&text).map_err(|error| format!("{}: {}", path.display(), error.to_string().trim_end()))?;
+    let values: Values =
+        toml::from_str(&text).map_err(|error| format!("{}: {}", path.display(), error.to_string().trim_end()))?;
     match values.secrets.iter().find(|(_, value)| !value.is_string()) {
         Some((name, _)) => Err(format!("{}: secret {name:?} is no text: put it in quotes", path.display())),
         None => Ok(values),
@@ -42,7 +43,8 @@ mod tests {
         std::fs::write(&path, "[config]\nlimit = 3\n[secrets]\nKEY = \"k\"\n").expect("written");
         let values = read(&path).expect("it is right");
         assert_eq!((&values.config["limit"], &values.secrets["KEY"]), (&3.into(), &"k".into()));
-        for (text, expected) in [("[confg]\n", "confg"), ("[secrets]\nKEY = 3\n", "\"KEY\""), ("[config\n", "dev.toml")] {
+        for (text, expected) in [("[confg]\n", "confg"), ("[secrets]\nKEY = 3\n", "\"KEY\""), ("[config\n", "dev.toml")]
+        {
             std::fs::write(&path, text).expect("written");
             let error = read(&path).expect_err("it is wrong");
             assert!(error.contains(expected), "{error}");

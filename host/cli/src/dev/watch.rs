@@ -34,14 +34,17 @@ impl Watch {
     /// # Errors
     /// When it is none, or cannot be watched.
     pub(crate) fn start(folder: &Path) -> Result<Self, Failure> {
-        let failed = |error: &dyn std::fmt::Display| Failure::new("watch", format!("{} cannot be watched: {error}", folder.display()));
+        let failed = |error: &dyn std::fmt::Display| {
+            Failure::new("watch", format!("{} cannot be watched: {error}", folder.display()))
+        };
         let root = folder.canonicalize().map_err(|error| failed(&error))?;
         let (sender, events) = channel();
         let watcher = notify::recommended_watcher(move |event| {
             // The other side may have ended.
             let _ = sender.send(event);
         });
-        let mut watch = Self { root, watcher: watcher.map_err(|error| failed(&error))?, events, watched: HashSet::new() };
+        let mut watch =
+            Self { root, watcher: watcher.map_err(|error| failed(&error))?, events, watched: HashSet::new() };
         watch.folders(&[]);
         if watch.watched.is_empty() {
             return Err(failed(&"it cannot be listed, or there are too many watches (fs.inotify.max_user_watches)"));
@@ -73,7 +76,10 @@ impl Watch {
     }
 
     fn add(&mut self, folder: &PathBuf) {
-        if self.watched.len() < FOLDERS_MAX && !self.watched.contains(folder) && self.watcher.watch(folder, RecursiveMode::NonRecursive).is_ok() {
+        if self.watched.len() < FOLDERS_MAX
+            && !self.watched.contains(folder)
+            && self.watcher.watch(folder, RecursiveMode::NonRecursive).is_ok()
+        {
             self.watched.insert(folder.clone());
         }
     }
@@ -118,9 +124,14 @@ fn is_source(path: &Path) -> bool {
     if path == Path::new(".belljar/dev.toml") {
         return true;
     }
-    let is_ours = path.components().next().is_some_and(|first| [".belljar", ".git"].iter().any(|own| first.as_os_str() == *own));
+    let is_ours =
+        path.components().next().is_some_and(|first| [".belljar", ".git"].iter().any(|own| first.as_os_str() == *own));
     let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-    let is_leftover = name.ends_with('~') || name.ends_with(".swp") || name.ends_with(".swx") || name.starts_with(".#") || name == "4913";
+    let is_leftover = name.ends_with('~')
+        || name.ends_with(".swp")
+        || name.ends_with(".swx")
+        || name.starts_with(".#")
+        || name == "4913";
     !is_ours && !is_leftover
 }
 

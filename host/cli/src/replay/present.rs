@@ -48,7 +48,12 @@ impl Counts {
     pub(super) fn text(&self) -> String {
         let Self { equal, diverged, failed } = self;
         let all = grouped((equal + diverged + failed) as u64);
-        format!("{all} recordings: {} equal, {} differ, {} could not be replayed\n", grouped(*equal as u64), grouped(*diverged as u64), grouped(*failed as u64))
+        format!(
+            "{all} recordings: {} equal, {} differ, {} could not be replayed\n",
+            grouped(*equal as u64),
+            grouped(*diverged as u64),
+            grouped(*failed as u64)
+        )
     }
 
     pub(super) fn json(&self) -> Value {
@@ -95,12 +100,19 @@ pub(super) fn text(path: &Path, done: &Done, paint: Paint) -> String {
                     stack(&mut text, frames, "", true, sources, paint);
                 }
                 Replay::Diverged(divergence) => {
-                    let _ = writeln!(text, "  DIFFERS after {} calls that agree, at {} fuel", grouped(divergence.calls), grouped(divergence.fuel));
+                    let _ = writeln!(
+                        text,
+                        "  DIFFERS after {} calls that agree, at {} fuel",
+                        grouped(divergence.calls),
+                        grouped(divergence.fuel)
+                    );
                     let _ = writeln!(text, "    expected: {}", one_line(&divergence.expected));
                     let _ = writeln!(text, "    got:      {}", one_line(&divergence.got));
                     stack(&mut text, &divergence.frames, "  ", false, sources, paint);
                     if recording.header().has_stand_ins {
-                        text.push_str("  secrets were replaced when it was recorded: what is computed from their bytes differs\n");
+                        text.push_str(
+                            "  secrets were replaced when it was recorded: what is computed from their bytes differs\n",
+                        );
                     }
                 }
                 other => {
@@ -125,7 +137,8 @@ fn equal(text: &mut String, replayed: &Replayed, recording: &Recording, sources:
         ),
     };
     // Of an end that came from outside the replay alone knows where it was.
-    let (frames, is_kill) = if replayed.frames.is_empty() { (recording.frames(), false) } else { (replayed.frames.clone(), true) };
+    let (frames, is_kill) =
+        if replayed.frames.is_empty() { (recording.frames(), false) } else { (replayed.frames.clone(), true) };
     if !frames.is_empty() {
         text.push_str("  it ended here:\n");
         stack(text, &frames, "", is_kill, sources, paint);
@@ -141,7 +154,9 @@ fn compared(comparison: &Comparison) -> String {
     let mut text = format!("  DIFFERS; {} calls agree; {change}\n", grouped(*calls));
     for difference in differences {
         let _ = match difference {
-            Difference::Result { expected, got } => writeln!(text, "    expected: {}\n    got:      {}", one_line(expected), one_line(got)),
+            Difference::Result { expected, got } => {
+                writeln!(text, "    expected: {}\n    got:      {}", one_line(expected), one_line(got))
+            }
             other => writeln!(text, "    {}", one_line(&other.to_string())),
         };
     }
@@ -152,7 +167,9 @@ fn compared(comparison: &Comparison) -> String {
 pub(super) fn json(path: &Path, done: &Done) -> Value {
     let file = path.display().to_string();
     match done {
-        Done::Failed(failure) => json!({ "file": file, "outcome": "failed", "code": failure.code, "message": failure.message }),
+        Done::Failed(failure) => {
+            json!({ "file": file, "outcome": "failed", "code": failure.code, "message": failure.message })
+        }
         Done::Compared { recording, comparison } => json!({
             "file": file,
             "invocation": recording.header().invocation,

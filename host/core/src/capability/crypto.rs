@@ -31,7 +31,10 @@ use tokio::sync::Semaphore;
 pub use hash::{digest, hmac};
 pub use session::CryptoSession;
 pub(crate) use value::GENERATE_RANDOM_BYTES;
-pub use value::{Cipher, CryptoError, CryptoOperation, CryptoReply, Hash, HashName, KeyDescription, KeyFormat, KeyKind, KeyRole, Scheme};
+pub use value::{
+    Cipher, CryptoError, CryptoOperation, CryptoReply, Hash, HashName, KeyDescription, KeyFormat, KeyKind, KeyRole,
+    Scheme,
+};
 
 use crate::capability::http::HostBytes;
 use crate::floor::limits::CryptoLimits;

@@ -65,7 +65,11 @@ pub struct Capability {
 impl std::fmt::Debug for Capability {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let functions: Vec<_> = self.functions.iter().map(|(name, _)| name).collect();
-        f.debug_struct("Capability").field("name", &self.name).field("functions", &functions).field("limits", &self.limits).finish()
+        f.debug_struct("Capability")
+            .field("name", &self.name)
+            .field("functions", &functions)
+            .field("limits", &self.limits)
+            .finish()
     }
 }
 
@@ -126,7 +130,9 @@ impl Capability {
             let function = function.clone();
             Box::pin(async move {
                 let argument = serde_json::from_str(&argument).map_err(Failed::Argument)?;
-                let work = move || serde_json::to_string(&function(call, argument).map_err(Failed::Said)?).map_err(Failed::Reply);
+                let work = move || {
+                    serde_json::to_string(&function(call, argument).map_err(Failed::Said)?).map_err(Failed::Reply)
+                };
                 tokio::task::spawn_blocking(work).await.unwrap_or(Err(Failed::Panicked))
             })
         });
@@ -164,7 +170,10 @@ impl Capability {
         }
         self.functions.iter().enumerate().find_map(|(index, (name, _))| match rules::function_name(name) {
             Err(rule) => Some(format!("the name of its function {name:?} is not valid: {rule}")),
-            Ok(()) => self.functions[..index].iter().any(|(other, _)| other == name).then(|| format!("it has two functions {name:?}")),
+            Ok(()) => self.functions[..index]
+                .iter()
+                .any(|(other, _)| other == name)
+                .then(|| format!("it has two functions {name:?}")),
         })
     }
 }
@@ -264,7 +273,9 @@ impl Offered {
         let missing = granted.iter().find(|name| !self.0.contains_key(*name))?;
         let names: Vec<_> = self.0.keys().map(String::as_str).collect();
         let has = if names.is_empty() { "none of its own".to_owned() } else { format!("these: {}", names.join(", ")) };
-        Some(format!("the applet needs the capability {missing:?} (permissions.custom), which this host does not offer; it offers {has}"))
+        Some(format!(
+            "the applet needs the capability {missing:?} (permissions.custom), which this host does not offer; it offers {has}"
+        ))
     }
 }
 

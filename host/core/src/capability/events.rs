@@ -57,7 +57,12 @@ pub(crate) struct EventsSession {
 }
 
 impl EventsSession {
-    pub(crate) fn new(sink: Option<Arc<dyn EventSink>>, granted: Vec<String>, origin: Origin, limits: EventsLimits) -> Self {
+    pub(crate) fn new(
+        sink: Option<Arc<dyn EventSink>>,
+        granted: Vec<String>,
+        origin: Origin,
+        limits: EventsLimits,
+    ) -> Self {
         Self { sink, granted, origin, limits, usage: EventsUsage::default() }
     }
 
@@ -66,7 +71,11 @@ impl EventsSession {
     }
 
     /// Publishes an event at `now_ms`; answers its id.
-    pub(crate) fn publish(&mut self, asked: Publication, now_ms: u64) -> impl Future<Output = Result<String, CapabilityError>> + Send + use<> {
+    pub(crate) fn publish(
+        &mut self,
+        asked: Publication,
+        now_ms: u64,
+    ) -> impl Future<Output = Result<String, CapabilityError>> + Send + use<> {
         let admitted = self.admit(asked, now_ms);
         let sink = self.sink.clone();
         async move {
@@ -80,7 +89,9 @@ impl EventsSession {
         let Publication { name, payload, key, order_key, delay_ms } = asked;
         if !self.granted.contains(&name) {
             let named: String = name.chars().take(100).collect();
-            return Err(CapabilityError::Denied(format!("event {named:?} is not in permissions.events.publish of the manifest, or not granted")));
+            return Err(CapabilityError::Denied(format!(
+                "event {named:?} is not in permissions.events.publish of the manifest, or not granted"
+            )));
         }
         let bytes = payload.len() as u64;
         within("events.payload_bytes_max", self.limits.payload_bytes_max, bytes)?;

@@ -80,7 +80,12 @@ fn no_jobs() -> CapabilityError {
 }
 
 impl JobsSession {
-    pub(crate) fn new(sink: Option<Arc<dyn JobSink>>, package: Option<Arc<Package>>, origin: Origin, limits: JobsLimits) -> Self {
+    pub(crate) fn new(
+        sink: Option<Arc<dyn JobSink>>,
+        package: Option<Arc<Package>>,
+        origin: Origin,
+        limits: JobsLimits,
+    ) -> Self {
         Self { sink, package, origin, limits, usage: JobsUsage::default(), calls: 0 }
     }
 
@@ -89,7 +94,11 @@ impl JobsSession {
     }
 
     /// Enqueues a job at `now_ms`; answers its id.
-    pub(crate) fn enqueue(&mut self, asked: Enqueueing, now_ms: u64) -> impl Future<Output = Result<String, CapabilityError>> + Send + use<> {
+    pub(crate) fn enqueue(
+        &mut self,
+        asked: Enqueueing,
+        now_ms: u64,
+    ) -> impl Future<Output = Result<String, CapabilityError>> + Send + use<> {
         let admitted = self.admit(asked, now_ms);
         let sink = self.sink.clone();
         async move {
@@ -109,7 +118,10 @@ impl JobsSession {
     }
 
     /// Tells how far the running job is.
-    pub(crate) fn progress(&mut self, progress: String) -> impl Future<Output = Result<(), CapabilityError>> + Send + use<> {
+    pub(crate) fn progress(
+        &mut self,
+        progress: String,
+    ) -> impl Future<Output = Result<(), CapabilityError>> + Send + use<> {
         let admitted = self.count_call().and_then(|()| {
             if self.origin.job.is_none() {
                 return Err(CapabilityError::Invalid("this call is no job: there is no progress to tell".into()));
@@ -135,14 +147,23 @@ impl JobsSession {
         if !handlers.iter().any(|one| one.name == handler) {
             let names: Vec<_> = handlers.iter().map(|one| one.name.as_str()).collect();
             let named: String = handler.chars().take(100).collect();
-            return Err(CapabilityError::Invalid(format!("the applet has no handler {named:?}; it has: {}", names.join(", "))));
+            return Err(CapabilityError::Invalid(format!(
+                "the applet has no handler {named:?}; it has: {}",
+                names.join(", ")
+            )));
         }
         let bytes = payload.len() as u64;
         within("jobs.payload_bytes_max", self.limits.payload_bytes_max, bytes)?;
         let due_ms = at_ms.or_else(|| (delay_ms > 0).then(|| now_ms.saturating_add(delay_ms)));
-        within("jobs.delay_ms_max", self.limits.delay_ms_max, due_ms.map_or(0, |due_ms| due_ms.saturating_sub(now_ms)))?;
+        within(
+            "jobs.delay_ms_max",
+            self.limits.delay_ms_max,
+            due_ms.map_or(0, |due_ms| due_ms.saturating_sub(now_ms)),
+        )?;
         if !(-JOB_PRIORITY_MAX..=JOB_PRIORITY_MAX).contains(&priority) {
-            return Err(CapabilityError::Invalid(format!("priority {priority} is not within -{JOB_PRIORITY_MAX} to {JOB_PRIORITY_MAX}")));
+            return Err(CapabilityError::Invalid(format!(
+                "priority {priority} is not within -{JOB_PRIORITY_MAX} to {JOB_PRIORITY_MAX}"
+            )));
         }
         if let Some(key) = &key {
             within("job_key_bytes_max", JOB_KEY_BYTES_MAX, key.len() as u64)?;

@@ -55,7 +55,12 @@ pub trait SecretSource: Send + Sync + 'static {
     ///
     /// # Errors
     /// [`SecretsUnavailable`].
-    fn secret(&self, tenant: &TenantId, applet: &AppletId, name: &str) -> Result<Option<SecretText>, SecretsUnavailable>;
+    fn secret(
+        &self,
+        tenant: &TenantId,
+        applet: &AppletId,
+        name: &str,
+    ) -> Result<Option<SecretText>, SecretsUnavailable>;
 }
 
 /// The secrets of one invocation.
@@ -68,7 +73,12 @@ pub(crate) struct SecretsSession {
 }
 
 impl SecretsSession {
-    pub(crate) fn new(source: Option<Arc<dyn SecretSource>>, rules: Vec<SecretRule>, tenant: TenantId, applet: AppletId) -> Self {
+    pub(crate) fn new(
+        source: Option<Arc<dyn SecretSource>>,
+        rules: Vec<SecretRule>,
+        tenant: TenantId,
+        applet: AppletId,
+    ) -> Self {
         Self { source, rules, tenant, applet, in_use: Arc::default() }
     }
 
@@ -78,7 +88,11 @@ impl SecretsSession {
     }
 
     /// The text of a secret, or its placeholder; `None` when the tenant has not set it. Placeholders are drawn from `random`.
-    pub(crate) fn get(&self, name: String, random: &dyn Source) -> impl Future<Output = Result<Option<String>, CapabilityError>> + Send + use<> {
+    pub(crate) fn get(
+        &self,
+        name: String,
+        random: &dyn Source,
+    ) -> impl Future<Output = Result<Option<String>, CapabilityError>> + Send + use<> {
         let rule = self.rules.iter().find(|rule| rule.name == name).cloned();
         let placeholder = rule.as_ref().filter(|rule| !rule.hosts.is_empty()).map(|_| in_use::placeholder(random));
         let (source, in_use) = (self.source.clone(), self.in_use.clone());
@@ -86,7 +100,9 @@ impl SecretsSession {
         async move {
             let Some(rule) = rule else {
                 let named: String = name.chars().take(100).collect();
-                return Err(CapabilityError::Denied(format!("secret {named:?} is not in permissions.secrets of the manifest, or not granted")));
+                return Err(CapabilityError::Denied(format!(
+                    "secret {named:?} is not in permissions.secrets of the manifest, or not granted"
+                )));
             };
             if let Some(given) = in_use.given(&rule.name) {
                 return Ok(Some(given));

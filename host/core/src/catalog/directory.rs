@@ -52,7 +52,8 @@ impl Catalog for DirectoryCatalog {
         let package = package.ok_or_else(not_found)?;
         let path = format!("{tenant}/{applet}.grant.json");
         let grant = self.read(&path, GRANT_BYTES_MAX)?;
-        let grant = grant.ok_or_else(|| CatalogError::NotGranted { tenant: tenant.clone(), applet: applet.clone(), path })?;
+        let grant =
+            grant.ok_or_else(|| CatalogError::NotGranted { tenant: tenant.clone(), applet: applet.clone(), path })?;
         let granted: Permissions = serde_json::from_slice(&grant).map_err(|error| CatalogError::InvalidGrant {
             tenant: tenant.clone(),
             applet: applet.clone(),

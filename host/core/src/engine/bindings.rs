@@ -1,6 +1,12 @@
 //! Types and linking that Wasmtime's macro makes from `wit/`.
 
-#![allow(missing_docs, unreachable_pub, clippy::all, unused_qualifications, reason = "generated from wit/, which documents it")]
+#![allow(
+    missing_docs,
+    unreachable_pub,
+    clippy::all,
+    unused_qualifications,
+    reason = "generated from wit/, which documents it"
+)]
 
 wasmtime::component::bindgen!({
     path: "wit",

@@ -41,7 +41,8 @@ const CLASSES: usize = 4;
 pub(crate) fn stack(memory: &[u8], frames_at: usize) -> String {
     let reader = Reader { memory, frames_at };
     let mut text = String::new();
-    let mut at = reader.entry(Entry::Runtime).filter(|rt| *rt != 0).and_then(|rt| reader.field(rt, Entry::CurrentFrame));
+    let mut at =
+        reader.entry(Entry::Runtime).filter(|rt| *rt != 0).and_then(|rt| reader.field(rt, Entry::CurrentFrame));
     for _ in 0..FRAMES_MAX {
         let Some(frame) = at.filter(|frame| *frame != 0) else { break };
         if let Some(line) = reader.frame(frame) {
@@ -94,7 +95,10 @@ impl Reader<'_> {
         }
         let function = self.field(object, Entry::Bytecode)?;
         // The one after the instruction; none before the first call.
-        let pc = self.field(frame, Entry::Pc)?.checked_sub(self.field(function, Entry::Code)?).and_then(|pc| pc.checked_sub(1));
+        let pc = self
+            .field(frame, Entry::Pc)?
+            .checked_sub(self.field(function, Entry::Code)?)
+            .and_then(|pc| pc.checked_sub(1));
         let (line, column) = self.position(function, pc)?;
         let name = self.atom(self.field(function, Entry::FunctionName)?).unwrap_or_default();
         let file = self.atom(self.field(function, Entry::FileName)?)?;
@@ -111,7 +115,9 @@ impl Reader<'_> {
         let (mut line, mut column) = (signed(Entry::Line)?, signed(Entry::Column)?);
         let start = self.field(function, Entry::Positions)?;
         let count = self.field(function, Entry::PositionsBytes)? as usize;
-        let (Some(pc), Some(mut steps)) = (pc, self.bytes(start, count.min(POSITIONS_BYTES_MAX)).filter(|_| start != 0)) else {
+        let (Some(pc), Some(mut steps)) =
+            (pc, self.bytes(start, count.min(POSITIONS_BYTES_MAX)).filter(|_| start != 0))
+        else {
             return Some((line, column));
         };
         let mut at: u64 = 0;
@@ -148,7 +154,8 @@ impl Reader<'_> {
         if !wide {
             return Some(self.bytes(start, length)?.iter().map(|byte| char::from(*byte)).collect());
         }
-        let units: Vec<u16> = self.bytes(start, length * 2)?.chunks_exact(2).map(|unit| u16::from_le_bytes([unit[0], unit[1]])).collect();
+        let units: Vec<u16> =
+            self.bytes(start, length * 2)?.chunks_exact(2).map(|unit| u16::from_le_bytes([unit[0], unit[1]])).collect();
         Some(String::from_utf16_lossy(&units))
     }
 }

@@ -16,8 +16,8 @@ use std::sync::Arc;
 use belljar_intl::Formatters;
 use bytes::Bytes;
 use tokio::task::{AbortHandle, JoinSet};
-use wasmtime::{AsContextMut, StoreContextMut, Trap};
 use wasmtime::component::{HasSelf, Linker};
+use wasmtime::{AsContextMut, StoreContextMut, Trap};
 
 use super::bindings::Applet;
 use super::bindings::belljar::applet::completions::{Completion, Outcome};
@@ -37,8 +37,8 @@ use crate::observe::Begun;
 use crate::positions::Positions;
 
 use self::order::{Order, Turn};
-pub(super) use self::streams::{Responding, whole};
 use self::streams::{Answer, Streams};
+pub(super) use self::streams::{Responding, whole};
 
 /// Bytes of one `random.bytes` call (wit/random.wit).
 const RANDOM_BYTES_MAX: u32 = 65_536;
@@ -119,7 +119,15 @@ impl Fuel {
 }
 
 impl State {
-    pub(super) fn new(limits: &Limits, source: Arc<dyn Source>, host_bytes: HostBytes, capabilities: Capabilities, positions: Arc<Positions>, deadline: Deadline, tape: Tape) -> Self {
+    pub(super) fn new(
+        limits: &Limits,
+        source: Arc<dyn Source>,
+        host_bytes: HostBytes,
+        capabilities: Capabilities,
+        positions: Arc<Positions>,
+        deadline: Deadline,
+        tape: Tape,
+    ) -> Self {
         Self {
             deadline,
             wait_until_ms: limits.wait_until_ms,
@@ -281,7 +289,10 @@ impl State {
             let used = outstanding as u64 + 1;
             return Err(over("operations_outstanding_max", self.outstanding_max.into(), used));
         }
-        let held = self.host_bytes.hold(bytes + OPERATION_BYTES).map_err(|hit| abort(Fault::limit(FaultCode::Operations, hit)))?;
+        let held = self
+            .host_bytes
+            .hold(bytes + OPERATION_BYTES)
+            .map_err(|hit| abort(Fault::limit(FaultCode::Operations, hit)))?;
         let work = work(operation);
         let turn = self.order.as_mut().and_then(|order| order.enter(operation, turn));
         let task = async move {
@@ -294,7 +305,9 @@ impl State {
             // What the host holds until the guest takes it. One too large for what is left becomes an error instead.
             match held.grow(convert::outcome_bytes(&outcome)) {
                 Ok(()) => Completed { operation, outcome, stream, _held: held },
-                Err(hit) => Completed { operation, outcome: convert::too_large(&outcome, &hit), stream: None, _held: held },
+                Err(hit) => {
+                    Completed { operation, outcome: convert::too_large(&outcome, &hit), stream: None, _held: held }
+                }
             }
         };
         self.aborts.insert(operation, self.tasks.spawn(task));
@@ -302,7 +315,12 @@ impl State {
     }
 
     /// An operation whose use of a capability is watched.
-    fn submit_watched(&mut self, used: Option<Begun>, bytes: u64, work: impl Future<Output = Outcome> + Send + 'static) -> wasmtime::Result<u32> {
+    fn submit_watched(
+        &mut self,
+        used: Option<Begun>,
+        bytes: u64,
+        work: impl Future<Output = Outcome> + Send + 'static,
+    ) -> wasmtime::Result<u32> {
         self.submit_in_turn(Turn::InOrder, used, bytes, work)
     }
 
@@ -323,13 +341,24 @@ impl State {
     }
 
     /// A use of a capability begins, if anybody watches; `target` says on what.
-    fn watched(&self, capability: &'static str, operation: &'static str, target: impl FnOnce() -> String) -> Option<Begun> {
+    fn watched(
+        &self,
+        capability: &'static str,
+        operation: &'static str,
+        target: impl FnOnce() -> String,
+    ) -> Option<Begun> {
         let watch = self.capabilities.watch.as_ref()?;
         Some(watch.begin(capability, operation, target(), self.source.now_us()))
     }
 
     /// Writes a line to the log, without the secrets that the invocation has asked for.
-    pub(super) fn write_line(&mut self, origin: LogOrigin, level: LogLevel, mut message: String, mut fields: Vec<(String, String)>) {
+    pub(super) fn write_line(
+        &mut self,
+        origin: LogOrigin,
+        level: LogLevel,
+        mut message: String,
+        mut fields: Vec<(String, String)>,
+    ) {
         if let Some(secrets) = &self.capabilities.secrets {
             let secrets = secrets.in_use();
             message = secrets.redact(message);
@@ -374,10 +403,13 @@ pub(super) fn charge(store: &mut impl AsContextMut, fuel: u64) -> wasmtime::Resu
 pub(super) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     Applet::add_to_linker::<State, HasSelf<State>>(linker, |state| state)?;
     linker.allow_shadowing(true);
-    linker.instance("belljar:applet/clock@0.1.0")?.func_wrap("now-us", |mut store: StoreContextMut<'_, State>, (): ()| {
-        let fuel_left = store.get_fuel()?;
-        Ok((store.data_mut().clock_us(fuel_left),))
-    })?;
+    linker.instance("belljar:applet/clock@0.1.0")?.func_wrap(
+        "now-us",
+        |mut store: StoreContextMut<'_, State>, (): ()| {
+            let fuel_left = store.get_fuel()?;
+            Ok((store.data_mut().clock_us(fuel_left),))
+        },
+    )?;
     hashes::link(linker)?;
     intl::link(linker)?;
     linker.allow_shadowing(false);
@@ -429,7 +461,13 @@ impl random::Host for State {
 }
 
 impl log::Host for State {
-    fn write(&mut self, origin: log::Origin, level: log::Level, message: String, fields: Vec<log::Field>) -> wasmtime::Result<()> {
+    fn write(
+        &mut self,
+        origin: log::Origin,
+        level: log::Level,
+        message: String,
+        fields: Vec<log::Field>,
+    ) -> wasmtime::Result<()> {
         self.host_calls += 1;
         self.asked("log.write", &(origin, level, &message, &fields))?;
         let fields = fields.into_iter().map(|f| (f.name, self.positions.in_json(f.value))).collect();
@@ -553,7 +591,9 @@ impl modules::Host for State {
         }
         let loaded = match self.capabilities.modules.clone() {
             Some(modules) => modules.load(&specifier, &referrer).map(|(name, source)| modules::Module { name, source }),
-            None => Err(format!("there is no module {specifier:?}: a package is one bundle, and imports nothing at run time")),
+            None => Err(format!(
+                "there is no module {specifier:?}: a package is one bundle, and imports nothing at run time"
+            )),
         };
         self.answered(&loaded);
         Ok(loaded)

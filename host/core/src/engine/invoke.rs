@@ -30,11 +30,14 @@ use crate::floor::grants::Grants;
 use crate::floor::ids::{AppletId, InvocationId, TenantId};
 use crate::floor::limits::{LimitHit, Limits};
 use crate::floor::usage::Usage;
+use crate::invocation::{
+    Body, HttpReply, Invocation, Message, Payload, Program, ProgramKind, Response, ResponseHead, ResponseSink,
+    StreamedReply,
+};
 use crate::positions::Positions;
 use crate::recording::Ending;
 use crate::recording::events::EventWriter;
 use crate::turns::{Turns, in_turns};
-use crate::invocation::{Body, HttpReply, Invocation, Message, Payload, Program, ProgramKind, Response, ResponseHead, ResponseSink, StreamedReply};
 
 /// Completions delivered in one `resume`.
 const COMPLETIONS_MAX: usize = 256;
@@ -72,7 +75,14 @@ pub(crate) struct Task(types::Invocation, Option<BodyReader>);
 
 impl Task {
     /// One call of one handler, which is granted capabilities of the embedder's own.
-    pub(crate) fn call(id: &InvocationId, release: &Release, handler: &Handler, version: String, invocation: Invocation, custom: Vec<(String, Vec<String>)>) -> Self {
+    pub(crate) fn call(
+        id: &InvocationId,
+        release: &Release,
+        handler: &Handler,
+        version: String,
+        invocation: Invocation,
+        custom: Vec<(String, Vec<String>)>,
+    ) -> Self {
         let mut reader = None;
         let payload = match invocation.payload {
             Payload::Json(json) => types::Payload::Json(json),
@@ -145,7 +155,10 @@ impl Task {
             permissions: Vec::new(),
             locale: "en".into(),
         };
-        Self(types::Invocation { id: id.to_string(), deadline_ms: 0, caller, task: types::Task::Program(program) }, None)
+        Self(
+            types::Invocation { id: id.to_string(), deadline_ms: 0, caller, task: types::Task::Program(program) },
+            None,
+        )
     }
 }
 
@@ -161,10 +174,26 @@ fn message(message: Message) -> types::Message {
 impl Sandbox {
     /// Runs one invocation to its end.
     pub(crate) async fn invoke(&self, run: Run<'_>) -> Ran {
-        let Run { prepared, limits, source, capabilities, host_bytes, task: Task(mut invocation, body), turns, until, sink, begun, deadline, writer } = run;
+        let Run {
+            prepared,
+            limits,
+            source,
+            capabilities,
+            host_bytes,
+            task: Task(mut invocation, body),
+            turns,
+            until,
+            sink,
+            begun,
+            deadline,
+            writer,
+        } = run;
         let tape = writer.map_or(Tape::Off, |writer| Tape::Recording(Box::new(writer)));
         invocation.deadline_ms = source.now_us() / 1_000 + limits.deadline_ms;
-        let mut store = Store::new(&self.engine, State::new(limits, source, host_bytes, capabilities, prepared.positions.clone(), deadline.clone(), tape));
+        let mut store = Store::new(
+            &self.engine,
+            State::new(limits, source, host_bytes, capabilities, prepared.positions.clone(), deadline.clone(), tape),
+        );
         store.limiter(|state| &mut state.limiter);
         if let (Some(reader), types::Task::Call(call)) = (body, &mut invocation.task)
             && let types::Payload::Request(request) = &mut call.payload
@@ -218,7 +247,12 @@ impl Sandbox {
     }
 
     /// The author's stack at the moment the instance was ended.
-    pub(super) fn frames(&self, store: &mut Store<State>, error: &wasmtime::Error, positions: &Positions) -> Vec<Frame> {
+    pub(super) fn frames(
+        &self,
+        store: &mut Store<State>,
+        error: &wasmtime::Error,
+        positions: &Positions,
+    ) -> Vec<Frame> {
         let memories = error.downcast_ref::<WasmCoreDump>().map(WasmCoreDump::memories).unwrap_or_default();
         let stacks = memories.iter().map(|memory| frames::stack(memory.data(&*store), self.artifact.record.frames_at));
         stacks.map(|stack| positions.frames(&stack)).find(|frames| !frames.is_empty()).unwrap_or_default()
@@ -311,10 +345,12 @@ async fn drive(
     }
     store.data_mut().phase = Phase::Done;
     match (step, store.data().has_responded()) {
-        (types::Step::Done(types::Reply::Responded), true) => Ok(Ended::Responded(forwarding.finish().await.map_err(Stop::Fault)?)),
-        (types::Step::Done(_), true) | (types::Step::Done(types::Reply::Responded), false) => {
-            Err(Stop::Fault(Fault::new(FaultCode::InvalidResult, "the last step does not agree with the response that was given")))
+        (types::Step::Done(types::Reply::Responded), true) => {
+            Ok(Ended::Responded(forwarding.finish().await.map_err(Stop::Fault)?))
         }
+        (types::Step::Done(_), true) | (types::Step::Done(types::Reply::Responded), false) => Err(Stop::Fault(
+            Fault::new(FaultCode::InvalidResult, "the last step does not agree with the response that was given"),
+        )),
         (step, _) => Ok(Ended::Step(step)),
     }
 }
@@ -417,7 +453,9 @@ pub(super) fn finished(step: types::Step, limits: &Limits, positions: &Positions
         types::Step::Done(types::Reply::Value(json)) => bounded(Response::Value(json), limits),
         types::Step::Done(types::Reply::Response(response)) => bounded(Response::Http(reply(response)?), limits),
         // `drive` lets it through with a response only.
-        types::Step::Done(types::Reply::Responded) => Err(Fault::new(FaultCode::InvalidResult, "nothing was responded")),
+        types::Step::Done(types::Reply::Responded) => {
+            Err(Fault::new(FaultCode::InvalidResult, "nothing was responded"))
+        }
         types::Step::Failed(failure) => Err(failed(failure, positions)),
         types::Step::Pending(_) => Err(Fault::new(FaultCode::Cancelled, "cancelled")),
     }
@@ -444,7 +482,10 @@ fn reply(response: types::Response) -> Result<HttpReply, Fault> {
         types::Body::Empty => bytes::Bytes::new(),
         types::Body::Bytes(bytes) => bytes.into(),
         types::Body::Stream(_) => {
-            return Err(Fault::new(FaultCode::InvalidResult, "the response is not valid: a body that streams is given by `respond`"));
+            return Err(Fault::new(
+                FaultCode::InvalidResult,
+                "the response is not valid: a body that streams is given by `respond`",
+            ));
         }
     };
     Ok(HttpReply { status, headers, body })

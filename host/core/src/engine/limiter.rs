@@ -42,8 +42,7 @@ impl Limiter {
     fn grown(&mut self, memory_bytes: usize, table_bytes: usize) -> wasmtime::Result<bool> {
         let wanted = memory_bytes.saturating_add(table_bytes);
         if wanted > self.memory_bytes_max {
-            let hit =
-                LimitHit { name: "memory_bytes_max", allowed: self.memory_bytes_max as u64, used: wanted as u64 };
+            let hit = LimitHit { name: "memory_bytes_max", allowed: self.memory_bytes_max as u64, used: wanted as u64 };
             return Err(wasmtime::Error::new(Abort(Fault::limit(FaultCode::Memory, hit))));
         }
         (self.memory_bytes, self.table_bytes) = (memory_bytes, table_bytes);

@@ -122,7 +122,8 @@ impl Matching {
         let mut matching = Self {
             is_across: matches!(called, Called::Component(_)) != is_component,
             joins_bodies: is_component,
-            ended_us: (recording.end.ending == Ending::Waiting).then(|| header.begun_us.saturating_add(header.limits.deadline_ms.saturating_mul(1_000))),
+            ended_us: (recording.end.ending == Ending::Waiting)
+                .then(|| header.begun_us.saturating_add(header.limits.deadline_ms.saturating_mul(1_000))),
             recorded: Vec::new(),
             unused: HashMap::new(),
             delivered: HashMap::new(),
@@ -150,13 +151,20 @@ impl Matching {
                         let index = matching.recorded.len();
                         matching.unused.entry(payload.to_vec()).or_default().push_back(index);
                     }
-                    matching.recorded.push(Recorded { payload: payload.to_vec(), number: is_numbered.then_some(numbers), answer: None, is_used: false });
+                    matching.recorded.push(Recorded {
+                        payload: payload.to_vec(),
+                        number: is_numbered.then_some(numbers),
+                        answer: None,
+                        is_used: false,
+                    });
                 }
                 Tag::Answer => matching.recorded.last_mut()?.answer = Some(payload.to_vec()),
                 Tag::Slice => {
                     let Slice { base_us, refill, completions, .. } = read(payload)?;
                     for (order, Completion { operation, outcome }) in completions.into_iter().enumerate() {
-                        matching.delivered.insert(operation, Delivered { slice: matching.slices.len(), order, outcome });
+                        matching
+                            .delivered
+                            .insert(operation, Delivered { slice: matching.slices.len(), order, outcome });
                     }
                     matching.slices.push(Entry { base_us, refill });
                 }
@@ -170,9 +178,13 @@ impl Matching {
     pub(super) fn body(&self, stream: u32) -> Vec<u8> {
         let mut whole = Vec::new();
         let reads = self.recorded.iter().filter(|call| call.function() == "bodies.read");
-        let of_stream = reads.filter(|call| split_call(&call.payload).and_then(|(_, of)| read::<(u32, u32)>(of)).is_some_and(|(of, _)| of == stream));
+        let of_stream = reads.filter(|call| {
+            split_call(&call.payload).and_then(|(_, of)| read::<(u32, u32)>(of)).is_some_and(|(of, _)| of == stream)
+        });
         for number in of_stream.filter_map(|call| call.number) {
-            if let Some(Delivered { outcome: Outcome::Body(Ok(bodies::Reply::Chunk(Some(piece)))), .. }) = self.delivered.get(&number) {
+            if let Some(Delivered { outcome: Outcome::Body(Ok(bodies::Reply::Chunk(Some(piece)))), .. }) =
+                self.delivered.get(&number)
+            {
                 whole.extend_from_slice(piece);
             }
         }
@@ -183,7 +195,12 @@ impl Matching {
     /// bytes, bodies in pieces, and the console, which components have as their output.
     fn compares(&self, payload: &[u8]) -> bool {
         let Some((function, arguments)) = split_call(payload) else { return true };
-        let is_console = || matches!(read::<(log::Origin, IgnoredAny, IgnoredAny, IgnoredAny)>(arguments), Some((log::Origin::Console, ..)));
+        let is_console = || {
+            matches!(
+                read::<(log::Origin, IgnoredAny, IgnoredAny, IgnoredAny)>(arguments),
+                Some((log::Origin::Console, ..))
+            )
+        };
         match function.split_once('.') {
             Some(("poll" | "clock", _)) => false,
             Some(("random" | "bodies" | "stdout" | "stderr", _)) => !self.is_across,
@@ -248,10 +265,13 @@ impl Matching {
             self.now_us = self.slices.first()?.base_us;
             return Some(self.entered(Vec::new()));
         }
-        let (failing, waiting): (Vec<_>, Vec<_>) = std::mem::take(&mut self.outstanding).into_iter().partition(|(_, failure)| failure.is_some());
+        let (failing, waiting): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.outstanding).into_iter().partition(|(_, failure)| failure.is_some());
         self.outstanding = waiting;
         if !failing.is_empty() {
-            let completions = failing.into_iter().filter_map(|(operation, outcome)| Some(Completion { operation, outcome: outcome? }));
+            let completions = failing
+                .into_iter()
+                .filter_map(|(operation, outcome)| Some(Completion { operation, outcome: outcome? }));
             return Some(self.entered(completions.collect()));
         }
         let place = |number: &u32| {

@@ -156,7 +156,9 @@ impl Player {
         };
         let is_equal = match recorded {
             None => asked.0 == 0,
-            Some((_, recorded)) => recorded.is_some_and(|(count, told_us)| count == asked.0 && (told_us == asked.1 || !self.compares_fuel)),
+            Some((_, recorded)) => {
+                recorded.is_some_and(|(count, told_us)| count == asked.0 && (told_us == asked.1 || !self.compares_fuel))
+            }
         };
         if is_equal || (self.is_cut && recorded.is_none() && self.next_tag().is_none()) {
             if let Some((bytes, _)) = recorded {
@@ -282,7 +284,9 @@ impl Player {
     /// Whether the recorded guest has asked for the time more often before anything else came.
     pub(super) fn expects_clock(&self) -> bool {
         match self.events().peek() {
-            Some((Tag::Clock, payload)) => read::<(u64, u64)>(payload).is_some_and(|(count, _)| count > self.asked_count),
+            Some((Tag::Clock, payload)) => {
+                read::<(u64, u64)>(payload).is_some_and(|(count, _)| count > self.asked_count)
+            }
             _ => false,
         }
     }
@@ -321,7 +325,9 @@ impl Player {
             }
             None if self.is_cut => Err(self.halt(Halt::Cut)),
             // Ended before it was begun, or while it waited.
-            None if self.ending == Ending::Waiting || (self.at == 0 && self.ending == Ending::Killed) => Err(self.halt(Halt::Ended)),
+            None if self.ending == Ending::Waiting || (self.at == 0 && self.ending == Ending::Killed) => {
+                Err(self.halt(Halt::Ended))
+            }
             None => {
                 let expected = self.expected();
                 Err(self.halt(Halt::Diverged(expected, "that it waits".into())))

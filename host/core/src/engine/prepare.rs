@@ -96,7 +96,10 @@ impl Sandbox {
     /// `internal`.
     pub(crate) async fn prepare(&self, source: Source<'_>) -> Result<Prepared, Fault> {
         if let Some(unknown) = source.locales.iter().find(|locale| !belljar_intl::is_known(locale)) {
-            let message = format!("the applet declares the locale {unknown:?}, for which this host ({}) has no data", belljar_intl::version());
+            let message = format!(
+                "the applet declares the locale {unknown:?}, for which this host ({}) has no data",
+                belljar_intl::version()
+            );
             return Err(Fault::new(FaultCode::Preparation, message));
         }
         let positions = Arc::new(Positions::new(BUNDLE, source.source_map));
@@ -109,14 +112,23 @@ impl Sandbox {
         self.prepared(image, positions, log, false)
     }
 
-    fn prepared(&self, (module, image_bytes): (Module, u64), positions: Arc<Positions>, log: Vec<String>, from_cache: bool) -> Result<Prepared, Fault> {
+    fn prepared(
+        &self,
+        (module, image_bytes): (Module, u64),
+        positions: Arc<Positions>,
+        log: Vec<String>,
+        from_cache: bool,
+    ) -> Result<Prepared, Fault> {
         let linked = self.link(&module).map_err(|e| internal("the image cannot be linked", &e))?;
         Ok(Prepared { linked, positions, log, image_bytes, from_cache })
     }
 
     /// The engine booted with no applet in it, for programs given as text.
     pub(crate) fn prepared_base(&self) -> Result<Prepared, Fault> {
-        let linked = self.base().and_then(|base| self.link(base)).map_err(|e| internal("the base image cannot be linked", &e))?;
+        let linked = self
+            .base()
+            .and_then(|base| self.link(base))
+            .map_err(|e| internal("the base image cannot be linked", &e))?;
         let positions = Arc::new(Positions::unmapped());
         Ok(Prepared { linked, positions, log: Vec::new(), image_bytes: 0, from_cache: true })
     }
@@ -124,7 +136,10 @@ impl Sandbox {
     /// Names an image by all it depends on. The name ends in what the file is, so that none is taken for another kind.
     fn image_name(&self, source: &Source<'_>) -> String {
         let mut hasher = blake3::Hasher::new();
-        hasher.update(self.digest.as_bytes()).update(source.package.as_bytes()).update(&source.memory_bytes_max.to_le_bytes());
+        hasher
+            .update(self.digest.as_bytes())
+            .update(source.package.as_bytes())
+            .update(&source.memory_bytes_max.to_le_bytes());
         // What top-level code has formatted is in the image.
         if !source.locales.is_empty() {
             hasher.update(belljar_intl::version().as_bytes());
@@ -132,9 +147,16 @@ impl Sandbox {
         format!("{}-image", &hasher.finalize().to_hex()[..32])
     }
 
-    pub(super) async fn evaluate_top_level(&self, source: &Source<'_>, positions: &Positions) -> Result<(Vec<u8>, Vec<String>), Fault> {
+    pub(super) async fn evaluate_top_level(
+        &self,
+        source: &Source<'_>,
+        positions: &Positions,
+    ) -> Result<(Vec<u8>, Vec<String>), Fault> {
         let limiter = Limiter::new(source.memory_bytes_max);
-        let mut store = Store::new(&self.engine, Preparing { limiter, memory: None, log: Vec::new(), formatters: Formatters::default(), realloc: None });
+        let mut store = Store::new(
+            &self.engine,
+            Preparing { limiter, memory: None, log: Vec::new(), formatters: Formatters::default(), realloc: None },
+        );
         store.limiter(|preparing| &mut preparing.limiter);
         let evaluated = async {
             store.set_fuel(PREPARATION_FUEL_MAX)?;
@@ -144,10 +166,16 @@ impl Sandbox {
         let deadline = Duration::from_millis(PREPARATION_MS_MAX);
         let report = match tokio::time::timeout(deadline, evaluated).await {
             Err(_) => {
-                let hit = LimitHit { name: "preparation_ms_max", allowed: PREPARATION_MS_MAX, used: PREPARATION_MS_MAX };
-                return Err(Fault { frames: self.top_level_frames(&store, positions), ..top_level(FaultCode::Preparation, hit) });
+                let hit =
+                    LimitHit { name: "preparation_ms_max", allowed: PREPARATION_MS_MAX, used: PREPARATION_MS_MAX };
+                return Err(Fault {
+                    frames: self.top_level_frames(&store, positions),
+                    ..top_level(FaultCode::Preparation, hit)
+                });
             }
-            Ok(Err(error)) => return Err(Fault { frames: self.top_level_frames(&store, positions), ..ended(&error, &store) }),
+            Ok(Err(error)) => {
+                return Err(Fault { frames: self.top_level_frames(&store, positions), ..ended(&error, &store) });
+            }
             Ok(Ok(report)) => report,
         };
         if let Some(report) = report {
@@ -167,7 +195,11 @@ impl Sandbox {
     }
 
     /// Answers the guest's report when the top-level code failed.
-    async fn evaluate_in(&self, store: &mut Store<Preparing>, source: &Source<'_>) -> wasmtime::Result<Option<Vec<u8>>> {
+    async fn evaluate_in(
+        &self,
+        store: &mut Store<Preparing>,
+        source: &Source<'_>,
+    ) -> wasmtime::Result<Option<Vec<u8>>> {
         let mut linker = self.closed_linker()?;
         let memory = linker
             .instantiate_async(&mut *store, self.base()?)
@@ -192,7 +224,8 @@ impl Sandbox {
         }
         let [(name_at, name_bytes), (source_at, source_bytes), (locales_at, locales_bytes)] = texts;
         let seed = u64::from_le_bytes(source.package.as_bytes()[..8].try_into()?);
-        let prepare: TypedFunc<(u32, u32, u32, u32, u32, u32, u64), u32> = instance.get_typed_func(&mut *store, "belljar_prepare")?;
+        let prepare: TypedFunc<(u32, u32, u32, u32, u32, u32, u64), u32> =
+            instance.get_typed_func(&mut *store, "belljar_prepare")?;
         let arguments = (name_at, name_bytes, source_at, source_bytes, locales_at, locales_bytes, seed);
         let failed = prepare.call_async(&mut *store, arguments).await?;
         if failed == 0 {
@@ -236,11 +269,13 @@ fn link_intl(linker: &mut Linker<Preparing>) -> wasmtime::Result<()> {
     linker.func_wrap_async(
         name,
         "answer",
-        |mut caller: Caller<'_, Preparing>, (question, recipe_at, recipe_bytes, value_at, value_bytes, result): (u32, u32, u32, u32, u32, u32)| {
+        |mut caller: Caller<'_, Preparing>,
+         (question, recipe_at, recipe_bytes, value_at, value_bytes, result): (u32, u32, u32, u32, u32, u32)| {
             Box::new(async move {
                 let question = *intl::QUESTIONS.get(question as usize).ok_or(Trap::UnreachableCodeReached)?;
                 let (recipe, value) = (text(&caller, recipe_at, recipe_bytes)?, text(&caller, value_at, value_bytes)?);
-                let answer = intl::answer(&mut caller, |preparing| &mut preparing.formatters, question, &recipe, &value)?;
+                let answer =
+                    intl::answer(&mut caller, |preparing| &mut preparing.formatters, question, &recipe, &value)?;
                 let (case, text) = match &answer {
                     Ok(text) => (0u8, text),
                     Err(text) => (1, text),
@@ -255,7 +290,13 @@ fn link_intl(linker: &mut Linker<Preparing>) -> wasmtime::Result<()> {
     linker.func_wrap(
         name,
         "compare",
-        |mut caller: Caller<'_, Preparing>, recipe: u32, recipe_bytes: u32, left: u32, left_bytes: u32, right: u32, right_bytes: u32| {
+        |mut caller: Caller<'_, Preparing>,
+         recipe: u32,
+         recipe_bytes: u32,
+         left: u32,
+         left_bytes: u32,
+         right: u32,
+         right_bytes: u32| {
             let recipe = text(&caller, recipe, recipe_bytes)?;
             let (left, right) = (text(&caller, left, left_bytes)?, text(&caller, right, right_bytes)?);
             intl::compare(&mut caller, |preparing| &mut preparing.formatters, &recipe, &left, &right)
@@ -267,18 +308,23 @@ fn link_intl(linker: &mut Linker<Preparing>) -> wasmtime::Result<()> {
 /// Hashes are pure, too.
 fn link_hashes(linker: &mut Linker<Preparing>) -> wasmtime::Result<()> {
     let name = "belljar:applet/hashes@0.1.0";
-    linker.func_wrap_async(name, "digest", |mut caller: Caller<'_, Preparing>, (algorithm, at, bytes, result): (u32, u32, u32, u32)| {
-        Box::new(async move {
-            let algorithm = *hashes::ALGORITHMS.get(algorithm as usize).ok_or(Trap::UnreachableCodeReached)?;
-            hashes::charge_digest(&mut caller, algorithm, bytes as usize)?;
-            let digest = digest(algorithm, range(&caller, at, bytes)?);
-            write(&mut caller, &digest, result).await
-        })
-    })?;
+    linker.func_wrap_async(
+        name,
+        "digest",
+        |mut caller: Caller<'_, Preparing>, (algorithm, at, bytes, result): (u32, u32, u32, u32)| {
+            Box::new(async move {
+                let algorithm = *hashes::ALGORITHMS.get(algorithm as usize).ok_or(Trap::UnreachableCodeReached)?;
+                hashes::charge_digest(&mut caller, algorithm, bytes as usize)?;
+                let digest = digest(algorithm, range(&caller, at, bytes)?);
+                write(&mut caller, &digest, result).await
+            })
+        },
+    )?;
     linker.func_wrap_async(
         name,
         "hmac",
-        |mut caller: Caller<'_, Preparing>, (algorithm, key_at, key_bytes, at, bytes, result): (u32, u32, u32, u32, u32, u32)| {
+        |mut caller: Caller<'_, Preparing>,
+         (algorithm, key_at, key_bytes, at, bytes, result): (u32, u32, u32, u32, u32, u32)| {
             Box::new(async move {
                 let algorithm = *hashes::ALGORITHMS.get(algorithm as usize).ok_or(Trap::UnreachableCodeReached)?;
                 hashes::charge_hmac(&mut caller, algorithm, key_bytes as usize, bytes as usize)?;
@@ -314,7 +360,9 @@ async fn write(caller: &mut Caller<'_, Preparing>, given: &[u8], result: u32) ->
 }
 
 fn top_level(code: FaultCode, hit: LimitHit) -> Fault {
-    let message = format!("the applet's top-level code ran into a limit: {hit}; it runs once, when the applet is prepared: move long work into a handler");
+    let message = format!(
+        "the applet's top-level code ran into a limit: {hit}; it runs once, when the applet is prepared: move long work into a handler"
+    );
     Fault { code, message, limit: Some(hit), errors: Vec::new(), frames: Vec::new() }
 }
 
@@ -329,7 +377,10 @@ fn ended(error: &wasmtime::Error, store: &Store<Preparing>) -> Fault {
     match error.downcast_ref::<Trap>() {
         Some(Trap::OutOfFuel) => {
             let used = PREPARATION_FUEL_MAX - store.get_fuel().unwrap_or(0);
-            top_level(FaultCode::Preparation, LimitHit { name: "preparation_fuel_max", allowed: PREPARATION_FUEL_MAX, used })
+            top_level(
+                FaultCode::Preparation,
+                LimitHit { name: "preparation_fuel_max", allowed: PREPARATION_FUEL_MAX, used },
+            )
         }
         Some(Trap::StackOverflow) => Fault::new(FaultCode::Stack, "the applet's top-level code exhausts the stack"),
         Some(trap) => Fault::new(FaultCode::Trap, format!("the engine trapped while the applet was prepared: {trap}")),

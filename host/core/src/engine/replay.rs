@@ -30,7 +30,9 @@ use crate::recording::{Ending, RecordedResult, Recording};
 #[non_exhaustive]
 pub enum ReplayError {
     /// What was recorded is not of this package.
-    #[error("the recording is of the package {recorded}, and this one is {given}: replay against it to see what differs")]
+    #[error(
+        "the recording is of the package {recorded}, and this one is {given}: replay against it to see what differs"
+    )]
     OtherPackage {
         /// Digest of the package that was recorded, or what there was instead.
         recorded: String,
@@ -38,7 +40,9 @@ pub enum ReplayError {
         given: String,
     },
     /// What runs in a process cannot be given what was recorded.
-    #[error("the package runs in a process, and recordings are replayed in the sandbox only: give one with engine 'wasm' or 'component'")]
+    #[error(
+        "the package runs in a process, and recordings are replayed in the sandbox only: give one with engine 'wasm' or 'component'"
+    )]
     Process,
     /// The recording is intact, but what it holds makes no sense to this host.
     #[error("the recording cannot be replayed: {0}")]
@@ -156,13 +160,17 @@ impl Sandbox {
         let compares_fuel = recording.header.engine == self.digest.to_hex();
         let player = Tape::Replaying(Box::new(Player::new(recording, compares_fuel)));
         let deadline = Deadline::new(Instant::now(), DEADLINE_MS);
-        let mut store = Store::new(&self.engine, State::new(limits, source, host_bytes, capabilities, prepared.positions.clone(), deadline, player));
+        let mut store = Store::new(
+            &self.engine,
+            State::new(limits, source, host_bytes, capabilities, prepared.positions.clone(), deadline, player),
+        );
         store.limiter(|state| &mut state.limiter);
         let failed = |error: wasmtime::Error| ReplayError::Host(format!("{error:#}"));
         invoke::fuel(&mut store, limits.fuel_max).map_err(failed)?;
 
         let mut meter = Meter { withheld: 0, stop: None };
-        let stepped = drive(&mut store, prepared, &invocation, recording, fuel_until.filter(|_| compares_fuel), &mut meter).await;
+        let stepped =
+            drive(&mut store, prepared, &invocation, recording, fuel_until.filter(|_| compares_fuel), &mut meter).await;
         let filled = store.data().fuel();
         let fuel = filled.burnt(meter.left(&store));
         let frames = match &stepped {
@@ -174,7 +182,9 @@ impl Sandbox {
         let came = Came {
             fuel,
             frames,
-            stopped: meter.stop.filter(|_| stepped.as_ref().is_err_and(|error| matches!(error.downcast_ref(), Some(Trap::OutOfFuel)))),
+            stopped: meter
+                .stop
+                .filter(|_| stepped.as_ref().is_err_and(|error| matches!(error.downcast_ref(), Some(Trap::OutOfFuel)))),
             counted: (state.operations(), state.host_calls),
             memory_bytes_peak: state.limiter.peak(),
         };
@@ -193,15 +203,20 @@ impl Sandbox {
     /// Has another package do what was recorded; see [`Host::replay_against`](crate::Host::replay_against).
     pub(crate) async fn replay_against(&self, run: ReplayRun<'_>, limits: &Limits) -> Result<Comparison, ReplayError> {
         let ReplayRun { prepared, recording, capabilities, host_bytes, source, .. } = run;
-        let called = Called::read(&recording.invocation).ok_or(ReplayError::Unreadable("its invocation is not one of this host's"))?;
-        let matching = Matching::new(recording, &called, false).ok_or(ReplayError::Unreadable("what completed is not of this host's kind"))?;
+        let called = Called::read(&recording.invocation)
+            .ok_or(ReplayError::Unreadable("its invocation is not one of this host's"))?;
+        let matching = Matching::new(recording, &called, false)
+            .ok_or(ReplayError::Unreadable("what completed is not of this host's kind"))?;
         let invocation = match called {
             Called::Sandbox(invocation) => invocation,
             Called::Component(call) => call.into_invocation(),
         };
         let player = Tape::Replaying(Box::new(Player::against(recording, matching)));
         let deadline = Deadline::new(Instant::now(), DEADLINE_MS);
-        let mut store = Store::new(&self.engine, State::new(limits, source, host_bytes, capabilities, prepared.positions.clone(), deadline, player));
+        let mut store = Store::new(
+            &self.engine,
+            State::new(limits, source, host_bytes, capabilities, prepared.positions.clone(), deadline, player),
+        );
         store.limiter(|state| &mut state.limiter);
         invoke::fuel(&mut store, limits.fuel_max).map_err(|error| ReplayError::Host(format!("{error:#}")))?;
 
@@ -259,7 +274,10 @@ async fn drive(
     let until: Option<(u64, StopAt)> = fuel_until.map(|fuel| (fuel, StopAt::Until));
     let stops = |state: &mut State| -> Vec<(u64, StopAt)> {
         let player = player_of(state);
-        let is_killed = player.compares_fuel() && recording.end.ending == Ending::Killed && !recording.end.is_cut && !player.has_slices();
+        let is_killed = player.compares_fuel()
+            && recording.end.ending == Ending::Killed
+            && !recording.end.is_cut
+            && !player.has_slices();
         until.into_iter().chain(is_killed.then_some((recording.end.usage.fuel, StopAt::Kill))).collect()
     };
     let slice = player_of(store.data_mut()).slice(0, None)?;
@@ -290,7 +308,13 @@ async fn drive(
 }
 
 /// Fills in the fuel of a slice, and sets the clock, which counts it.
-fn enter(meter: &mut Meter, store: &mut Store<State>, filled: Fuel, stops: &[(u64, StopAt)], base_us: u64) -> wasmtime::Result<()> {
+fn enter(
+    meter: &mut Meter,
+    store: &mut Store<State>,
+    filled: Fuel,
+    stops: &[(u64, StopAt)],
+    base_us: u64,
+) -> wasmtime::Result<()> {
     meter.enter(store, filled, stops)?;
     let given = store.get_fuel()?;
     store.data_mut().repeat_slice(given, base_us);

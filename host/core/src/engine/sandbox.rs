@@ -76,7 +76,11 @@ pub(crate) struct Sandbox {
 
 impl Sandbox {
     /// Compiles, or takes from the cache, what applets share. `progress` is told before anything that takes seconds.
-    pub(crate) fn new(size: PoolSize, cache: Option<Arc<Cache>>, progress: &dyn Fn(&str)) -> Result<Self, SandboxError> {
+    pub(crate) fn new(
+        size: PoolSize,
+        cache: Option<Arc<Cache>>,
+        progress: &dyn Fn(&str),
+    ) -> Result<Self, SandboxError> {
         let failed = |what| move |source| SandboxError::Wasmtime { what, source };
         let artifact = Artifact::embedded();
         let digest = artifact.digest(CONFIGURATION);
@@ -89,9 +93,10 @@ impl Sandbox {
             Ok(engine.precompile_module(artifact.code)?)
         })
         .map_err(failed("the engine's code"))?;
-        let glue = cached_bytes(cache.as_deref(), &name("glue"), &mut notes, || engine.precompile_component(artifact.glue))
-            .and_then(|bytes| deserialize_component(&engine, &bytes))
-            .map_err(failed("the glue component"))?;
+        let glue =
+            cached_bytes(cache.as_deref(), &name("glue"), &mut notes, || engine.precompile_component(artifact.glue))
+                .and_then(|bytes| deserialize_component(&engine, &bytes))
+                .map_err(failed("the glue component"))?;
         let mut booted = Ok(());
         let base_bytes = cached_bytes(cache.as_deref(), &name("base"), &mut notes, || {
             let memory = boot(&engine, &code, &artifact).inspect_err(|e| booted = Err(format!("{e:?}")))?;

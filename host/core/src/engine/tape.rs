@@ -71,7 +71,11 @@ impl State {
     }
 
     /// As [`asked`](Self::asked), of a function that begins an operation: in a replay answers its number.
-    pub(super) fn replayed(&mut self, function: &'static str, arguments: &impl Serialize) -> wasmtime::Result<Option<u32>> {
+    pub(super) fn replayed(
+        &mut self,
+        function: &'static str,
+        arguments: &impl Serialize,
+    ) -> wasmtime::Result<Option<u32>> {
         if !self.asked(function, arguments)? {
             return Ok(None);
         }
@@ -84,7 +88,11 @@ impl State {
     }
 
     /// As [`asked`](Self::asked), of a function that answers at once: in a replay answers what was answered.
-    pub(super) fn replayed_answer<T: DeserializeOwned>(&mut self, function: &'static str, arguments: &impl Serialize) -> wasmtime::Result<Option<T>> {
+    pub(super) fn replayed_answer<T: DeserializeOwned>(
+        &mut self,
+        function: &'static str,
+        arguments: &impl Serialize,
+    ) -> wasmtime::Result<Option<T>> {
         if !self.asked(function, arguments)? {
             return Ok(None);
         }
@@ -130,7 +138,10 @@ impl State {
         let base_us = self.slice_us;
         if let Tape::Recording(writer) = &mut self.tape {
             let hidden = without_short_secrets(completions);
-            writer.other(Tag::Slice, &Entered { fuel, base_us, refill, completions: hidden.as_deref().unwrap_or(completions) });
+            writer.other(
+                Tag::Slice,
+                &Entered { fuel, base_us, refill, completions: hidden.as_deref().unwrap_or(completions) },
+            );
         }
     }
 }
@@ -216,7 +227,12 @@ pub(crate) struct Taped {
 
 impl Taped {
     /// Takes it out of the store; nothing when nothing was recorded.
-    pub(super) fn of(state: &mut State, called: Called, ending: Ending, result: &Result<Response, Fault>) -> Option<Self> {
+    pub(super) fn of(
+        state: &mut State,
+        called: Called,
+        ending: Ending,
+        result: &Result<Response, Fault>,
+    ) -> Option<Self> {
         let Tape::Recording(writer) = std::mem::replace(&mut state.tape, Tape::Off) else { return None };
         let secrets = state.capabilities.secrets.as_ref().map(|secrets| secrets.in_use().clone());
         let is_time_virtual = state.stands();
@@ -229,7 +245,12 @@ impl Taped {
     }
 
     /// The recording, without secrets. `header` says who was called; what is known here is filled in.
-    pub(crate) fn finish(self, mut header: RecordingHeader, answered: Option<Response>, usage: Usage) -> Option<Recording> {
+    pub(crate) fn finish(
+        self,
+        mut header: RecordingHeader,
+        answered: Option<Response>,
+        usage: Usage,
+    ) -> Option<Recording> {
         let Self { called, writer, ending, fault, secrets, is_time_virtual } = self;
         let result = match (answered, &fault) {
             (Some(response), _) => recorded_response(response),
@@ -241,7 +262,8 @@ impl Taped {
         header.is_time_virtual = is_time_virtual;
         let invocation = called.write()?;
         let (events, is_cut) = writer.finish();
-        let recording = Recording { header, invocation, events, end: End { ending, result, usage, is_cut }, package: None };
+        let recording =
+            Recording { header, invocation, events, end: End { ending, result, usage, is_cut }, package: None };
         let stand_ins = secrets.map(|secrets| secrets.stand_ins()).unwrap_or_default();
         redacted(recording, &stand_ins)
     }
@@ -251,8 +273,14 @@ impl Taped {
 pub(super) fn recorded_response(response: Response) -> RecordedResult {
     match response {
         Response::Value(json) => RecordedResult::Value(json),
-        Response::Http(HttpReply { status, headers, body }) => RecordedResult::Http { status, headers, body: body.into() },
-        Response::Streamed(reply) => RecordedResult::Streamed { status: reply.status, body_bytes: reply.body_bytes, is_complete: reply.is_complete },
+        Response::Http(HttpReply { status, headers, body }) => {
+            RecordedResult::Http { status, headers, body: body.into() }
+        }
+        Response::Streamed(reply) => RecordedResult::Streamed {
+            status: reply.status,
+            body_bytes: reply.body_bytes,
+            is_complete: reply.is_complete,
+        },
     }
 }
 

@@ -29,8 +29,11 @@ pub(super) fn verdict(
 ) -> Result<Replay, ReplayError> {
     let Came { fuel, frames, stopped, counted, memory_bytes_peak } = came;
     let (calls, compares_fuel) = (player.calls(), player.compares_fuel());
-    let diverged = |expected: String, got: String, frames: Vec<Frame>| Ok(Replay::Diverged(Divergence { calls, expected, got, fuel, frames }));
-    let equal = |frames, is_cut| Ok(Replay::Equal(Replayed { calls, fuel, is_fuel_compared: compares_fuel, is_cut, frames }));
+    let diverged = |expected: String, got: String, frames: Vec<Frame>| {
+        Ok(Replay::Diverged(Divergence { calls, expected, got, fuel, frames }))
+    };
+    let equal =
+        |frames, is_cut| Ok(Replay::Equal(Replayed { calls, fuel, is_fuel_compared: compares_fuel, is_cut, frames }));
     // A player that has ended the replay knows why; else the guest has come to an end by itself.
     let halt = match (player.take_halt(), stopped) {
         (Some(halt), _) => Some(halt),
@@ -95,7 +98,9 @@ pub(super) fn comparison(
     let expected = &recording.end.result;
     // Frames differ with every line that was edited.
     let differs = match (&got, expected) {
-        (Ok(RecordedResult::Fault { code, message, .. }), RecordedResult::Fault { code: was, message: said, .. }) => (code, message) != (was, said),
+        (Ok(RecordedResult::Fault { code, message, .. }), RecordedResult::Fault { code: was, message: said, .. }) => {
+            (code, message) != (was, said)
+        }
         (Ok(got), expected) => got != expected,
         (Err(_), _) => recording.end.ending != Ending::Waiting,
     };

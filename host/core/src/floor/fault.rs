@@ -164,7 +164,9 @@ impl Fault {
     pub(crate) fn thrown(code: FaultCode, errors: Vec<ThrownError>) -> Self {
         let message = errors.first().map_or_else(
             || "the handler failed, and its error cannot be told".into(),
-            |error| if error.message.is_empty() { error.name.clone() } else { format!("{}: {}", error.name, error.message) },
+            |error| {
+                if error.message.is_empty() { error.name.clone() } else { format!("{}: {}", error.name, error.message) }
+            },
         );
         Self { errors, ..Self::new(code, message) }
     }

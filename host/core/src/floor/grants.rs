@@ -66,9 +66,24 @@ impl Grants {
             db: self.db && asked.db,
             http: asked.http.iter().filter(|rule| self.http.contains(rule)).cloned().collect(),
             kv: self.kv && asked.kv,
-            secrets: asked.secrets.iter().filter(|rule| self.secrets.iter().any(|granted| same(rule, granted))).cloned().collect(),
-            events_publish: asked.events_publish.iter().filter(|name| self.events_publish.contains(name)).cloned().collect(),
-            events_subscribe: asked.events_subscribe.iter().filter(|name| self.events_subscribe.contains(name)).cloned().collect(),
+            secrets: asked
+                .secrets
+                .iter()
+                .filter(|rule| self.secrets.iter().any(|granted| same(rule, granted)))
+                .cloned()
+                .collect(),
+            events_publish: asked
+                .events_publish
+                .iter()
+                .filter(|name| self.events_publish.contains(name))
+                .cloned()
+                .collect(),
+            events_subscribe: asked
+                .events_subscribe
+                .iter()
+                .filter(|name| self.events_subscribe.contains(name))
+                .cloned()
+                .collect(),
             jobs: self.jobs && asked.jobs,
             custom: asked.custom.iter().filter(|name| self.custom.contains(name)).cloned().collect(),
             log: self.log,
@@ -82,7 +97,11 @@ mod tests {
 
     #[test]
     fn nothing_is_granted_that_is_not_asked_for() {
-        let secret = |hosts: &[&str]| SecretRule { name: "KEY".into(), required: false, hosts: hosts.iter().map(|host| (*host).into()).collect() };
+        let secret = |hosts: &[&str]| SecretRule {
+            name: "KEY".into(),
+            required: false,
+            hosts: hosts.iter().map(|host| (*host).into()).collect(),
+        };
         let everything = Grants {
             db: true,
             http: Vec::new(),
@@ -106,6 +125,9 @@ mod tests {
         };
         let cut = everything.cut_to(&asked);
         assert_eq!((cut.kv, cut.jobs, cut.db, cut.custom), (true, true, false, vec!["greet".to_owned()]));
-        assert_eq!((cut.secrets, cut.events_publish, cut.events_subscribe), (vec![secret(&["a.example"])], vec!["b".to_owned()], vec!["c".to_owned()]));
+        assert_eq!(
+            (cut.secrets, cut.events_publish, cut.events_subscribe),
+            (vec![secret(&["a.example"])], vec!["b".to_owned()], vec!["c".to_owned()])
+        );
     }
 }

@@ -133,7 +133,9 @@ mod tests {
 
     #[test]
     fn names_are_checked() {
-        for (name, ok) in [("a", true), ("acme-2", true), ("", false), ("A", false), ("-a", false), ("a/b", false), ("..", false)] {
+        for (name, ok) in
+            [("a", true), ("acme-2", true), ("", false), ("A", false), ("-a", false), ("a/b", false), ("..", false)]
+        {
             assert_eq!(TenantId::new(name).is_ok(), ok, "{name:?}");
         }
         assert!(AppletId::new("x".repeat(64)).is_err());

@@ -334,7 +334,8 @@ mod tests {
 
     #[test]
     fn a_package_can_only_lower_limits() {
-        let asked = belljar_package::Limits { max_memory_mb: Some(32), max_execution_ms: Some(99_000), ..Default::default() };
+        let asked =
+            belljar_package::Limits { max_memory_mb: Some(32), max_execution_ms: Some(99_000), ..Default::default() };
         let limits = Limits::default().for_package(&asked);
         assert_eq!(limits.memory_bytes_max, 32 * MIB);
         assert_eq!(limits.deadline_ms, 30_000);

@@ -17,7 +17,9 @@ use crate::invocation::{Invocation, Outcome, ValueError};
 #[derive(Debug, thiserror::Error)]
 pub enum BlockingError {
     /// The thread belongs to an async runtime.
-    #[error("Host::blocking is for programs without an async runtime, and this thread belongs to one: use the host's async functions there")]
+    #[error(
+        "Host::blocking is for programs without an async runtime, and this thread belongs to one: use the host's async functions there"
+    )]
     InsideRuntime,
     /// No thread can be started.
     #[error("the threads of the host cannot be started")]
@@ -52,7 +54,8 @@ impl Host {
         if Handle::try_current().is_ok() {
             return Err(BlockingError::InsideRuntime);
         }
-        let runtime = Builder::new_multi_thread().worker_threads(1).thread_name("belljar-blocking").enable_all().build();
+        let runtime =
+            Builder::new_multi_thread().worker_threads(1).thread_name("belljar-blocking").enable_all().build();
         Ok(BlockingHost { host: self.clone(), runtime: Some(runtime.map_err(BlockingError::Threads)?) })
     }
 }
@@ -74,7 +77,11 @@ impl BlockingHost {
     /// As [`Host::invoke`]. On a thread of an async runtime the result is a fault of code `internal` that says so.
     pub fn invoke(&self, release: &Release, mut invocation: Invocation) -> Outcome {
         let id = invocation.id.get_or_insert_with(|| self.host.new_id()).clone();
-        self.wait(self.host.invoke(release, invocation)).unwrap_or_else(|fault| Outcome { id, result: Err(fault), usage: Usage::default() })
+        self.wait(self.host.invoke(release, invocation)).unwrap_or_else(|fault| Outcome {
+            id,
+            result: Err(fault),
+            usage: Usage::default(),
+        })
     }
 
     /// As [`Host::evaluate`].
@@ -89,7 +96,10 @@ impl BlockingHost {
     fn wait<T>(&self, work: impl Future<Output = T>) -> Result<T, Fault> {
         match &self.runtime {
             Some(runtime) if Handle::try_current().is_err() => Ok(runtime.block_on(work)),
-            _ => Err(Fault::new(FaultCode::Internal, "a BlockingHost was used on a thread of an async runtime, which must not be blocked: use Host there")),
+            _ => Err(Fault::new(
+                FaultCode::Internal,
+                "a BlockingHost was used on a thread of an async runtime, which must not be blocked: use Host there",
+            )),
         }
     }
 }

@@ -300,7 +300,8 @@ impl HostBuilder {
     /// # Errors
     /// [`HostError`] when a directory or the configuration cannot be used.
     pub fn build(self) -> Result<Host, HostError> {
-        let offered = Offered::new(self.capabilities).map_err(|(name, problem)| HostError::Capability { name, problem })?;
+        let offered =
+            Offered::new(self.capabilities).map_err(|(name, problem)| HostError::Capability { name, problem })?;
         let cache = self.cache_dir.as_deref().map(Cache::open).transpose()?.map(Arc::new);
         let sandbox = Sandbox::new(PoolSize { instances_max: self.instances_max }, cache, &*self.progress)?;
         let unusable = |path: &Path, source| HostError::Data { path: path.to_owned(), source };

@@ -62,8 +62,16 @@ impl Host {
         let source = invocation.source.take().unwrap_or_else(|| self.source());
         let Some(handler) = release.package().descriptor.handlers.iter().find(|h| h.name == invocation.handler) else {
             let names: Vec<_> = release.package().descriptor.handlers.iter().map(|h| h.name.as_str()).collect();
-            let message = format!("applet {} has no handler {:?}; it has: {}", release.applet(), invocation.handler, names.join(", "));
-            return (Outcome { id, result: Err(Fault::new(FaultCode::HandlerNotFound, message)), usage: Usage::default() }, None);
+            let message = format!(
+                "applet {} has no handler {:?}; it has: {}",
+                release.applet(),
+                invocation.handler,
+                names.join(", ")
+            );
+            return (
+                Outcome { id, result: Err(Fault::new(FaultCode::HandlerNotFound, message)), usage: Usage::default() },
+                None,
+            );
         };
         if let Err(fault) = self.check(release) {
             return (Outcome { id, result: Err(fault), usage: Usage::default() }, None);
@@ -93,14 +101,32 @@ impl Host {
         };
         let Invocation { user, organisation, permissions, .. } = &invocation;
         let caller = Caller { user: user.as_deref(), organisation: organisation.as_deref(), permissions };
-        let who = Who { tenant: release.tenant(), applet: release.applet(), package: Some(release.package()), origin: &origin, caller: &caller };
+        let who = Who {
+            tenant: release.tenant(),
+            applet: release.applet(),
+            package: Some(release.package()),
+            origin: &origin,
+            caller: &caller,
+        };
         let (capabilities, host_bytes) = self.capabilities(who, release.grants(), limits, context, &deadline, &source);
         let prepared = match ready {
             Ready::Sandbox(prepared) => prepared,
             Ready::Component(prepared) => {
                 let (turns, until) = (invocation.turns.take(), invocation.until.take());
                 let call = ComponentCall::new(&id, release, handler, version, invocation);
-                let run = ComponentRun { prepared: &prepared, limits, source, capabilities, host_bytes, call, turns, until, begun, deadline, writer };
+                let run = ComponentRun {
+                    prepared: &prepared,
+                    limits,
+                    source,
+                    capabilities,
+                    host_bytes,
+                    call,
+                    turns,
+                    until,
+                    begun,
+                    deadline,
+                    writer,
+                };
                 let Ran { result, usage, taped } = match self.components() {
                     Ok(components) => components.invoke(run).await,
                     Err(fault) => Ran { result: Err(fault), usage: Usage::default(), taped: None },
@@ -108,7 +134,18 @@ impl Host {
                 return (Outcome { id, result, usage }, taped);
             }
             Ready::Process(running) => {
-                let run = ProcessRun { id: &id, release, handler, invocation, capabilities, host_bytes, source, sink, begun, deadline };
+                let run = ProcessRun {
+                    id: &id,
+                    release,
+                    handler,
+                    invocation,
+                    capabilities,
+                    host_bytes,
+                    source,
+                    sink,
+                    begun,
+                    deadline,
+                };
                 let (result, usage) = running.invoke(run).await;
                 return (Outcome { id, result, usage }, None);
             }
@@ -148,17 +185,23 @@ impl Host {
         let inner = &self.inner;
         let Who { tenant, applet, package, origin, caller } = who;
         let db = |granted: bool| -> Option<DbSession> {
-            granted.then(|| inner.databases.session(tenant.clone(), applet.clone(), limits.db.clone(), Some(deadline.clone())))
+            granted.then(|| {
+                inner.databases.session(tenant.clone(), applet.clone(), limits.db.clone(), Some(deadline.clone()))
+            })
         };
-        let secrets = (!grants.secrets.is_empty())
-            .then(|| SecretsSession::new(inner.secrets.clone(), grants.secrets.clone(), tenant.clone(), applet.clone()));
+        let secrets = (!grants.secrets.is_empty()).then(|| {
+            SecretsSession::new(inner.secrets.clone(), grants.secrets.clone(), tenant.clone(), applet.clone())
+        });
         let in_use = secrets.as_ref().map(|secrets| secrets.in_use().clone());
         let http = |rules: &[belljar_package::HttpRule]| -> Option<HttpSession> {
             if rules.is_empty() {
                 return None;
             }
             let rules = Arc::new(HttpRules::new(rules));
-            let session = self.http_client()?.session(rules, limits.http.clone(), deadline.clone()).with_host_bytes(host_bytes.clone());
+            let session = self
+                .http_client()?
+                .session(rules, limits.http.clone(), deadline.clone())
+                .with_host_bytes(host_bytes.clone());
             Some(session.with_secrets(in_use.clone()))
         };
         let kv = grants.kv.then(|| {
@@ -166,9 +209,11 @@ impl Host {
             KvSession::new(inner.kv.clone(), owner, limits.kv.clone())
         });
         let (db, http) = (db(grants.db), http(&grants.http));
-        let events = (!grants.events_publish.is_empty())
-            .then(|| EventsSession::new(inner.events.clone(), grants.events_publish.clone(), origin(), limits.events.clone()));
-        let jobs = grants.jobs.then(|| JobsSession::new(inner.jobs.clone(), package.cloned(), origin(), limits.jobs.clone()));
+        let events = (!grants.events_publish.is_empty()).then(|| {
+            EventsSession::new(inner.events.clone(), grants.events_publish.clone(), origin(), limits.events.clone())
+        });
+        let jobs =
+            grants.jobs.then(|| JobsSession::new(inner.jobs.clone(), package.cloned(), origin(), limits.jobs.clone()));
         let custom = (!grants.custom.is_empty()).then(|| {
             let call = Call {
                 tenant: tenant.clone(),

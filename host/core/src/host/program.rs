@@ -41,7 +41,11 @@ impl Host {
         self.run_taped(evaluation, None).await.0
     }
 
-    pub(super) async fn run_taped(&self, evaluation: Evaluation, writer: Option<EventWriter>) -> (Outcome, Option<Taped>) {
+    pub(super) async fn run_taped(
+        &self,
+        evaluation: Evaluation,
+        writer: Option<EventWriter>,
+    ) -> (Outcome, Option<Taped>) {
         let id = self.new_id();
         let base = match self.base() {
             Ok(base) => base,
@@ -68,7 +72,10 @@ impl Host {
             job: None,
         };
         if let Some(message) = self.inner.offered.lacks(&grants.custom) {
-            return (Outcome { id, result: Err(Fault::new(FaultCode::Preparation, message)), usage: Usage::default() }, None);
+            return (
+                Outcome { id, result: Err(Fault::new(FaultCode::Preparation, message)), usage: Usage::default() },
+                None,
+            );
         }
         let caller = Caller::default();
         let who = Who { tenant: &tenant, applet: &applet, package: None, origin: &origin, caller: &caller };
@@ -99,7 +106,9 @@ impl Host {
     pub(super) fn base(&self) -> Result<Arc<Prepared>, Fault> {
         match self.inner.base.get() {
             Some(base) => Ok(base.clone()),
-            None => self.inner.sandbox.prepared_base().map(|base| self.inner.base.get_or_init(|| Arc::new(base)).clone()),
+            None => {
+                self.inner.sandbox.prepared_base().map(|base| self.inner.base.get_or_init(|| Arc::new(base)).clone())
+            }
         }
     }
 }

@@ -42,7 +42,13 @@ impl Host {
             job: None,
         };
         let deadline = Deadline::new(Instant::now(), limits.deadline_ms);
-        let who = Who { tenant: release.tenant(), applet: release.applet(), package: Some(release.package()), origin: &origin, caller: &Caller::default() };
+        let who = Who {
+            tenant: release.tenant(),
+            applet: release.applet(),
+            package: Some(release.package()),
+            origin: &origin,
+            caller: &Caller::default(),
+        };
         let (capabilities, host_bytes) = self.capabilities(who, release.grants(), limits, context, &deadline, &source);
         let task = Task::call(&id, release, handler, version, invocation, capabilities.custom_names());
         let mut sink = Collected::default();

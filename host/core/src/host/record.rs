@@ -33,10 +33,16 @@ impl Host {
     }
 
     /// [`Host::invoke_streaming`], recorded as [`Host::invoke_recorded`] does.
-    pub async fn invoke_streaming_recorded(&self, release: &Release, invocation: Invocation, sink: &mut dyn ResponseSink) -> (Outcome, Option<Recording>) {
+    pub async fn invoke_streaming_recorded(
+        &self,
+        release: &Release,
+        invocation: Invocation,
+        sink: &mut dyn ResponseSink,
+    ) -> (Outcome, Option<Recording>) {
         let (outcome, taped) = self.call_taped(release, invocation, sink, Some(EventWriter::new(BYTES_MAX))).await;
         let recording = taped.and_then(|taped| {
-            let header = recording_header(self.engine_digest(), Some(release.digest()), release.grants(), release.limits());
+            let header =
+                recording_header(self.engine_digest(), Some(release.digest()), release.grants(), release.limits());
             taped.finish(header, outcome.result.as_ref().ok().cloned(), outcome.usage.clone())
         });
         (outcome, recording)
@@ -44,7 +50,8 @@ impl Host {
 
     /// As [`Host::run`], recorded. There is no recording when the program was not begun.
     pub async fn run_recorded(&self, evaluation: Evaluation) -> (Outcome, Option<Recording>) {
-        let (grants, limits) = (evaluation.grants.clone(), evaluation.limits.for_package(&belljar_package::Limits::default()));
+        let (grants, limits) =
+            (evaluation.grants.clone(), evaluation.limits.for_package(&belljar_package::Limits::default()));
         let (outcome, taped) = self.run_taped(evaluation, Some(EventWriter::new(BYTES_MAX))).await;
         let recording = taped.and_then(|taped| {
             let header = recording_header(self.engine_digest(), None, &grants, &limits);
@@ -54,7 +61,9 @@ impl Host {
     }
 
     pub(super) async fn call(&self, release: &Release, invocation: Invocation, sink: &mut dyn ResponseSink) -> Outcome {
-        let Some(recorder) = &self.inner.recorder else { return self.call_taped(release, invocation, sink, None).await.0 };
+        let Some(recorder) = &self.inner.recorder else {
+            return self.call_taped(release, invocation, sink, None).await.0;
+        };
         let policy = invocation.record.unwrap_or(recorder.its_policy());
         let writer = policy.records().then(|| EventWriter::new(recorder.its_bytes_max()));
         let (outcome, taped) = self.call_taped(release, invocation, sink, writer).await;

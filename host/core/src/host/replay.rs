@@ -50,7 +50,12 @@ impl Host {
     ///
     /// # Errors
     /// [`ReplayError`].
-    pub async fn replay(&self, release: &Release, recording: &Recording, fuel_until: Option<u64>) -> Result<Replay, ReplayError> {
+    pub async fn replay(
+        &self,
+        release: &Release,
+        recording: &Recording,
+        fuel_until: Option<u64>,
+    ) -> Result<Replay, ReplayError> {
         let given = release.digest().to_hex();
         if recording.header.package.as_deref() != Some(given.as_str()) {
             let recorded = recording.header.package.clone().unwrap_or_else(|| "a program given as text".into());
@@ -103,11 +108,21 @@ impl Host {
         self.inner.sandbox.replay_against(self.replay_run(&*prepared, recording, None)?, release.limits()).await
     }
 
-    async fn replay_on(&self, prepared: &Prepared, recording: &Recording, fuel_until: Option<u64>) -> Result<Replay, ReplayError> {
+    async fn replay_on(
+        &self,
+        prepared: &Prepared,
+        recording: &Recording,
+        fuel_until: Option<u64>,
+    ) -> Result<Replay, ReplayError> {
         self.inner.sandbox.replay(self.replay_run(prepared, recording, fuel_until)?).await
     }
 
-    fn replay_run<'a, P>(&self, prepared: &'a P, recording: &'a Recording, fuel_until: Option<u64>) -> Result<ReplayRun<'a, P>, ReplayError> {
+    fn replay_run<'a, P>(
+        &self,
+        prepared: &'a P,
+        recording: &'a Recording,
+        fuel_until: Option<u64>,
+    ) -> Result<ReplayRun<'a, P>, ReplayError> {
         let header = &recording.header;
         let unreadable = |_| ReplayError::Unreadable("its tenant or its applet has no valid name");
         let tenant = TenantId::new(header.tenant.clone()).map_err(unreadable)?;
@@ -135,7 +150,8 @@ impl Host {
         };
         // Nothing is granted: whatever the applet asks for is answered from the recording.
         let deadline = Deadline::new(Instant::now(), header.limits.deadline_ms);
-        let (capabilities, host_bytes) = self.capabilities(who, &Grants::default(), &header.limits, context, &deadline, &source);
+        let (capabilities, host_bytes) =
+            self.capabilities(who, &Grants::default(), &header.limits, context, &deadline, &source);
         Ok(ReplayRun { prepared, recording, capabilities, host_bytes, source, fuel_until })
     }
 }

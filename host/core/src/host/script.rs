@@ -6,7 +6,9 @@ mod bundle;
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError};
 
-use belljar_package::{About, Descriptor, Engine, FORMAT_VERSION, Handler, Package, Permissions, Runtime, Text, Trigger};
+use belljar_package::{
+    About, Descriptor, Engine, FORMAT_VERSION, Handler, Package, Permissions, Runtime, Text, Trigger,
+};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -112,10 +114,14 @@ impl Host {
     }
 
     async fn script_as(&self, source: &str, form: Form, options: &ScriptOptions) -> Result<Script, Fault> {
-        let release = release(source, form, options, self.limits()).map_err(|error| Fault::new(FaultCode::Preparation, error.to_string()))?;
+        let release = release(source, form, options, self.limits())
+            .map_err(|error| Fault::new(FaultCode::Preparation, error.to_string()))?;
         match self.prepare(&release).await {
             Ok(_) => Ok(Script { host: self.clone(), release }),
-            Err(fault) => Err(Fault { message: fault.message.replacen("the applet's top-level code failed", "the script does not parse", 1), ..fault }),
+            Err(fault) => Err(Fault {
+                message: fault.message.replacen("the applet's top-level code failed", "the script does not parse", 1),
+                ..fault
+            }),
         }
     }
 
@@ -216,5 +222,11 @@ fn release(source: &str, form: Form, options: &ScriptOptions, host: &Limits) -> 
     };
     let digest = Digest::of([&bundle, "\0", &source_map, "\0", &options.locales.join(" ")].concat().as_bytes());
     let package = Package { descriptor, bundle, source_map, files: BTreeMap::new() };
-    Release::admit_decoded(options.tenant.clone(), Arc::new(package), digest, grants, options.limits.as_ref().unwrap_or(host))
+    Release::admit_decoded(
+        options.tenant.clone(),
+        Arc::new(package),
+        digest,
+        grants,
+        options.limits.as_ref().unwrap_or(host),
+    )
 }

@@ -98,7 +98,13 @@ impl Broker {
         self.source.now_us() / 1_000
     }
 
-    fn watched(&self, opened: &Capabilities, capability: &'static str, operation: &'static str, target: &str) -> Option<Begun> {
+    fn watched(
+        &self,
+        opened: &Capabilities,
+        capability: &'static str,
+        operation: &'static str,
+        target: &str,
+    ) -> Option<Begun> {
         let watch = opened.watch.as_ref()?;
         let target = target[..target.floor_char_boundary(200)].to_owned();
         Some(watch.begin(capability, operation, target, self.source.now_us()))
@@ -106,7 +112,9 @@ impl Broker {
 
     /// Counts one operation, and holds its bytes until it is answered.
     fn admit(&self, bytes: u64) -> Result<impl Send + use<>, CapabilityFailure> {
-        let over = |name, allowed: u32, used: u32| values::over(&LimitHit { name, allowed: allowed.into(), used: used.into() });
+        let over = |name, allowed: u32, used: u32| {
+            values::over(&LimitHit { name, allowed: allowed.into(), used: used.into() })
+        };
         let operations = self.operations.fetch_add(1, Ordering::Relaxed).saturating_add(1);
         if operations > self.operations_max {
             return Err(over("operations_max", self.operations_max, operations));
@@ -120,7 +128,12 @@ impl Broker {
         Ok((outstanding, held))
     }
 
-    fn begin(&self, capability: &str, operation: &str, request: CapabilityRequest) -> Result<Answering, CapabilityFailure> {
+    fn begin(
+        &self,
+        capability: &str,
+        operation: &str,
+        request: CapabilityRequest,
+    ) -> Result<Answering, CapabilityFailure> {
         let CapabilityRequest { arguments, body } = request;
         let arguments = Arguments::read(arguments)?;
         match (capability, operation) {
@@ -148,10 +161,12 @@ impl Broker {
         let secrets = opened.secrets.as_ref().map(|secrets| secrets.in_use().clone());
         for values::LogLine { origin, level, message, fields } in lines {
             let mut message = self.positions.in_text(message);
-            let mut fields: Vec<_> = fields.into_iter().map(|(name, value)| (name, self.positions.in_json(value))).collect();
+            let mut fields: Vec<_> =
+                fields.into_iter().map(|(name, value)| (name, self.positions.in_json(value))).collect();
             if let Some(secrets) = &secrets {
                 message = secrets.redact(message);
-                fields = fields.into_iter().map(|(name, value)| (secrets.redact(name), secrets.redact(value))).collect();
+                fields =
+                    fields.into_iter().map(|(name, value)| (secrets.redact(name), secrets.redact(value))).collect();
             }
             opened.log.write(origin, level, message, fields);
         }
@@ -194,7 +209,8 @@ impl Broker {
         let work = session.get(name, &*self.source);
         let (seen, in_use) = (self.seen.clone(), session.in_use().clone());
         Ok(Box::pin(async move {
-            let answer = work.await.map(|text| Json::from(text).into()).map_err(|error| values::failure("secrets", error));
+            let answer =
+                work.await.map(|text| Json::from(text).into()).map_err(|error| values::failure("secrets", error));
             // Before the applet has it: what it writes from then on is looked through.
             seen.learn(&in_use);
             drop(admitted);
@@ -219,7 +235,8 @@ impl Broker {
 
     fn jobs(&self, operation: &str, mut arguments: Arguments) -> Result<Answering, CapabilityFailure> {
         /// What a job's operation answers.
-        type Work = std::pin::Pin<Box<dyn Future<Output = Result<Json, crate::capability::refusal::CapabilityError>> + Send>>;
+        type Work =
+            std::pin::Pin<Box<dyn Future<Output = Result<Json, crate::capability::refusal::CapabilityError>> + Send>>;
         let mut opened = self.opened();
         let now_ms = self.now_ms();
         let (used, work, bytes): (_, Option<Work>, u64) = match operation {
@@ -253,7 +270,8 @@ impl Broker {
     }
 
     fn custom(&self, mut arguments: Arguments) -> Result<Answering, CapabilityFailure> {
-        let (capability, function, argument) = (arguments.text("capability")?, arguments.text("function")?, arguments.text("argument")?);
+        let (capability, function, argument) =
+            (arguments.text("capability")?, arguments.text("function")?, arguments.text("argument")?);
         let opened = self.opened();
         let used = self.watched(&opened, "custom", "call", &format!("{capability}.{function}"));
         let Some(session) = &opened.custom else { return Err(refused(used, "custom")) };
@@ -270,7 +288,8 @@ impl Broker {
         let body = body.filter(|_| arguments.has_body());
         let (request, options) = arguments.request(RequestBody::default())?;
         let opened = self.opened();
-        let target = url::Url::parse(&request.url).map_or_else(|_| String::new(), |url| url.origin().ascii_serialization());
+        let target =
+            url::Url::parse(&request.url).map_or_else(|_| String::new(), |url| url.origin().ascii_serialization());
         let used = self.watched(&opened, "http", "send", &target);
         if opened.http.is_none() {
             return Err(refused(used, "http"));
@@ -301,7 +320,10 @@ async fn send(
         Some(body) if body.size_hint().exact().is_some() => {
             let bytes = body.size_hint().exact().unwrap_or_default();
             let _held = host_bytes.hold(bytes).map_err(|hit| values::over(&hit))?;
-            let collected = body.collect().await.map_err(|error| CapabilityFailure::new("invalid", format!("the body broke off: {error}")))?;
+            let collected = body
+                .collect()
+                .await
+                .map_err(|error| CapabilityFailure::new("invalid", format!("the body broke off: {error}")))?;
             request.body = collected.to_bytes().into();
         }
         // Its bytes are moved beside the request, as it takes them. It may go on when the answer has begun, and ends with it.
@@ -344,7 +366,10 @@ fn refused(used: Option<Begun>, capability: &str) -> CapabilityFailure {
 }
 
 /// Tells whoever watches how it ended.
-fn ended(used: Option<Begun>, answer: Result<CapabilityReply, CapabilityFailure>) -> Result<CapabilityReply, CapabilityFailure> {
+fn ended(
+    used: Option<Begun>,
+    answer: Result<CapabilityReply, CapabilityFailure>,
+) -> Result<CapabilityReply, CapabilityFailure> {
     if let Some(used) = used {
         used.end(match &answer {
             Ok(_) => UseEnd::Done,
@@ -403,6 +428,7 @@ pub(super) fn read_body(reader: BodyReader, with: impl Send + 'static) -> Body {
         let piece = reader.read(PIECE_BYTES_MAX).await.transpose()?;
         Some((piece, (reader, with)))
     });
-    let frames = pieces.map(|piece| piece.map(|bytes: Bytes| Frame::data(bytes)).map_err(belljar_process::BodyError::from));
+    let frames =
+        pieces.map(|piece| piece.map(|bytes: Bytes| Frame::data(bytes)).map_err(belljar_process::BodyError::from));
     StreamBody::new(frames).boxed_unsync()
 }

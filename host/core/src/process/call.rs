@@ -5,8 +5,8 @@ use std::time::Instant;
 
 use belljar_package::Handler;
 use belljar_process::{
-    Answer, AnswerBody, AppletError, Answering, CallContext, Capabilities as ProcessCapabilities, CapabilityRequest, FailureReason, ProcessError,
-    Role,
+    Answer, AnswerBody, Answering, AppletError, CallContext, Capabilities as ProcessCapabilities, CapabilityRequest,
+    FailureReason, ProcessError, Role,
 };
 use serde_json::Map;
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -55,11 +55,29 @@ impl ProcessCapabilities for Lane {
 impl Running {
     /// Makes the call.
     pub(crate) async fn invoke(&self, run: ProcessRun<'_>) -> (Result<Response, Fault>, Usage) {
-        let ProcessRun { id, release, handler, mut invocation, capabilities, host_bytes, source, sink, begun, deadline } = run;
+        let ProcessRun {
+            id,
+            release,
+            handler,
+            mut invocation,
+            capabilities,
+            host_bytes,
+            source,
+            sink,
+            begun,
+            deadline,
+        } = run;
         let limits = release.limits();
         let deadline_ms = source.now_us() / 1_000 + limits.deadline_ms;
         let custom = capabilities.custom_names();
-        let broker = Arc::new(Broker::new(capabilities, host_bytes, source, self.positions.clone(), self.secrets.clone(), limits));
+        let broker = Arc::new(Broker::new(
+            capabilities,
+            host_bytes,
+            source,
+            self.positions.clone(),
+            self.secrets.clone(),
+            limits,
+        ));
         let ended = CancellationToken::new();
         let lane = Lane { broker: broker.clone(), _ended: ended.clone().drop_guard() };
         let until = invocation.until.take();
@@ -126,7 +144,13 @@ impl Running {
     }
 
     /// Hands a body over as it comes, and no faster than it is taken.
-    async fn forward(&self, head: ResponseHead, mut body: AnswerBody, sink: &mut dyn ResponseSink, deadline: &Deadline) -> Result<StreamedReply, Fault> {
+    async fn forward(
+        &self,
+        head: ResponseHead,
+        mut body: AnswerBody,
+        sink: &mut dyn ResponseSink,
+        deadline: &Deadline,
+    ) -> Result<StreamedReply, Fault> {
         let mut reply = StreamedReply { status: head.status, body_bytes: 0, is_complete: false };
         if sink.head(head).await.is_err() {
             return Ok(reply);
@@ -147,14 +171,19 @@ impl Running {
         let told = |code, error: ProcessError| Fault::new(code, self.secrets.redact(error.to_string()));
         match error {
             ProcessError::Applet(error) => failed(error, &self.positions),
-            ProcessError::InvalidPayload(text) => Fault::new(FaultCode::InvalidPayload, format!("the payload is not JSON: {text}")),
+            ProcessError::InvalidPayload(text) => {
+                Fault::new(FaultCode::InvalidPayload, format!("the payload is not JSON: {text}"))
+            }
             ProcessError::Deadline => Fault::limit(FaultCode::Deadline, deadline.hit()),
-            ProcessError::Limit { name, allowed, used } => Fault::limit(limit_code(name), LimitHit { name, allowed, used }),
+            ProcessError::Limit { name, allowed, used } => {
+                Fault::limit(limit_code(name), LimitHit { name, allowed, used })
+            }
             error @ ProcessError::Interrupted(_) => told(FaultCode::Interrupted, error),
             error @ ProcessError::Protocol(_) => told(FaultCode::Protocol, error),
-            error @ (ProcessError::Busy { .. } | ProcessError::Unavailable { .. } | ProcessError::Open { .. } | ProcessError::Stopped) => {
-                told(FaultCode::Unavailable, error)
-            }
+            error @ (ProcessError::Busy { .. }
+            | ProcessError::Unavailable { .. }
+            | ProcessError::Open { .. }
+            | ProcessError::Stopped) => told(FaultCode::Unavailable, error),
         }
     }
 }

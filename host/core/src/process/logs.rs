@@ -19,7 +19,13 @@ pub(super) struct ProcessLogs {
 }
 
 impl ProcessLogs {
-    pub(super) fn new(release: &Release, version: &str, sink: Arc<dyn LogSink>, source: Arc<dyn Source>, secrets: Arc<InUse>) -> Self {
+    pub(super) fn new(
+        release: &Release,
+        version: &str,
+        sink: Arc<dyn LogSink>,
+        source: Arc<dyn Source>,
+        secrets: Arc<InUse>,
+    ) -> Self {
         let context = LogContext {
             tenant: release.tenant().clone(),
             applet: release.applet().clone(),

@@ -5,8 +5,8 @@ use base64::engine::general_purpose::STANDARD;
 use belljar_process::{CapabilityFailure, CapabilityReply};
 use serde_json::{Map, Value as Json, json};
 
-use crate::capability::db::{Changes, DbError, DbOperation, DbReply, Parameters, Statement, Value};
 use crate::capability::custom::CustomError;
+use crate::capability::db::{Changes, DbError, DbOperation, DbReply, Parameters, Statement, Value};
 use crate::capability::events::Publication;
 use crate::capability::http::{Header, HttpError, HttpOptions, HttpRequest, HttpResponse, Redirect, RequestBody};
 use crate::capability::jobs::Enqueueing;
@@ -87,7 +87,9 @@ impl Arguments {
         let mut statement = || Ok((self.small("transaction")?, self.statement()?));
         Ok(Some(match operation {
             "query" => statement().map(|(transaction, statement)| DbOperation::Query { statement, transaction })?,
-            "queryOne" => statement().map(|(transaction, statement)| DbOperation::QueryOne { statement, transaction })?,
+            "queryOne" => {
+                statement().map(|(transaction, statement)| DbOperation::QueryOne { statement, transaction })?
+            }
             "execute" => statement().map(|(transaction, statement)| DbOperation::Execute { statement, transaction })?,
             "batch" => {
                 let Some(Json::Array(statements)) = self.some("statements") else { return Err(invalid("statements")) };
@@ -202,7 +204,8 @@ impl Arguments {
             _ => LogLevel::Info,
         };
         // What the host says of itself does not come from an applet.
-        let origin = if self.optional_text("origin")?.as_deref() == Some("sdk") { LogOrigin::Sdk } else { LogOrigin::Console };
+        let origin =
+            if self.optional_text("origin")?.as_deref() == Some("sdk") { LogOrigin::Sdk } else { LogOrigin::Console };
         let fields = match self.some("fields") {
             Some(Json::Object(fields)) => fields.into_iter().map(|(name, value)| (name, value.to_string())).collect(),
             _ => Vec::new(),
@@ -238,7 +241,9 @@ fn sql(value: Json) -> Result<Value, CapabilityFailure> {
             let mut fields = Arguments::read(value)?;
             if let Some(digits) = fields.optional_text("$bigint")? {
                 let whole = digits.parse();
-                whole.map(Value::Integer).map_err(|_| CapabilityFailure::new("invalid", format!("the bigint {digits} has more than 64 bits")))?
+                whole.map(Value::Integer).map_err(|_| {
+                    CapabilityFailure::new("invalid", format!("the bigint {digits} has more than 64 bits"))
+                })?
             } else if let Some(base64) = fields.optional_text("$bytes")? {
                 Value::Blob(bytes(&base64)?)
             } else {
@@ -260,7 +265,13 @@ fn sql_out(value: Value) -> Json {
         Value::Integer(number) => whole(number),
         Value::Real(number) if number.is_finite() => number.into(),
         Value::Real(number) => {
-            let name = if number.is_nan() { "NaN" } else if number > 0.0 { "Infinity" } else { "-Infinity" };
+            let name = if number.is_nan() {
+                "NaN"
+            } else if number > 0.0 {
+                "Infinity"
+            } else {
+                "-Infinity"
+            };
             json!({ "$real": name })
         }
         Value::Text(text) => text.into(),
@@ -358,7 +369,9 @@ pub(super) fn http_failure(error: HttpError) -> CapabilityFailure {
 pub(super) fn failure(capability: &str, error: CapabilityError) -> CapabilityFailure {
     match error {
         CapabilityError::NotGranted => not_granted(capability),
-        CapabilityError::Unavailable(what) => CapabilityFailure::new("unavailable", format!("not available on this host: {what}")),
+        CapabilityError::Unavailable(what) => {
+            CapabilityFailure::new("unavailable", format!("not available on this host: {what}"))
+        }
         CapabilityError::Denied(text) => CapabilityFailure::new("denied", text),
         CapabilityError::Invalid(text) => CapabilityFailure::new("invalid", text),
         CapabilityError::Limit(hit) => limited("limit", &hit),
@@ -402,21 +415,26 @@ mod tests {
             assert_eq!(sql(written.clone()), Ok(value.clone()), "{written}");
             assert_eq!(sql_out(value), written);
         }
-        for wrong in [json!([1]), json!({}), json!({ "$bigint": "x" }), json!({ "$bytes": "%" }), json!({ "$real": 1 })] {
+        for wrong in [json!([1]), json!({}), json!({ "$bigint": "x" }), json!({ "$bytes": "%" }), json!({ "$real": 1 })]
+        {
             assert_eq!(sql(wrong.clone()).expect_err("no value").code, "invalid", "{wrong}");
         }
     }
 
     #[test]
     fn operations_are_read() {
-        let statement = Statement { sql: "SELECT :a".into(), parameters: Parameters::Named(vec![("a".into(), Value::Integer(1))]) };
+        let statement =
+            Statement { sql: "SELECT :a".into(), parameters: Parameters::Named(vec![("a".into(), Value::Integer(1))]) };
         let read = arguments(json!({ "sql": "SELECT :a", "params": { "a": 1 }, "transaction": 2 })).db("query");
         assert_eq!(read, Ok(Some(DbOperation::Query { statement, transaction: Some(2) })));
         assert_eq!(arguments(json!({})).db("vacuum"), Ok(None));
-        let read = arguments(json!({ "key": "k", "expected": null, "value": { "json": "1" }, "ttlMs": 5 })).kv("compareAndSet");
+        let read = arguments(json!({ "key": "k", "expected": null, "value": { "json": "1" }, "ttlMs": 5 }))
+            .kv("compareAndSet");
         let (expected, value) = (None, Some(KvValue::Json("1".into())));
         assert_eq!(read, Ok(Some(KvOperation::CompareAndSet { key: "k".into(), expected, value, ttl_ms: Some(5) })));
-        for (operation, wrong) in [("query", json!({})), ("query", json!({ "sql": 1 })), ("commit", json!({ "transaction": -1 }))] {
+        for (operation, wrong) in
+            [("query", json!({})), ("query", json!({ "sql": 1 })), ("commit", json!({ "transaction": -1 }))]
+        {
             assert_eq!(arguments(wrong.clone()).db(operation).expect_err("invalid").code, "invalid", "{wrong}");
         }
         assert_eq!(Arguments::read(json!([])).map(drop).expect_err("no object").code, "invalid");

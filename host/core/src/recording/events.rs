@@ -1,9 +1,9 @@
 //! The events of a recording, one after the other: a tag, the length of what follows as 32 bits (little-endian), and that: MessagePack, with
 //! names, so that it can be shown without knowing what it is. A call has its function's name before its arguments.
 
+use rmp_serde::config::BytesMode;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use rmp_serde::config::BytesMode;
 
 /// What an event is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

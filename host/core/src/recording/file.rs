@@ -164,7 +164,8 @@ fn intact(file: &[u8]) -> Result<usize, RecordingError> {
         }
         // A part, and at least the checksum after it.
         let cut_off = |expected: usize| RecordingError::CutOff { what: "a part", at: file.len(), expected };
-        let (_, packed, _) = part_head(&file[at..]).ok_or_else(|| cut_off((PART_HEAD_BYTES + CHECKSUM_BYTES).saturating_sub(left)))?;
+        let (_, packed, _) =
+            part_head(&file[at..]).ok_or_else(|| cut_off((PART_HEAD_BYTES + CHECKSUM_BYTES).saturating_sub(left)))?;
         let wanted = PART_HEAD_BYTES.saturating_add(packed);
         if left < wanted.saturating_add(CHECKSUM_BYTES) {
             return Err(cut_off(wanted.saturating_add(CHECKSUM_BYTES) - left));
@@ -261,7 +262,8 @@ mod tests {
         };
         let result = RecordedResult::Value(Some("the answer".into()));
         let end = End { ending: Ending::Finished, result, usage: Usage { fuel: 9, ..Usage::default() }, is_cut: false };
-        let mut recording = Recording { header, invocation: b"in".to_vec(), events: events.finish().0, end, package: None };
+        let mut recording =
+            Recording { header, invocation: b"in".to_vec(), events: events.finish().0, end, package: None };
         if let Some(package) = package {
             recording.attach(package.to_vec()).expect("it is the package");
         }
@@ -336,7 +338,10 @@ mod tests {
         file.extend_from_slice(&bomb);
         let sum = checksum(&file);
         file.extend_from_slice(&sum);
-        assert!(matches!(Recording::decode(&file, None), Err(RecordingError::Damaged { what: "a part cannot be decompressed", .. })));
+        assert!(matches!(
+            Recording::decode(&file, None),
+            Err(RecordingError::Damaged { what: "a part cannot be decompressed", .. })
+        ));
     }
 
     proptest! {

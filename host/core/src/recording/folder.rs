@@ -6,9 +6,9 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
+use super::Recording;
 use super::key::RecordingKey;
 use super::recorder::RecordingSink;
-use super::Recording;
 
 /// How the name of a recording ends.
 const EXTENSION: &str = ".recording";
@@ -56,7 +56,9 @@ impl RecordingFolder {
     /// [`RecordingFolderError`].
     pub fn open(path: impl Into<PathBuf>, bytes_max: u64) -> Result<Self, RecordingFolderError> {
         let path = path.into();
-        let files = belljar_files::make_directory(&path).and_then(|()| Files::read(&path)).map_err(|source| RecordingFolderError { path: path.clone(), source })?;
+        let files = belljar_files::make_directory(&path)
+            .and_then(|()| Files::read(&path))
+            .map_err(|source| RecordingFolderError { path: path.clone(), source })?;
         Ok(Self { path, bytes_max, key: None, files: Mutex::new(files) })
     }
 

@@ -23,7 +23,9 @@ impl std::fmt::Debug for RecordingKey {
 
 /// The text is no key. What it is does not say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the key for recordings is not valid: use 32 random bytes as 64 hexadecimal digits or as base64, such as `openssl rand -hex 32` prints")]
+#[error(
+    "the key for recordings is not valid: use 32 random bytes as 64 hexadecimal digits or as base64, such as `openssl rand -hex 32` prints"
+)]
 pub struct InvalidRecordingKey;
 
 impl RecordingKey {
@@ -42,7 +44,9 @@ impl RecordingKey {
         let text = text.trim();
         let bytes = if text.len() == 2 * KEY_BYTES {
             let pairs = text.as_bytes().chunks(2).map(|pair| {
-                let digits = std::str::from_utf8(pair).ok().filter(|pair| pair.bytes().all(|digit| digit.is_ascii_hexdigit()))?;
+                let digits = std::str::from_utf8(pair)
+                    .ok()
+                    .filter(|pair| pair.bytes().all(|digit| digit.is_ascii_hexdigit()))?;
                 u8::from_str_radix(digits, 16).ok()
             });
             pairs.collect::<Option<Vec<u8>>>().map(Zeroizing::new)

@@ -65,7 +65,10 @@ impl std::str::FromStr for RecordPolicy {
             "on-failure" => Ok(Self::OnFailure),
             "always" => Ok(Self::Always),
             _ => {
-                let per_million = text.strip_prefix("sampled:").and_then(|number| number.parse().ok()).filter(|number| *number <= 1_000_000);
+                let per_million = text
+                    .strip_prefix("sampled:")
+                    .and_then(|number| number.parse().ok())
+                    .filter(|number| *number <= 1_000_000);
                 let per_million = per_million.ok_or_else(|| {
                     format!("{text:?} is no policy: use never, on-failure, always, or sampled:N with N of a million invocations")
                 })?;
@@ -140,7 +143,10 @@ enum Work {
 
 impl std::fmt::Debug for Recorder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Recorder").field("policy", &self.policy).field("bytes_max", &self.bytes_max).finish_non_exhaustive()
+        f.debug_struct("Recorder")
+            .field("policy", &self.policy)
+            .field("bytes_max", &self.bytes_max)
+            .finish_non_exhaustive()
     }
 }
 
@@ -150,7 +156,9 @@ impl Recorder {
         let (queue, work) = channel();
         let queued = Arc::new(Queued::default());
         let counted = queued.clone();
-        let thread = std::thread::Builder::new().name("belljar-recorder".into()).spawn(move || finish_all(&work, &sink, &counted));
+        let thread = std::thread::Builder::new()
+            .name("belljar-recorder".into())
+            .spawn(move || finish_all(&work, &sink, &counted));
         if let Err(error) = thread {
             tracing::error!(%error, "there is no thread for recordings: none are kept");
         }
@@ -197,7 +205,8 @@ impl Recorder {
     /// Has a recording of about `bytes` bytes finished and handed on.
     pub(crate) fn finish(&self, bytes: u64, finish: impl FnOnce() -> Option<Recording> + Send + 'static) {
         let waiting = self.queued.bytes.fetch_add(bytes, Ordering::Relaxed);
-        let is_queued = waiting <= QUEUE_BYTES_MAX && self.queue.send(Work::Finish { bytes, finish: Box::new(finish) }).is_ok();
+        let is_queued =
+            waiting <= QUEUE_BYTES_MAX && self.queue.send(Work::Finish { bytes, finish: Box::new(finish) }).is_ok();
         if !is_queued {
             self.queued.bytes.fetch_sub(bytes, Ordering::Relaxed);
             self.queued.dropped.fetch_add(1, Ordering::Relaxed);
@@ -243,11 +252,18 @@ mod tests {
 
     #[test]
     fn policies_keep_what_they_say() {
-        let kept = |policy: RecordPolicy| (0..10_000).filter(|number| policy.keeps(&format!("inv_{number}"), false)).count();
-        assert_eq!((kept(RecordPolicy::Never), kept(RecordPolicy::OnFailure), kept(RecordPolicy::Always)), (0, 0, 10_000));
+        let kept =
+            |policy: RecordPolicy| (0..10_000).filter(|number| policy.keeps(&format!("inv_{number}"), false)).count();
+        assert_eq!(
+            (kept(RecordPolicy::Never), kept(RecordPolicy::OnFailure), kept(RecordPolicy::Always)),
+            (0, 0, 10_000)
+        );
         let sampled = kept(RecordPolicy::Sampled { per_million: 100_000 });
         assert!((800..1_200).contains(&sampled), "{sampled}");
-        assert!(RecordPolicy::OnFailure.keeps("inv_1", true) && RecordPolicy::Sampled { per_million: 0 }.keeps("inv_1", true));
+        assert!(
+            RecordPolicy::OnFailure.keeps("inv_1", true)
+                && RecordPolicy::Sampled { per_million: 0 }.keeps("inv_1", true)
+        );
         assert!(!RecordPolicy::Never.keeps("inv_1", true));
     }
 }

@@ -33,7 +33,10 @@ pub(crate) fn redacted(mut recording: Recording, stand_ins: &[StandIn]) -> Optio
     match read(&end) {
         Some(end) if is_done => Some(Recording { end, ..recording }),
         _ => {
-            tracing::error!(invocation = recording.header.invocation, "a recording is dropped: secrets cannot be taken out of it");
+            tracing::error!(
+                invocation = recording.header.invocation,
+                "a recording is dropped: secrets cannot be taken out of it"
+            );
             None
         }
     }
@@ -111,7 +114,8 @@ fn texts(bytes: &[u8]) -> Option<Vec<Range<usize>>> {
 /// What is written instead of a secret: letters and digits that say its name, as many bytes, and as many characters; white space, quotes and
 /// backslashes stay, so that it is escaped as the secret is.
 pub(crate) fn instead_of(secret: &str, name: &str) -> String {
-    let letters: Vec<char> = "redacted_".chars().chain(name.chars().filter(char::is_ascii_alphanumeric)).chain(['_']).collect();
+    let letters: Vec<char> =
+        "redacted_".chars().chain(name.chars().filter(char::is_ascii_alphanumeric)).chain(['_']).collect();
     let mut letters = letters.iter().cycle();
     let instead = secret.chars().map(|c| match c.len_utf8() {
         _ if c.is_control() || matches!(c, ' ' | '"' | '\\') => c,

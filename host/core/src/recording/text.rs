@@ -2,8 +2,8 @@
 
 use std::fmt::{self, Write as _};
 
-use serde::de::{Deserializer, EnumAccess, Error as _, MapAccess, SeqAccess, Visitor};
 use serde::Deserialize;
+use serde::de::{Deserializer, EnumAccess, Error as _, MapAccess, SeqAccess, Visitor};
 
 /// Characters of one event.
 const CHARS_MAX: usize = 2_000;
@@ -152,9 +152,11 @@ mod tests {
     #[test]
     fn calls_are_shown_as_calls() {
         let mut payload = Vec::new();
-        let values = vec![Value::Null, Value::Text("a\"b".into()), Value::Blob(b"text".to_vec()), Value::Blob(vec![255, 0])];
+        let values =
+            vec![Value::Null, Value::Text("a\"b".into()), Value::Blob(b"text".to_vec()), Value::Blob(vec![255, 0])];
         assert!(write_call(&mut payload, "db.query", &("SELECT 1", values, Option::<u32>::None)));
-        let expected = r#"db.query("SELECT 1", ["Null", {Text: "a\"b"}, {Blob: bytes "text"}, {Blob: bytes ff00}], null)"#;
+        let expected =
+            r#"db.query("SELECT 1", ["Null", {Text: "a\"b"}, {Blob: bytes "text"}, {Blob: bytes ff00}], null)"#;
         assert_eq!(text_of::call(&payload), expected);
     }
 

@@ -79,7 +79,11 @@ impl Spec {
         bundle: impl Into<PathBuf>,
         sockets: impl Into<PathBuf>,
     ) -> Self {
-        Self::new(label, Program::Bundle { runtime, bundle: bundle.into(), arguments: Vec::new(), is_server: false }, sockets)
+        Self::new(
+            label,
+            Program::Bundle { runtime, bundle: bundle.into(), arguments: Vec::new(), is_server: false },
+            sockets,
+        )
     }
 
     /// Any program, with default limits and no logs.

@@ -67,7 +67,10 @@ pub(super) async fn list(State(admin): State<Admin>, OfTenant(tenant): OfTenant)
 #[utoipa::path(get, path = "/v1/tenants/{tenant}/applets/{applet}", tag = "applets",
     params(("tenant" = String, Path), ("applet" = String, Path)),
     responses((status = 200, body = AppletInfo), (status = 404, body = ErrorBody)))]
-pub(super) async fn show(State(admin): State<Admin>, OfApplet(tenant, applet): OfApplet) -> Result<Json<AppletInfo>, ApiError> {
+pub(super) async fn show(
+    State(admin): State<Admin>,
+    OfApplet(tenant, applet): OfApplet,
+) -> Result<Json<AppletInfo>, ApiError> {
     Ok(Json(admin.catalog(move |catalog, _| catalog.applet(&tenant, &applet)).await?))
 }
 
@@ -75,7 +78,10 @@ pub(super) async fn show(State(admin): State<Admin>, OfApplet(tenant, applet): O
 #[utoipa::path(get, path = "/v1/tenants/{tenant}/applets/{applet}/releases", tag = "applets",
     params(("tenant" = String, Path), ("applet" = String, Path)),
     responses((status = 200, body = Releases), (status = 404, body = ErrorBody)))]
-pub(super) async fn releases(State(admin): State<Admin>, OfApplet(tenant, applet): OfApplet) -> Result<Json<Releases>, ApiError> {
+pub(super) async fn releases(
+    State(admin): State<Admin>,
+    OfApplet(tenant, applet): OfApplet,
+) -> Result<Json<Releases>, ApiError> {
     Ok(Json(Releases { items: admin.catalog(move |catalog, _| catalog.releases(&tenant, &applet)).await? }))
 }
 
@@ -105,14 +111,20 @@ pub(super) async fn rollback(
     OfApplet(tenant, applet): OfApplet,
     Body(request): Body<RollbackRequest>,
 ) -> Result<Json<RolledBack>, ApiError> {
-    Ok(Json(admin.catalog(move |catalog, preparer| catalog.rollback(&tenant, &applet, request.to, &by, preparer)).await?))
+    Ok(Json(
+        admin.catalog(move |catalog, preparer| catalog.rollback(&tenant, &applet, request.to, &by, preparer)).await?,
+    ))
 }
 
 /// Let an applet take calls
 #[utoipa::path(post, path = "/v1/tenants/{tenant}/applets/{applet}/enable", tag = "applets",
     params(("tenant" = String, Path), ("applet" = String, Path)),
     responses((status = 200, body = AppletInfo), (status = 404, body = ErrorBody)))]
-pub(super) async fn enable(State(admin): State<Admin>, By(by): By, OfApplet(tenant, applet): OfApplet) -> Result<Json<AppletInfo>, ApiError> {
+pub(super) async fn enable(
+    State(admin): State<Admin>,
+    By(by): By,
+    OfApplet(tenant, applet): OfApplet,
+) -> Result<Json<AppletInfo>, ApiError> {
     switch(&admin, tenant, applet, by, true).await
 }
 
@@ -120,11 +132,21 @@ pub(super) async fn enable(State(admin): State<Admin>, By(by): By, OfApplet(tena
 #[utoipa::path(post, path = "/v1/tenants/{tenant}/applets/{applet}/disable", tag = "applets",
     params(("tenant" = String, Path), ("applet" = String, Path)),
     responses((status = 200, body = AppletInfo), (status = 404, body = ErrorBody)))]
-pub(super) async fn disable(State(admin): State<Admin>, By(by): By, OfApplet(tenant, applet): OfApplet) -> Result<Json<AppletInfo>, ApiError> {
+pub(super) async fn disable(
+    State(admin): State<Admin>,
+    By(by): By,
+    OfApplet(tenant, applet): OfApplet,
+) -> Result<Json<AppletInfo>, ApiError> {
     switch(&admin, tenant, applet, by, false).await
 }
 
-async fn switch(admin: &Admin, tenant: TenantId, applet: AppletId, by: String, is_enabled: bool) -> Result<Json<AppletInfo>, ApiError> {
+async fn switch(
+    admin: &Admin,
+    tenant: TenantId,
+    applet: AppletId,
+    by: String,
+    is_enabled: bool,
+) -> Result<Json<AppletInfo>, ApiError> {
     let (of_tenant, of_applet) = (tenant.clone(), applet.clone());
     let changed = admin.catalog(move |catalog, preparer| {
         catalog.set_enabled(&of_tenant, &of_applet, is_enabled, &by, preparer)?;
@@ -171,7 +193,10 @@ pub(super) async fn uninstall(
 #[utoipa::path(get, path = "/v1/tenants/{tenant}/applets/{applet}/export", tag = "applets",
     params(("tenant" = String, Path), ("applet" = String, Path)),
     responses((status = 200, body = Vec<u8>, content_type = "application/x-tar"), (status = 404, body = ErrorBody)))]
-pub(super) async fn export(State(admin): State<Admin>, OfApplet(tenant, applet): OfApplet) -> Result<Response, ApiError> {
+pub(super) async fn export(
+    State(admin): State<Admin>,
+    OfApplet(tenant, applet): OfApplet,
+) -> Result<Response, ApiError> {
     let (of, name) = (tenant.clone(), applet.clone());
     // What is not there is told while there still is a status to tell it with.
     admin.catalog(move |catalog, _| catalog.applet(&of, &name)).await?;

@@ -44,7 +44,9 @@ impl<S: Sync> FromRequestParts<S> for By {
         let Some(value) = parts.headers.get(BY_HEADER) else { return Ok(Self("admin".to_owned())) };
         let text = value.to_str().unwrap_or_default().trim();
         if text.is_empty() || text.len() > BY_CHARACTERS_MAX {
-            return Err(ApiError::invalid(format!("the header {BY_HEADER} is 1 to {BY_CHARACTERS_MAX} visible ASCII characters")));
+            return Err(ApiError::invalid(format!(
+                "the header {BY_HEADER} is 1 to {BY_CHARACTERS_MAX} visible ASCII characters"
+            )));
         }
         Ok(Self(text.to_owned()))
     }

@@ -117,9 +117,10 @@ fn payload(payload: Option<Value>, request: Option<HttpRequest>) -> Result<Paylo
     let body: Bytes = match (request.body, request.body_base64) {
         (None, None) => Bytes::new(),
         (Some(text), None) => text.into(),
-        (None, Some(text)) => {
-            STANDARD.decode(text).map_err(|error| ApiError::invalid(format!("body_base64 is not base64: {error}")))?.into()
-        }
+        (None, Some(text)) => STANDARD
+            .decode(text)
+            .map_err(|error| ApiError::invalid(format!("body_base64 is not base64: {error}")))?
+            .into(),
         (Some(_), Some(_)) => return Err(ApiError::invalid("body and body_base64 are both given: leave one out")),
     };
     let headers = request.headers.into_iter().map(|(name, value)| (name.to_ascii_lowercase(), value)).collect();

@@ -8,7 +8,8 @@ use super::Admin;
 use super::error::{ApiError, ErrorBody, Named, Query};
 use crate::catalog::{AuditEntry, AuditQuery as ChangesAsked};
 use crate::history::{
-    AuditQuery, AuditRow, History, InvocationQuery, InvocationRow, LogQuery, LogRow, Page, QueryError, Selection, UsageQuery, UsageRow,
+    AuditQuery, AuditRow, History, InvocationQuery, InvocationRow, LogQuery, LogRow, Page, QueryError, Selection,
+    UsageQuery, UsageRow,
 };
 
 // A query string is flat: serde's `flatten` cannot read numbers from one, so the fields of a selection are in each of these.
@@ -162,7 +163,10 @@ pub(super) async fn invocation(State(admin): State<Admin>, Named(id): Named) -> 
 /// Log lines of applets
 #[utoipa::path(get, path = "/v1/logs", tag = "history", params(LogsAsked),
     responses((status = 200, body = Page<LogRow>), (status = 400, body = ErrorBody), (status = 422, body = ErrorBody)))]
-pub(super) async fn logs(State(admin): State<Admin>, Query(asked): Query<LogsAsked>) -> Result<Json<Page<LogRow>>, ApiError> {
+pub(super) async fn logs(
+    State(admin): State<Admin>,
+    Query(asked): Query<LogsAsked>,
+) -> Result<Json<Page<LogRow>>, ApiError> {
     let query = asked.query();
     Ok(Json(admin.history(move |history| history.logs(&query)).await?))
 }
@@ -170,7 +174,10 @@ pub(super) async fn logs(State(admin): State<Admin>, Query(asked): Query<LogsAsk
 /// Uses of capabilities by applets
 #[utoipa::path(get, path = "/v1/audit", tag = "history", params(UsesAsked),
     responses((status = 200, body = Page<AuditRow>), (status = 400, body = ErrorBody), (status = 422, body = ErrorBody)))]
-pub(super) async fn audit(State(admin): State<Admin>, Query(asked): Query<UsesAsked>) -> Result<Json<Page<AuditRow>>, ApiError> {
+pub(super) async fn audit(
+    State(admin): State<Admin>,
+    Query(asked): Query<UsesAsked>,
+) -> Result<Json<Page<AuditRow>>, ApiError> {
     let query = AuditQuery { selection: asked.selection(), capability: asked.capability, ended: asked.ended };
     Ok(Json(admin.history(move |history| history.audit(&query)).await?))
 }
@@ -178,7 +185,10 @@ pub(super) async fn audit(State(admin): State<Admin>, Query(asked): Query<UsesAs
 /// Changes by operators
 #[utoipa::path(get, path = "/v1/changes", tag = "history", params(ChangesQuery),
     responses((status = 200, body = Changes), (status = 400, body = ErrorBody)))]
-pub(super) async fn changes(State(admin): State<Admin>, Query(asked): Query<ChangesQuery>) -> Result<Json<Changes>, ApiError> {
+pub(super) async fn changes(
+    State(admin): State<Admin>,
+    Query(asked): Query<ChangesQuery>,
+) -> Result<Json<Changes>, ApiError> {
     let query = ChangesAsked { tenant: asked.tenant, before_id: asked.before, limit: asked.limit.unwrap_or(100) };
     Ok(Json(Changes { items: admin.catalog(move |catalog, _| catalog.audit(&query)).await? }))
 }
@@ -186,6 +196,9 @@ pub(super) async fn changes(State(admin): State<Admin>, Query(asked): Query<Chan
 /// What tenants and applets used, by day
 #[utoipa::path(get, path = "/v1/usage", tag = "history", params(UsageQuery),
     responses((status = 200, body = Usage), (status = 400, body = ErrorBody), (status = 422, body = ErrorBody)))]
-pub(super) async fn usage(State(admin): State<Admin>, Query(asked): Query<UsageQuery>) -> Result<Json<Usage>, ApiError> {
+pub(super) async fn usage(
+    State(admin): State<Admin>,
+    Query(asked): Query<UsageQuery>,
+) -> Result<Json<Usage>, ApiError> {
     Ok(Json(Usage { items: admin.history(move |history| history.usage(&asked)).await? }))
 }

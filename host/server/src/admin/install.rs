@@ -180,7 +180,8 @@ pub(super) async fn approve(
             Some(digest) => digest,
             None => {
                 let pending = catalog.applet(&tenant, &applet)?.pending;
-                let nothing = || CatalogError::NotFound(format!("no package of {applet} waits for approval at tenant {tenant}"));
+                let nothing =
+                    || CatalogError::NotFound(format!("no package of {applet} waits for approval at tenant {tenant}"));
                 let text = pending.ok_or_else(nothing)?.digest;
                 digest_of(&text).ok_or_else(nothing)?
             }
@@ -194,7 +195,11 @@ pub(super) async fn approve(
 /// Drop what waits for approval
 #[utoipa::path(post, path = "/v1/tenants/{tenant}/applets/{applet}/reject", tag = "install",
     params(("tenant" = String, Path), ("applet" = String, Path)), responses((status = 204), (status = 404, body = ErrorBody)))]
-pub(super) async fn reject(State(admin): State<Admin>, By(by): By, OfApplet(tenant, applet): OfApplet) -> Result<StatusCode, ApiError> {
+pub(super) async fn reject(
+    State(admin): State<Admin>,
+    By(by): By,
+    OfApplet(tenant, applet): OfApplet,
+) -> Result<StatusCode, ApiError> {
     admin.catalog(move |catalog, _| catalog.reject(&tenant, &applet, &by)).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -204,19 +209,31 @@ fn answer(installed: Installed) -> (StatusCode, Json<InstallAnswer>) {
         Installed::Active { release, migrations } => {
             (StatusCode::OK, InstallAnswer { state: "active", release: Some(release), migrations, plan: None })
         }
-        Installed::Unchanged { release } => {
-            (StatusCode::OK, InstallAnswer { state: "unchanged", release: Some(release), migrations: Vec::new(), plan: None })
-        }
-        Installed::Pending { plan } => {
-            (StatusCode::ACCEPTED, InstallAnswer { state: "pending", release: None, migrations: Vec::new(), plan: Some(*plan) })
-        }
+        Installed::Unchanged { release } => (
+            StatusCode::OK,
+            InstallAnswer { state: "unchanged", release: Some(release), migrations: Vec::new(), plan: None },
+        ),
+        Installed::Pending { plan } => (
+            StatusCode::ACCEPTED,
+            InstallAnswer { state: "pending", release: None, migrations: Vec::new(), plan: Some(*plan) },
+        ),
     };
     (status, Json(answer))
 }
 
 /// Reads what is to be installed, in either form. Base64 is a third longer.
-async fn installation(tenant: TenantId, request: Request, query: &InstallQuery, by: String) -> Result<Installation, ApiError> {
-    let kind = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
+async fn installation(
+    tenant: TenantId,
+    request: Request,
+    query: &InstallQuery,
+    by: String,
+) -> Result<Installation, ApiError> {
+    let kind = request
+        .headers()
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default()
+        .to_owned();
     let bytes_max = PACKAGE_BYTES_MAX / 3 * 4 + (1 << 20);
     let bytes = axum::body::to_bytes(request.into_body(), bytes_max).await.map_err(|error| {
         let message = format!("the package cannot be read: {error}; packages have at most {PACKAGE_BYTES_MAX} bytes");
@@ -228,16 +245,23 @@ async fn installation(tenant: TenantId, request: Request, query: &InstallQuery, 
             Ok(Installation::new(tenant, PackageFrom::Bytes(bytes.into()), grant, by))
         }
         "application/json" => {
-            let request: InstallRequest =
-                serde_json::from_slice(&bytes).map_err(|error| ApiError::invalid(format!("the body is not what is asked for: {error}")))?;
+            let request: InstallRequest = serde_json::from_slice(&bytes)
+                .map_err(|error| ApiError::invalid(format!("the body is not what is asked for: {error}")))?;
             drop(bytes);
-            let package = STANDARD.decode(&request.package).map_err(|error| ApiError::invalid(format!("package is not base64: {error}")))?;
+            let package = STANDARD
+                .decode(&request.package)
+                .map_err(|error| ApiError::invalid(format!("package is not base64: {error}")))?;
             let grant = query.grant.map_or(request.grant, GrantRequest::Word).grant()?;
             let secrets = secrets(request.secrets)?;
-            Ok(Installation { config: request.config, secrets, ..Installation::new(tenant, PackageFrom::Bytes(package), grant, by) })
+            Ok(Installation {
+                config: request.config,
+                secrets,
+                ..Installation::new(tenant, PackageFrom::Bytes(package), grant, by)
+            })
         }
         _ => {
-            let message = "send the package as application/octet-stream, or application/json with the package as base64";
+            let message =
+                "send the package as application/octet-stream, or application/json with the package as base64";
             Err(ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", message))
         }
     }

@@ -60,7 +60,9 @@ pub(super) async fn healthz() -> &'static str {
 #[utoipa::path(get, path = "/readyz", tag = "operations", security(()),
     responses((status = 200, body = String, content_type = "text/plain"), (status = 503, body = ErrorBody)))]
 pub(super) async fn readyz(State(admin): State<Admin>) -> Result<&'static str, ApiError> {
-    readiness(&admin).map(|()| "ready\n").map_err(|why| ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "not-ready", why))
+    readiness(&admin)
+        .map(|()| "ready\n")
+        .map_err(|why| ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "not-ready", why))
 }
 
 fn readiness(admin: &Admin) -> Result<(), String> {
@@ -122,7 +124,9 @@ pub(super) fn archive(
     let admin = admin.clone();
     tokio::task::spawn_blocking(move || {
         let mut pieces = Pieces { sender, piece: Vec::with_capacity(PIECE_BYTES) };
-        let written = write(&admin.parts().catalog, &mut pieces).map_err(io::Error::other).and_then(|()| io::Write::flush(&mut pieces));
+        let written = write(&admin.parts().catalog, &mut pieces)
+            .map_err(io::Error::other)
+            .and_then(|()| io::Write::flush(&mut pieces));
         if let Err(error) = written {
             tracing::warn!(%error, "an archive was broken off");
             // The client may have gone: then that was it.
@@ -130,7 +134,8 @@ pub(super) fn archive(
         }
     });
     let body = stream::unfold(receiver, |mut receiver| async { receiver.recv().await.map(|piece| (piece, receiver)) });
-    ([(header::CONTENT_TYPE, "application/x-tar"), (header::CACHE_CONTROL, "no-store")], Body::from_stream(body)).into_response()
+    ([(header::CONTENT_TYPE, "application/x-tar"), (header::CACHE_CONTROL, "no-store")], Body::from_stream(body))
+        .into_response()
 }
 
 /// Hands on what is written, in pieces; waits while the client does not take them.
@@ -153,6 +158,8 @@ impl io::Write for Pieces {
             return Ok(());
         }
         let piece = std::mem::replace(&mut self.piece, Vec::with_capacity(PIECE_BYTES));
-        self.sender.blocking_send(Ok(piece.into())).map_err(|_| io::Error::new(io::ErrorKind::BrokenPipe, "the client has gone"))
+        self.sender
+            .blocking_send(Ok(piece.into()))
+            .map_err(|_| io::Error::new(io::ErrorKind::BrokenPipe, "the client has gone"))
     }
 }

@@ -67,14 +67,19 @@ pub(super) async fn list(State(admin): State<Admin>) -> Json<Processes> {
 #[utoipa::path(post, path = "/v1/tenants/{tenant}/applets/{applet}/processes/reset", tag = "operations",
     params(("tenant" = String, Path), ("applet" = String, Path)),
     responses((status = 204), (status = 404, body = ErrorBody)))]
-pub(super) async fn reset(State(admin): State<Admin>, OfApplet(tenant, applet): OfApplet) -> Result<StatusCode, ApiError> {
+pub(super) async fn reset(
+    State(admin): State<Admin>,
+    OfApplet(tenant, applet): OfApplet,
+) -> Result<StatusCode, ApiError> {
     if admin.parts().dispatcher.host().reset_processes(&tenant, &applet) {
         tracing::info!(%tenant, %applet, "processes were reset");
         return Ok(StatusCode::NO_CONTENT);
     }
     // An unknown applet is told from one that has had no process yet.
     admin.active(tenant.clone(), applet.clone()).await?;
-    Err(ApiError::not_found(format!("applet {applet} of tenant {tenant} has no process: it runs in the sandbox, or has not been called")))
+    Err(ApiError::not_found(format!(
+        "applet {applet} of tenant {tenant} has no process: it runs in the sandbox, or has not been called"
+    )))
 }
 
 fn info(one: ProcessStatus) -> ProcessInfo {

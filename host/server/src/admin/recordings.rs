@@ -31,7 +31,8 @@ pub(super) struct Recordings {
 /// Recorded invocations
 #[utoipa::path(get, path = "/v1/recordings", tag = "history", responses((status = 200, body = Recordings)))]
 pub(super) async fn list(State(admin): State<Admin>) -> Json<Recordings> {
-    let items = admin.parts().recordings.list().into_iter().map(|(invocation, bytes)| RecordingInfo { invocation, bytes });
+    let items =
+        admin.parts().recordings.list().into_iter().map(|(invocation, bytes)| RecordingInfo { invocation, bytes });
     Json(Recordings { items: items.collect() })
 }
 
@@ -41,8 +42,11 @@ pub(super) async fn list(State(admin): State<Admin>) -> Json<Recordings> {
 #[utoipa::path(get, path = "/v1/recordings/{name}", tag = "history", params(("name" = String, Path, description = "The invocation's id")),
     responses((status = 200, body = Vec<u8>, content_type = "application/octet-stream"), (status = 404, body = ErrorBody)))]
 pub(super) async fn get(State(admin): State<Admin>, Named(id): Named) -> Result<Response, ApiError> {
-    let whole = tokio::task::spawn_blocking(move || with_package(admin.parts(), &id)).await.map_err(|_| ApiError::internal())??;
-    Ok(([(header::CONTENT_TYPE, "application/octet-stream"), (header::CACHE_CONTROL, "no-store")], whole).into_response())
+    let whole = tokio::task::spawn_blocking(move || with_package(admin.parts(), &id))
+        .await
+        .map_err(|_| ApiError::internal())??;
+    Ok(([(header::CONTENT_TYPE, "application/octet-stream"), (header::CACHE_CONTROL, "no-store")], whole)
+        .into_response())
 }
 
 /// The file, with the package if it is still installed somewhere.

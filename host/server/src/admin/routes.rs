@@ -4,7 +4,10 @@ use axum::Router;
 use utoipa::OpenApi;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 
-use super::{Admin, applets, calls, follow, history, hosts, install, keys, operations, processes, recordings, tenants, triggers, values};
+use super::{
+    Admin, applets, calls, follow, history, hosts, install, keys, operations, processes, recordings, tenants, triggers,
+    values,
+};
 
 macro_rules! routes {
     ($($method:ident $path:literal $module:ident::$handler:ident;)+) => {

@@ -61,7 +61,11 @@ pub(super) async fn show(State(admin): State<Admin>, OfTenant(tenant): OfTenant)
 /// Delete a tenant that has no applets
 #[utoipa::path(delete, path = "/v1/tenants/{tenant}", tag = "tenants", params(("tenant" = String, Path)),
     responses((status = 204), (status = 404, body = ErrorBody), (status = 409, body = ErrorBody)))]
-pub(super) async fn delete(State(admin): State<Admin>, By(by): By, OfTenant(tenant): OfTenant) -> Result<StatusCode, ApiError> {
+pub(super) async fn delete(
+    State(admin): State<Admin>,
+    By(by): By,
+    OfTenant(tenant): OfTenant,
+) -> Result<StatusCode, ApiError> {
     admin.catalog(move |catalog, _| catalog.delete_tenant(&tenant, &by)).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -85,14 +89,22 @@ pub(super) async fn set_quotas(
 /// Stop all applets of a tenant
 #[utoipa::path(post, path = "/v1/tenants/{tenant}/suspend", tag = "tenants", params(("tenant" = String, Path)),
     responses((status = 200, body = TenantInfo), (status = 404, body = ErrorBody)))]
-pub(super) async fn suspend(State(admin): State<Admin>, By(by): By, OfTenant(tenant): OfTenant) -> Result<Json<TenantInfo>, ApiError> {
+pub(super) async fn suspend(
+    State(admin): State<Admin>,
+    By(by): By,
+    OfTenant(tenant): OfTenant,
+) -> Result<Json<TenantInfo>, ApiError> {
     switch(&admin, tenant, by, false).await
 }
 
 /// Let a suspended tenant's applets take calls again
 #[utoipa::path(post, path = "/v1/tenants/{tenant}/resume", tag = "tenants", params(("tenant" = String, Path)),
     responses((status = 200, body = TenantInfo), (status = 404, body = ErrorBody)))]
-pub(super) async fn resume(State(admin): State<Admin>, By(by): By, OfTenant(tenant): OfTenant) -> Result<Json<TenantInfo>, ApiError> {
+pub(super) async fn resume(
+    State(admin): State<Admin>,
+    By(by): By,
+    OfTenant(tenant): OfTenant,
+) -> Result<Json<TenantInfo>, ApiError> {
     switch(&admin, tenant, by, true).await
 }
 

@@ -12,10 +12,13 @@ fn every_route_is_in_the_document_and_nothing_else() {
         .iter()
         .flat_map(|(path, item)| {
             let methods = item.as_object().expect("an object").keys();
-            methods.filter(|key| ["get", "put", "post", "delete"].contains(&key.as_str())).map(move |method| (method.clone(), path.clone()))
+            methods
+                .filter(|key| ["get", "put", "post", "delete"].contains(&key.as_str()))
+                .map(move |method| (method.clone(), path.clone()))
         })
         .collect();
-    let served: BTreeSet<(String, String)> = ROUTES.iter().map(|(method, path)| ((*method).to_owned(), (*path).to_owned())).collect();
+    let served: BTreeSet<(String, String)> =
+        ROUTES.iter().map(|(method, path)| ((*method).to_owned(), (*path).to_owned())).collect();
     assert_eq!(described, served);
 }
 

@@ -171,9 +171,13 @@ impl From<QueueError> for ApiError {
         let message = error.to_string();
         match error {
             QueueError::NotFound(_) => Self::not_found(message),
-            QueueError::WrongState { .. } | QueueError::LeaseLost(_) => Self::new(StatusCode::CONFLICT, "conflict", message),
-            QueueError::Full { name, allowed, used, .. } => Self::new(StatusCode::TOO_MANY_REQUESTS, "queue-full", message)
-                .details(json!({ "limit": name, "allowed": allowed, "used": used })),
+            QueueError::WrongState { .. } | QueueError::LeaseLost(_) => {
+                Self::new(StatusCode::CONFLICT, "conflict", message)
+            }
+            QueueError::Full { name, allowed, used, .. } => {
+                Self::new(StatusCode::TOO_MANY_REQUESTS, "queue-full", message)
+                    .details(json!({ "limit": name, "allowed": allowed, "used": used }))
+            }
             QueueError::Unavailable(_) => Self::new(StatusCode::SERVICE_UNAVAILABLE, "storage", message),
             QueueError::Closed => Self::busy(message),
         }
@@ -185,8 +189,10 @@ impl From<NotTaken> for ApiError {
         let message = error.to_string();
         match error {
             NotTaken::Undeclared { .. } => Self::new(StatusCode::UNPROCESSABLE_ENTITY, "undeclared-event", message),
-            NotTaken::TooLarge { name, allowed, used } => Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", message)
-                .details(json!({ "limit": name, "allowed": allowed, "used": used })),
+            NotTaken::TooLarge { name, allowed, used } => {
+                Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", message)
+                    .details(json!({ "limit": name, "allowed": allowed, "used": used }))
+            }
             NotTaken::TooDeep { .. } | NotTaken::Invalid(_) => Self::invalid(message),
             NotTaken::Queue(error) => error.into(),
         }
@@ -223,8 +229,15 @@ pub(super) async fn publish(
     Body(asked): Body<PublishRequest>,
 ) -> Result<(StatusCode, Json<Taken>), ApiError> {
     let PublishRequest { name, payload, key, order_key, delay_ms } = asked;
-    let event =
-        NewEvent { tenant: tenant.to_string(), name, payload: payload.to_string(), key, order_key, delay_ms, source: "api".into() };
+    let event = NewEvent {
+        tenant: tenant.to_string(),
+        name,
+        payload: payload.to_string(),
+        key,
+        order_key,
+        delay_ms,
+        source: "api".into(),
+    };
     let published = triggers(&admin).publisher().publish(event).await?;
     let taken = Taken {
         id: published.uid,
@@ -269,13 +282,19 @@ pub(super) async fn call_later(
 
 /// Deliveries of events, jobs, runs of schedules and asynchronous calls, the latest first
 #[utoipa::path(get, path = "/v1/deliveries", tag = "triggers", params(Which), responses((status = 200, body = Deliveries)))]
-pub(super) async fn deliveries(State(admin): State<Admin>, Query(which): Query<Which>) -> Result<Json<Deliveries>, ApiError> {
+pub(super) async fn deliveries(
+    State(admin): State<Admin>,
+    Query(which): Query<Which>,
+) -> Result<Json<Deliveries>, ApiError> {
     Ok(Json(Deliveries { items: triggers(&admin).queue().list(which.filter()).await? }))
 }
 
 /// How many deliveries there are, by tenant, kind and state
 #[utoipa::path(get, path = "/v1/deliveries/counts", tag = "triggers", params(OfWhom), responses((status = 200, body = DeliveryCounts)))]
-pub(super) async fn counts(State(admin): State<Admin>, Query(whose): Query<OfWhom>) -> Result<Json<DeliveryCounts>, ApiError> {
+pub(super) async fn counts(
+    State(admin): State<Admin>,
+    Query(whose): Query<OfWhom>,
+) -> Result<Json<DeliveryCounts>, ApiError> {
     Ok(Json(DeliveryCounts { items: triggers(&admin).queue().counts(whose.tenant).await? }))
 }
 
@@ -306,7 +325,11 @@ pub(super) async fn cancel(
 #[utoipa::path(post, path = "/v1/tenants/{tenant}/deliveries/{name}/retry", tag = "triggers",
     params(("tenant" = String, Path), ("name" = String, Path)),
     responses((status = 200, body = Changed), (status = 404, body = ErrorBody), (status = 409, body = ErrorBody)))]
-pub(super) async fn retry(State(admin): State<Admin>, OfTenant(tenant): OfTenant, Named(id): Named) -> Result<Json<Changed>, ApiError> {
+pub(super) async fn retry(
+    State(admin): State<Admin>,
+    OfTenant(tenant): OfTenant,
+    Named(id): Named,
+) -> Result<Json<Changed>, ApiError> {
     triggers(&admin).retry(tenant.as_str(), delivery_id(&id)?).await?;
     Ok(Json(Changed { count: 1 }))
 }
@@ -315,7 +338,11 @@ pub(super) async fn retry(State(admin): State<Admin>, OfTenant(tenant): OfTenant
 #[utoipa::path(post, path = "/v1/tenants/{tenant}/deliveries/{name}/drop", tag = "triggers",
     params(("tenant" = String, Path), ("name" = String, Path)),
     responses((status = 200, body = Changed), (status = 404, body = ErrorBody), (status = 409, body = ErrorBody)))]
-pub(super) async fn drop_one(State(admin): State<Admin>, OfTenant(tenant): OfTenant, Named(id): Named) -> Result<Json<Changed>, ApiError> {
+pub(super) async fn drop_one(
+    State(admin): State<Admin>,
+    OfTenant(tenant): OfTenant,
+    Named(id): Named,
+) -> Result<Json<Changed>, ApiError> {
     triggers(&admin).drop_delivery(tenant.as_str(), delivery_id(&id)?, "dropped by an operator").await?;
     Ok(Json(Changed { count: 1 }))
 }
@@ -324,7 +351,11 @@ pub(super) async fn drop_one(State(admin): State<Admin>, OfTenant(tenant): OfTen
 #[utoipa::path(post, path = "/v1/tenants/{tenant}/deliveries/{name}/replay", tag = "triggers",
     params(("tenant" = String, Path), ("name" = String, Path)),
     responses((status = 200, body = Changed), (status = 404, body = ErrorBody), (status = 409, body = ErrorBody), (status = 429, body = ErrorBody)))]
-pub(super) async fn replay(State(admin): State<Admin>, OfTenant(tenant): OfTenant, Named(id): Named) -> Result<Json<Changed>, ApiError> {
+pub(super) async fn replay(
+    State(admin): State<Admin>,
+    OfTenant(tenant): OfTenant,
+    Named(id): Named,
+) -> Result<Json<Changed>, ApiError> {
     triggers(&admin).replay(tenant.as_str(), delivery_id(&id)?).await?;
     Ok(Json(Changed { count: 1 }))
 }
@@ -383,7 +414,10 @@ pub(super) async fn drop_dead(
 
 /// Schedules, and when they fire next
 #[utoipa::path(get, path = "/v1/schedules", tag = "triggers", params(OfWhom), responses((status = 200, body = ScheduleList)))]
-pub(super) async fn schedules(State(admin): State<Admin>, Query(whose): Query<OfWhom>) -> Result<Json<ScheduleList>, ApiError> {
+pub(super) async fn schedules(
+    State(admin): State<Admin>,
+    Query(whose): Query<OfWhom>,
+) -> Result<Json<ScheduleList>, ApiError> {
     Ok(Json(ScheduleList { items: triggers(&admin).schedules().list(whose.tenant, whose.applet).await? }))
 }
 
@@ -445,7 +479,10 @@ pub(super) async fn run_now(
 /// How an applet is, as it says itself
 #[utoipa::path(get, path = "/v1/tenants/{tenant}/applets/{applet}/health", tag = "triggers",
     params(("tenant" = String, Path), ("applet" = String, Path)), responses((status = 200, body = Health), (status = 404, body = ErrorBody)))]
-pub(super) async fn health(State(admin): State<Admin>, OfApplet(tenant, applet): OfApplet) -> Result<Json<Health>, ApiError> {
+pub(super) async fn health(
+    State(admin): State<Admin>,
+    OfApplet(tenant, applet): OfApplet,
+) -> Result<Json<Health>, ApiError> {
     let active = admin.active(tenant, applet).await?;
     Ok(Json(triggers(&admin).health().health(&admin.parts().dispatcher, &active).await))
 }

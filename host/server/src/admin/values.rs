@@ -52,7 +52,10 @@ impl From<ConfigInfo> for Config {
 #[utoipa::path(get, path = "/v1/tenants/{tenant}/applets/{applet}/config", tag = "values",
     params(("tenant" = String, Path), ("applet" = String, Path)),
     responses((status = 200, body = Config), (status = 404, body = ErrorBody)))]
-pub(super) async fn config(State(admin): State<Admin>, OfApplet(tenant, applet): OfApplet) -> Result<Json<Config>, ApiError> {
+pub(super) async fn config(
+    State(admin): State<Admin>,
+    OfApplet(tenant, applet): OfApplet,
+) -> Result<Json<Config>, ApiError> {
     Ok(Json(admin.catalog(move |catalog, _| catalog.config(&tenant, &applet)).await?.into()))
 }
 
@@ -75,7 +78,10 @@ pub(super) async fn set_config(
 #[utoipa::path(get, path = "/v1/tenants/{tenant}/applets/{applet}/secrets", tag = "values",
     params(("tenant" = String, Path), ("applet" = String, Path)),
     responses((status = 200, body = Secrets), (status = 404, body = ErrorBody)))]
-pub(super) async fn secrets(State(admin): State<Admin>, OfApplet(tenant, applet): OfApplet) -> Result<Json<Secrets>, ApiError> {
+pub(super) async fn secrets(
+    State(admin): State<Admin>,
+    OfApplet(tenant, applet): OfApplet,
+) -> Result<Json<Secrets>, ApiError> {
     Ok(Json(Secrets { items: admin.catalog(move |catalog, _| catalog.secrets(&tenant, &applet)).await? }))
 }
 

@@ -50,7 +50,14 @@ impl Change<'_> {
     pub(super) fn write(&self, transaction: &Connection, at_us: u64) -> Result<(), CatalogError> {
         let sql = "INSERT INTO audit (at_us, by, action, tenant, applet, detail) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
         let detail = self.detail.to_string();
-        transaction.prepare_cached(sql)?.execute((signed(at_us), self.by, self.action, self.tenant, self.applet, detail))?;
+        transaction.prepare_cached(sql)?.execute((
+            signed(at_us),
+            self.by,
+            self.action,
+            self.tenant,
+            self.applet,
+            detail,
+        ))?;
         Ok(())
     }
 }
@@ -65,7 +72,8 @@ impl Catalog {
              WHERE (?1 IS NULL OR tenant = ?1) AND id < ?2 ORDER BY id DESC LIMIT ?3";
         self.inner.store.read(|connection| {
             let mut select = connection.prepare_cached(sql)?;
-            let rows = select.query_map((&query.tenant, query.before_id.unwrap_or(i64::MAX), query.limit.clamp(1, 1_000)), entry)?;
+            let rows = select
+                .query_map((&query.tenant, query.before_id.unwrap_or(i64::MAX), query.limit.clamp(1, 1_000)), entry)?;
             Ok(rows.collect::<Result<_, _>>()?)
         })
     }

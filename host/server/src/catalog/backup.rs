@@ -67,9 +67,16 @@ impl Catalog {
         remove(&copy)?;
         failpoint::hit("backup.copied");
         for digest in digests {
-            archive.file(&format!("packages/{digest}.belljar"), &self.inner.dir.packages().join(format!("{digest}.belljar")))?;
+            archive.file(
+                &format!("packages/{digest}.belljar"),
+                &self.inner.dir.packages().join(format!("{digest}.belljar")),
+            )?;
         }
-        let listed = self.inner.databases.list().map_err(|error| CatalogError::io("the applets' databases cannot be listed", &error))?;
+        let listed = self
+            .inner
+            .databases
+            .list()
+            .map_err(|error| CatalogError::io("the applets' databases cannot be listed", &error))?;
         for (tenant, applet) in listed {
             // One that was deleted meanwhile belonged to an applet that is gone.
             if self.inner.databases.copy(&tenant, &applet, &copy)?.is_some() {
@@ -78,15 +85,26 @@ impl Catalog {
             }
         }
         for name in self.other_databases()? {
-            let connection = Connection::open_with_flags(self.inner.dir.path().join(&name), rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+            let connection = Connection::open_with_flags(
+                self.inner.dir.path().join(&name),
+                rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY,
+            )?;
             connection.busy_timeout(std::time::Duration::from_secs(5))?;
             copy_database(&connection, &copy)?;
             archive.file(&name, &copy)?;
             remove(&copy)?;
         }
         failpoint::hit("backup.sealed");
-        let report = BackupReport { format: FORMAT, at_us, belljar: env!("CARGO_PKG_VERSION").into(), entries: archive.entries.clone() };
-        archive.bytes(INDEX, serde_json::to_string_pretty(&report).expect("texts and numbers can be written").as_bytes())?;
+        let report = BackupReport {
+            format: FORMAT,
+            at_us,
+            belljar: env!("CARGO_PKG_VERSION").into(),
+            entries: archive.entries.clone(),
+        };
+        archive.bytes(
+            INDEX,
+            serde_json::to_string_pretty(&report).expect("texts and numbers can be written").as_bytes(),
+        )?;
         archive.end()?;
         Ok(report)
     }
@@ -177,14 +195,22 @@ impl<'a> Archive<'a> {
         let bytes = file.metadata().map_err(failed)?.len();
         let mut hashing = Hashing { from: file, hasher: blake3::Hasher::new() };
         self.tar.append_data(&mut header(bytes), name, &mut hashing).map_err(failed)?;
-        self.entries.push(BackupEntry { path: name.into(), bytes, blake3: hashing.hasher.finalize().to_hex().to_string() });
+        self.entries.push(BackupEntry {
+            path: name.into(),
+            bytes,
+            blake3: hashing.hasher.finalize().to_hex().to_string(),
+        });
         Ok(())
     }
 
     pub(super) fn bytes(&mut self, name: &str, data: &[u8]) -> Result<(), CatalogError> {
         let failed = |error: io::Error| CatalogError::io(format!("{name} cannot be archived"), &error);
         self.tar.append_data(&mut header(data.len() as u64), name, data).map_err(failed)?;
-        self.entries.push(BackupEntry { path: name.into(), bytes: data.len() as u64, blake3: blake3::hash(data).to_hex().to_string() });
+        self.entries.push(BackupEntry {
+            path: name.into(),
+            bytes: data.len() as u64,
+            blake3: blake3::hash(data).to_hex().to_string(),
+        });
         Ok(())
     }
 

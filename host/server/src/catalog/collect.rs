@@ -53,7 +53,8 @@ impl Catalog {
             self.collect_applets(now, &mut collected)?;
             let old = now.saturating_sub(u64::from(self.inner.options.audit_days) * DAY_US);
             let sql = "DELETE FROM audit WHERE at_us < ?1";
-            collected.audit_entries = self.inner.store.write(|transaction| Ok(transaction.execute(sql, [signed(old)])? as u64))?;
+            collected.audit_entries =
+                self.inner.store.write(|transaction| Ok(transaction.execute(sql, [signed(old)])? as u64))?;
         }
         collected.releases = self.collect_releases()?;
         self.collect_packages(&mut collected)?;
@@ -67,12 +68,17 @@ impl Catalog {
     pub fn purge(&self, tenant: &TenantId, applet: &AppletId, by: &str) -> Result<(), CatalogError> {
         let _turn = self.inner.underway.turn(key_of(tenant, applet));
         if self.applet(tenant, applet)?.release.is_some() {
-            return Err(CatalogError::Conflict(format!("applet {applet} of tenant {tenant} is installed: uninstall it first")));
+            return Err(CatalogError::Conflict(format!(
+                "applet {applet} of tenant {tenant} is installed: uninstall it first"
+            )));
         }
         let at = self.now_us();
         self.inner.store.write(|transaction| {
             let names = (tenant.as_str(), applet.as_str());
-            transaction.execute("UPDATE applets SET uninstalled_us = 0 WHERE tenant = ?1 AND applet = ?2 AND active_release IS NULL", names)?;
+            transaction.execute(
+                "UPDATE applets SET uninstalled_us = 0 WHERE tenant = ?1 AND applet = ?2 AND active_release IS NULL",
+                names,
+            )?;
             transaction.execute("DELETE FROM pending WHERE tenant = ?1 AND applet = ?2", names)?;
             transaction.execute("DELETE FROM releases WHERE tenant = ?1 AND applet = ?2", names)?;
             change(tenant, applet, by, "purge", serde_json::json!({})).write(transaction, at)
@@ -83,7 +89,9 @@ impl Catalog {
     /// Remembers the time. A clock that leaps forward would have all kept data be old at once.
     fn clock_has_leapt(&self, now: u64) -> Result<bool, CatalogError> {
         self.inner.store.write(|transaction| {
-            let last = transaction.query_row("SELECT value FROM meta WHERE key = ?1", [COLLECTED], |row| row.get::<_, String>(0)).optional()?;
+            let last = transaction
+                .query_row("SELECT value FROM meta WHERE key = ?1", [COLLECTED], |row| row.get::<_, String>(0))
+                .optional()?;
             let sql = "INSERT INTO meta (key, value) VALUES (?1, ?2) ON CONFLICT DO UPDATE SET value = excluded.value";
             transaction.execute(sql, (COLLECTED, now.to_string()))?;
             let last = last.and_then(|last| last.parse::<u64>().ok());
@@ -120,8 +128,12 @@ impl Catalog {
 
     /// Comes to the end of a deletion that has begun. The caller has the applet's turn.
     pub(super) fn finish_deletion(&self, tenant: &TenantId, applet: &AppletId) -> Result<(), CatalogError> {
-        let sql = "SELECT 1 FROM applets WHERE tenant = ?1 AND applet = ?2 AND active_release IS NULL AND uninstalled_us = 0";
-        let is_doomed = self.inner.store.read(|connection| Ok(connection.prepare_cached(sql)?.exists((tenant.as_str(), applet.as_str()))?))?;
+        let sql =
+            "SELECT 1 FROM applets WHERE tenant = ?1 AND applet = ?2 AND active_release IS NULL AND uninstalled_us = 0";
+        let is_doomed = self
+            .inner
+            .store
+            .read(|connection| Ok(connection.prepare_cached(sql)?.exists((tenant.as_str(), applet.as_str()))?))?;
         if is_doomed { self.delete_data(tenant, applet, self.now_us()) } else { Ok(()) }
     }
 
@@ -139,7 +151,8 @@ impl Catalog {
         self.delete_stores(tenant, applet)?;
         failpoint::hit("collect.data-deleted");
         self.inner.store.write(|transaction| {
-            transaction.execute("DELETE FROM applets WHERE tenant = ?1 AND applet = ?2", (tenant.as_str(), applet.as_str()))?;
+            transaction
+                .execute("DELETE FROM applets WHERE tenant = ?1 AND applet = ?2", (tenant.as_str(), applet.as_str()))?;
             change(tenant, applet, "belljar", "data.delete", serde_json::json!({})).write(transaction, now)
         })
     }

@@ -37,7 +37,13 @@ impl Catalog {
     ///
     /// # Errors
     /// [`CatalogError::Config`] with everything that does not fit.
-    pub fn set_config(&self, tenant: &TenantId, applet: &AppletId, set: Map<String, Value>, by: &str) -> Result<ConfigInfo, CatalogError> {
+    pub fn set_config(
+        &self,
+        tenant: &TenantId,
+        applet: &AppletId,
+        set: Map<String, Value>,
+        by: &str,
+    ) -> Result<ConfigInfo, CatalogError> {
         let fields = self.declared(tenant, applet)?.descriptor.config.clone();
         let resolved = resolve_config(&fields, &set).map_err(CatalogError::Config)?;
         let at = self.now_us();
@@ -52,7 +58,11 @@ impl Catalog {
     }
 
     /// The package that says what can be set: that of the release in force, else the one that waits for approval.
-    pub(super) fn declared(&self, tenant: &TenantId, applet: &AppletId) -> Result<std::sync::Arc<belljar::package::Package>, CatalogError> {
+    pub(super) fn declared(
+        &self,
+        tenant: &TenantId,
+        applet: &AppletId,
+    ) -> Result<std::sync::Arc<belljar::package::Package>, CatalogError> {
         let digest = self.inner.store.read(|connection| match active_row(connection, tenant, applet)? {
             Some(active) => Ok(Some(active.digest)),
             None => pending_digest(connection, tenant, applet),
@@ -62,15 +72,28 @@ impl Catalog {
 }
 
 /// What the tenant has set.
-pub(super) fn set_of(connection: &Connection, tenant: &TenantId, applet: &AppletId) -> Result<Map<String, Value>, CatalogError> {
+pub(super) fn set_of(
+    connection: &Connection,
+    tenant: &TenantId,
+    applet: &AppletId,
+) -> Result<Map<String, Value>, CatalogError> {
     let sql = "SELECT \"values\" FROM config WHERE tenant = ?1 AND applet = ?2";
-    let json: Option<String> = connection.prepare_cached(sql)?.query_row((tenant.as_str(), applet.as_str()), |row| row.get(0)).optional()?;
+    let json: Option<String> =
+        connection.prepare_cached(sql)?.query_row((tenant.as_str(), applet.as_str()), |row| row.get(0)).optional()?;
     let Some(json) = json else { return Ok(Map::new()) };
-    serde_json::from_str(&json).map_err(|error| CatalogError::Storage(format!("the configuration of {applet} of tenant {tenant} is not valid: {error}")))
+    serde_json::from_str(&json).map_err(|error| {
+        CatalogError::Storage(format!("the configuration of {applet} of tenant {tenant} is not valid: {error}"))
+    })
 }
 
 /// Writes what the tenant sets.
-pub(super) fn put(connection: &Connection, tenant: &TenantId, applet: &AppletId, set: &Map<String, Value>, at_us: u64) -> Result<(), CatalogError> {
+pub(super) fn put(
+    connection: &Connection,
+    tenant: &TenantId,
+    applet: &AppletId,
+    set: &Map<String, Value>,
+    at_us: u64,
+) -> Result<(), CatalogError> {
     let sql = "INSERT INTO config (tenant, applet, \"values\", updated_us) VALUES (?1, ?2, ?3, ?4)
          ON CONFLICT DO UPDATE SET \"values\" = excluded.\"values\", updated_us = excluded.updated_us";
     let json = serde_json::to_string(set).expect("values of JSON can be written");

@@ -92,13 +92,19 @@ fn list<T: ToString>(problems: &[T]) -> String {
 impl From<rusqlite::Error> for CatalogError {
     fn from(error: rusqlite::Error) -> Self {
         use rusqlite::ErrorCode as C;
-        let Some(code) = error.sqlite_error_code() else { return Self::Storage(format!("the catalog cannot be used: {error}")) };
+        let Some(code) = error.sqlite_error_code() else {
+            return Self::Storage(format!("the catalog cannot be used: {error}"));
+        };
         let why = match code {
             C::DatabaseBusy | C::DatabaseLocked => "the catalog is locked by another process: end it, and try again",
             C::DiskFull => "the catalog cannot be written: the disk is full",
             C::ReadOnly => "the catalog cannot be written: the file or its file system is read-only",
-            C::DatabaseCorrupt | C::NotADatabase => "the catalog is damaged: stop the server and restore a backup of the data directory",
-            C::CannotOpen | C::PermissionDenied => "the catalog cannot be opened: look at the owner and the modes of the data directory",
+            C::DatabaseCorrupt | C::NotADatabase => {
+                "the catalog is damaged: stop the server and restore a backup of the data directory"
+            }
+            C::CannotOpen | C::PermissionDenied => {
+                "the catalog cannot be opened: look at the owner and the modes of the data directory"
+            }
             C::SystemIoFailure => "the catalog cannot be read or written: the disk fails, or is full",
             _ => return Self::Storage(format!("the catalog cannot be used: {error}")),
         };

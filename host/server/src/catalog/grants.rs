@@ -28,7 +28,12 @@ pub(super) fn beyond(asked: &Permissions, known: &Permissions) -> Permissions {
         http: asked.http.iter().filter(|rule| !known.http.iter().any(|other| covers(other, rule))).cloned().collect(),
         events_publish: missing(&asked.events_publish, &known.events_publish),
         events_subscribe: missing(&asked.events_subscribe, &known.events_subscribe),
-        secrets: asked.secrets.iter().filter(|rule| !known.secrets.iter().any(|other| secret_covers(other, rule))).cloned().collect(),
+        secrets: asked
+            .secrets
+            .iter()
+            .filter(|rule| !known.secrets.iter().any(|other| secret_covers(other, rule)))
+            .cloned()
+            .collect(),
         kv: asked.kv && !known.kv,
         jobs: asked.jobs && !known.jobs,
         custom: asked.custom.iter().filter(|name| !known.custom.contains(name)).cloned().collect(),
@@ -37,13 +42,20 @@ pub(super) fn beyond(asked: &Permissions, known: &Permissions) -> Permissions {
 
 /// The rights in `asked` that `granted` covers.
 pub(super) fn within(asked: &Permissions, granted: &Permissions) -> Permissions {
-    let kept = |asked: &[String], granted: &[String]| asked.iter().filter(|name| event_covers(granted, name)).cloned().collect();
+    let kept = |asked: &[String], granted: &[String]| {
+        asked.iter().filter(|name| event_covers(granted, name)).cloned().collect()
+    };
     Permissions {
         db: asked.db && granted.db,
         http: asked.http.iter().filter(|rule| granted.http.iter().any(|other| covers(other, rule))).cloned().collect(),
         events_publish: kept(&asked.events_publish, &granted.events_publish),
         events_subscribe: kept(&asked.events_subscribe, &granted.events_subscribe),
-        secrets: asked.secrets.iter().filter(|rule| granted.secrets.iter().any(|other| secret_covers(other, rule))).cloned().collect(),
+        secrets: asked
+            .secrets
+            .iter()
+            .filter(|rule| granted.secrets.iter().any(|other| secret_covers(other, rule)))
+            .cloned()
+            .collect(),
         kv: asked.kv && granted.kv,
         jobs: asked.jobs && granted.jobs,
         custom: asked.custom.iter().filter(|name| granted.custom.contains(name)).cloned().collect(),
@@ -58,17 +70,31 @@ pub(super) fn is_nothing(permissions: &Permissions) -> bool {
 /// What an operator should think about.
 pub(super) fn risks(permissions: &Permissions) -> Vec<Risk> {
     let any = permissions.http.iter().any(|rule| rule.host == "*").then_some(Risk::AnyHost);
-    let plain = permissions.http.iter().filter(|rule| rule.allow_http).map(|rule| Risk::PlainHttp { host: rule.host.clone() });
-    let read = permissions.secrets.iter().filter(|rule| rule.hosts.is_empty()).map(|rule| Risk::ReadsSecret { name: rule.name.clone() });
+    let plain =
+        permissions.http.iter().filter(|rule| rule.allow_http).map(|rule| Risk::PlainHttp { host: rule.host.clone() });
+    let read = permissions
+        .secrets
+        .iter()
+        .filter(|rule| rule.hosts.is_empty())
+        .map(|rule| Risk::ReadsSecret { name: rule.name.clone() });
     any.into_iter().chain(plain).chain(read).collect()
 }
 
 /// Whether all that `narrow` allows, `wide` allows too.
 fn covers(wide: &HttpRule, narrow: &HttpRule) -> bool {
-    let list = |wide: &[String], narrow: &[String]| wide.is_empty() || (!narrow.is_empty() && narrow.iter().all(|one| wide.contains(one)));
+    let list = |wide: &[String], narrow: &[String]| {
+        wide.is_empty() || (!narrow.is_empty() && narrow.iter().all(|one| wide.contains(one)))
+    };
     // No ports means the scheme's own, not all.
-    let ports = if narrow.ports.is_empty() { wide.ports.is_empty() } else { narrow.ports.iter().all(|port| wide.ports.contains(port)) };
-    host_covers(&wide.host, &narrow.host) && ports && list(&wide.methods, &narrow.methods) && (wide.allow_http || !narrow.allow_http)
+    let ports = if narrow.ports.is_empty() {
+        wide.ports.is_empty()
+    } else {
+        narrow.ports.iter().all(|port| wide.ports.contains(port))
+    };
+    host_covers(&wide.host, &narrow.host)
+        && ports
+        && list(&wide.methods, &narrow.methods)
+        && (wide.allow_http || !narrow.allow_http)
 }
 
 fn host_covers(wide: &str, narrow: &str) -> bool {
@@ -103,7 +129,12 @@ mod tests {
     use super::*;
 
     fn http(host: &str, ports: &[u16], methods: &[&str], allow_http: bool) -> HttpRule {
-        HttpRule { host: host.into(), ports: ports.to_vec(), methods: methods.iter().map(|method| (*method).into()).collect(), allow_http }
+        HttpRule {
+            host: host.into(),
+            ports: ports.to_vec(),
+            methods: methods.iter().map(|method| (*method).into()).collect(),
+            allow_http,
+        }
     }
 
     fn check(wide: &HttpRule, narrow: &HttpRule, expected: bool) {
@@ -162,8 +193,14 @@ mod tests {
             ..Permissions::default()
         };
         let (new, kept) = (beyond(&asked, &known), within(&asked, &known));
-        assert_eq!((new.db, new.kv, new.http.len(), new.events_publish, new.secrets.len()), (false, true, 1, vec!["refund".to_owned()], 1));
-        assert_eq!((kept.db, kept.kv, kept.http.len(), kept.events_publish, kept.secrets.len()), (true, false, 1, vec!["order.paid".to_owned()], 1));
+        assert_eq!(
+            (new.db, new.kv, new.http.len(), new.events_publish, new.secrets.len()),
+            (false, true, 1, vec!["refund".to_owned()], 1)
+        );
+        assert_eq!(
+            (kept.db, kept.kv, kept.http.len(), kept.events_publish, kept.secrets.len()),
+            (true, false, 1, vec!["order.paid".to_owned()], 1)
+        );
         assert_eq!((new.custom, kept.custom), (vec!["greet".to_owned()], vec!["mail".to_owned()]));
         assert!(is_nothing(&beyond(&known, &known)));
         assert_eq!(risks(&asked), [Risk::AnyHost, Risk::ReadsSecret { name: "OTHER".into() }]);

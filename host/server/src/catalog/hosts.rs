@@ -34,7 +34,13 @@ impl Catalog {
     ///
     /// # Errors
     /// [`CatalogError::Conflict`] when it leads to another tenant, [`CatalogError::Invalid`] when it is no host name.
-    pub fn map_host(&self, name: &str, tenant: &TenantId, applet: Option<&AppletId>, by: &str) -> Result<(), CatalogError> {
+    pub fn map_host(
+        &self,
+        name: &str,
+        tenant: &TenantId,
+        applet: Option<&AppletId>,
+        by: &str,
+    ) -> Result<(), CatalogError> {
         let name = name.to_ascii_lowercase();
         if let Err(rule) = rules::host(&name) {
             return Err(CatalogError::Invalid(format!("the host {name:?} is not valid: {rule}")));
@@ -64,8 +70,14 @@ impl Catalog {
         let name = name.to_ascii_lowercase();
         let at = self.now_us();
         self.inner.store.write(|transaction| {
-            let found = transaction.query_row("DELETE FROM hosts WHERE name = ?1 RETURNING name, tenant, applet", [&name], |row| Ok(info(row)));
-            let found = found.optional()?.ok_or_else(|| CatalogError::NotFound(format!("the host {name:?} is not mapped")))??;
+            let found = transaction.query_row(
+                "DELETE FROM hosts WHERE name = ?1 RETURNING name, tenant, applet",
+                [&name],
+                |row| Ok(info(row)),
+            );
+            let found = found
+                .optional()?
+                .ok_or_else(|| CatalogError::NotFound(format!("the host {name:?} is not mapped")))??;
             change(by, "host.unmap", &found.tenant, found.applet.as_ref(), &name).write(transaction, at)
         })?;
         self.inner.hosts.forget(|_| true);
@@ -78,7 +90,9 @@ impl Catalog {
     /// [`CatalogError::Storage`].
     pub fn hosts(&self, tenant: Option<&TenantId>) -> Result<Vec<HostInfo>, CatalogError> {
         self.inner.store.read(|connection| {
-            let mut select = connection.prepare_cached("SELECT name, tenant, applet FROM hosts WHERE ?1 IS NULL OR tenant = ?1 ORDER BY name")?;
+            let mut select = connection.prepare_cached(
+                "SELECT name, tenant, applet FROM hosts WHERE ?1 IS NULL OR tenant = ?1 ORDER BY name",
+            )?;
             let rows = select.query_map([tenant.map(TenantId::as_str)], |row| Ok(info(row)))?;
             rows.map(|row| row?).collect()
         })
@@ -95,7 +109,10 @@ impl Catalog {
             return Ok(known);
         }
         let epoch = self.inner.hosts.epoch();
-        let all = self.hosts(None)?.into_iter().map(|HostInfo { name, tenant, applet }| (name, HostMapping { tenant, applet }));
+        let all = self
+            .hosts(None)?
+            .into_iter()
+            .map(|HostInfo { name, tenant, applet }| (name, HostMapping { tenant, applet }));
         let all = Arc::new(all.collect::<HashMap<_, _>>());
         self.inner.hosts.keep(ALL.to_owned(), all.clone(), 1, epoch);
         Ok(all)
@@ -104,9 +121,25 @@ impl Catalog {
 
 fn info(row: &Row<'_>) -> Result<HostInfo, CatalogError> {
     let applet: Option<String> = row.get(2)?;
-    Ok(HostInfo { name: row.get(0)?, tenant: TenantId::new(row.get::<_, String>(1)?)?, applet: applet.map(AppletId::new).transpose()? })
+    Ok(HostInfo {
+        name: row.get(0)?,
+        tenant: TenantId::new(row.get::<_, String>(1)?)?,
+        applet: applet.map(AppletId::new).transpose()?,
+    })
 }
 
-fn change<'a>(by: &'a str, action: &'static str, tenant: &'a TenantId, applet: Option<&'a AppletId>, name: &str) -> Change<'a> {
-    Change { by, action, tenant: Some(tenant.as_str()), applet: applet.map(AppletId::as_str), detail: json!({ "host": name }) }
+fn change<'a>(
+    by: &'a str,
+    action: &'static str,
+    tenant: &'a TenantId,
+    applet: Option<&'a AppletId>,
+    name: &str,
+) -> Change<'a> {
+    Change {
+        by,
+        action,
+        tenant: Some(tenant.as_str()),
+        applet: applet.map(AppletId::as_str),
+        detail: json!({ "host": name }),
+    }
 }

@@ -137,9 +137,15 @@ impl Catalog {
         let _files = self.inner.files.read().unwrap_or_else(PoisonError::into_inner);
         let waiting = self.inner.store.read(|connection| pending_digest(connection, &tenant, &applet))?;
         match waiting {
-            None => return Err(CatalogError::NotFound(format!("no package of {applet} waits for approval at tenant {tenant}"))),
+            None => {
+                return Err(CatalogError::NotFound(format!(
+                    "no package of {applet} waits for approval at tenant {tenant}"
+                )));
+            }
             Some(waiting) if waiting != digest => {
-                return Err(CatalogError::Conflict(format!("another package of {applet} waits for approval at tenant {tenant} by now: {waiting}")));
+                return Err(CatalogError::Conflict(format!(
+                    "another package of {applet} waits for approval at tenant {tenant} by now: {waiting}"
+                )));
             }
             Some(_) => {}
         }
@@ -157,8 +163,11 @@ impl Catalog {
         let at = self.now_us();
         self.inner.store.write(|transaction| {
             let sql = "DELETE FROM pending WHERE tenant = ?1 AND applet = ?2 RETURNING digest";
-            let digest: Option<String> = transaction.query_row(sql, (tenant.as_str(), applet.as_str()), |row| row.get(0)).optional()?;
-            let digest = digest.ok_or_else(|| CatalogError::NotFound(format!("no package of {applet} waits for approval at tenant {tenant}")))?;
+            let digest: Option<String> =
+                transaction.query_row(sql, (tenant.as_str(), applet.as_str()), |row| row.get(0)).optional()?;
+            let digest = digest.ok_or_else(|| {
+                CatalogError::NotFound(format!("no package of {applet} waits for approval at tenant {tenant}"))
+            })?;
             forget_unborn(transaction, tenant, applet)?;
             change(tenant, applet, by, "install.reject", json!({ "digest": digest })).write(transaction, at)
         })
@@ -169,7 +178,8 @@ impl Catalog {
     fn wait_for_approval(&self, installation: &Installation, planned: Planned) -> Result<Installed, CatalogError> {
         let at = self.now_us();
         let (tenant, applet) = (&installation.tenant, &planned.applet);
-        let sealed = self.seal_all(tenant, applet, &installation.secrets, &planned.known.package.descriptor.permissions)?;
+        let sealed =
+            self.seal_all(tenant, applet, &installation.secrets, &planned.known.package.descriptor.permissions)?;
         self.inner.store.write(|transaction| {
             packages::insert(transaction, &planned.known, at)?;
             ensure_row(transaction, tenant, applet)?;
@@ -187,7 +197,12 @@ impl Catalog {
     }
 
     /// Carries it out. What fails is noted in the audit trail; of a first installation nothing else is left.
-    fn attempt(&self, installation: &Installation, planned: Planned, preparer: &dyn Preparer) -> Result<Installed, CatalogError> {
+    fn attempt(
+        &self,
+        installation: &Installation,
+        planned: Planned,
+        preparer: &dyn Preparer,
+    ) -> Result<Installed, CatalogError> {
         let (tenant, applet) = (&installation.tenant, planned.applet.clone());
         let had_data = planned.active.is_some() || planned.plan.finds_data;
         let result = self.carry_out(installation, planned, preparer);
@@ -203,7 +218,9 @@ impl Catalog {
     /// Whether the applet has, or may have, data.
     fn has_data(&self, tenant: &TenantId, applet: &AppletId) -> Result<bool, CatalogError> {
         let sql = "SELECT 1 FROM applets WHERE tenant = ?1 AND applet = ?2 AND (active_release IS NOT NULL OR uninstalled_us IS NOT NULL)";
-        self.inner.store.read(|connection| Ok(connection.prepare_cached(sql)?.exists((tenant.as_str(), applet.as_str()))?))
+        self.inner
+            .store
+            .read(|connection| Ok(connection.prepare_cached(sql)?.exists((tenant.as_str(), applet.as_str()))?))
     }
 
     /// Deletes what a first installation made before it failed. A package that waits for approval goes on waiting.
@@ -216,13 +233,19 @@ impl Catalog {
             return self.delete_data(tenant, applet, self.now_us());
         }
         self.delete_stores(tenant, applet)?;
-        let sql = "UPDATE applets SET uninstalled_us = NULL WHERE tenant = ?1 AND applet = ?2 AND active_release IS NULL";
+        let sql =
+            "UPDATE applets SET uninstalled_us = NULL WHERE tenant = ?1 AND applet = ?2 AND active_release IS NULL";
         self.inner.store.write(|transaction| Ok(transaction.execute(sql, (tenant.as_str(), applet.as_str()))?))?;
         Ok(())
     }
 
     /// From a decision to the switch.
-    fn carry_out(&self, installation: &Installation, planned: Planned, preparer: &dyn Preparer) -> Result<Installed, CatalogError> {
+    fn carry_out(
+        &self,
+        installation: &Installation,
+        planned: Planned,
+        preparer: &dyn Preparer,
+    ) -> Result<Installed, CatalogError> {
         let Planned { plan, applet, known, active, migrations, config: set } = planned;
         let tenant = &installation.tenant;
         if !plan.missing_secrets.is_empty() {
@@ -248,7 +271,8 @@ impl Catalog {
         let sealed = self.seal_all(tenant, &applet, &installation.secrets, asks)?;
         let package = self.inner.share(&known.digest, known.package.clone());
         let limits = &self.inner.options.limits;
-        let release = Release::admit_decoded(tenant.clone(), package, known.digest, &Grants::all_asked(&granted), limits);
+        let release =
+            Release::admit_decoded(tenant.clone(), package, known.digest, &Grants::all_asked(&granted), limits);
         let release = release.map_err(|error| CatalogError::Invalid(error.to_string()))?;
         preparer.prepare(&release).map_err(CatalogError::Applet)?;
         failpoint::hit("install.prepared");
@@ -261,7 +285,9 @@ impl Catalog {
         let number = self.inner.store.read(|connection| releases::made(connection, tenant, &applet))? + 1;
         let event = if active.is_some() { LifecycleEvent::Update } else { LifecycleEvent::Install };
         let next = lookup::active_of(&self.inner, tenant, release, number, &set)?;
-        preparer.lifecycle(&next, event).map_err(|error| CatalogError::Applet(format!("its {event:?} hook failed: {error}").to_lowercase()))?;
+        preparer
+            .lifecycle(&next, event)
+            .map_err(|error| CatalogError::Applet(format!("its {event:?} hook failed: {error}").to_lowercase()))?;
         failpoint::hit("install.hooked");
 
         let at = self.now_us();
@@ -295,7 +321,8 @@ impl Catalog {
         let at = signed(self.now_us());
         self.inner.store.write(|transaction| {
             ensure_row(transaction, tenant, applet)?;
-            let sql = "UPDATE applets SET uninstalled_us = ?3 WHERE tenant = ?1 AND applet = ?2 AND uninstalled_us IS NULL";
+            let sql =
+                "UPDATE applets SET uninstalled_us = ?3 WHERE tenant = ?1 AND applet = ?2 AND uninstalled_us IS NULL";
             transaction.execute(sql, (tenant.as_str(), applet.as_str(), at))?;
             Ok(())
         })
@@ -323,7 +350,14 @@ impl Catalog {
     fn note_failure(&self, installation: &Installation, applet: &AppletId, error: &CatalogError) {
         let at = self.now_us();
         let noted = self.inner.store.write(|transaction| {
-            change(&installation.tenant, applet, &installation.by, "install.failed", json!({ "error": error.to_string() })).write(transaction, at)
+            change(
+                &installation.tenant,
+                applet,
+                &installation.by,
+                "install.failed",
+                json!({ "error": error.to_string() }),
+            )
+            .write(transaction, at)
         });
         if let Err(error) = noted {
             tracing::warn!(%error, "a failed installation cannot be noted in the audit trail");
@@ -332,9 +366,16 @@ impl Catalog {
 }
 
 /// The package that waits for approval.
-pub(super) fn pending_digest(connection: &Connection, tenant: &TenantId, applet: &AppletId) -> Result<Option<Digest>, CatalogError> {
+pub(super) fn pending_digest(
+    connection: &Connection,
+    tenant: &TenantId,
+    applet: &AppletId,
+) -> Result<Option<Digest>, CatalogError> {
     let sql = "SELECT digest FROM pending WHERE tenant = ?1 AND applet = ?2";
-    let found = connection.prepare_cached(sql)?.query_row((tenant.as_str(), applet.as_str()), |row| row.get::<_, String>(0)).optional()?;
+    let found = connection
+        .prepare_cached(sql)?
+        .query_row((tenant.as_str(), applet.as_str()), |row| row.get::<_, String>(0))
+        .optional()?;
     found.as_deref().map(packages::digest_of).transpose()
 }
 
@@ -347,12 +388,19 @@ fn ensure_row(connection: &Connection, tenant: &TenantId, applet: &AppletId) -> 
 
 /// Removes the row of an applet that was never installed, with what was set for it.
 fn forget_unborn(connection: &Connection, tenant: &TenantId, applet: &AppletId) -> Result<(), CatalogError> {
-    let sql = "DELETE FROM applets WHERE tenant = ?1 AND applet = ?2 AND active_release IS NULL AND uninstalled_us IS NULL";
+    let sql =
+        "DELETE FROM applets WHERE tenant = ?1 AND applet = ?2 AND active_release IS NULL AND uninstalled_us IS NULL";
     connection.execute(sql, (tenant.as_str(), applet.as_str()))?;
     Ok(())
 }
 
 /// A change of one applet.
-pub(super) fn change<'a>(tenant: &'a TenantId, applet: &'a AppletId, by: &'a str, action: &'static str, detail: Value) -> Change<'a> {
+pub(super) fn change<'a>(
+    tenant: &'a TenantId,
+    applet: &'a AppletId,
+    by: &'a str,
+    action: &'static str,
+    detail: Value,
+) -> Change<'a> {
     Change { by, action, tenant: Some(tenant.as_str()), applet: Some(applet.as_str()), detail }
 }

@@ -22,7 +22,12 @@ impl Installed for Catalog {
         });
         let found = found.map_err(|error| Unavailable(error.to_string()))?;
         let installed = found.into_iter().map(|(tenant, applet, number, is_enabled)| {
-            Ok(InstalledApplet { tenant: TenantId::new(tenant)?, applet: AppletId::new(applet)?, release_number: unsigned(number), is_enabled })
+            Ok(InstalledApplet {
+                tenant: TenantId::new(tenant)?,
+                applet: AppletId::new(applet)?,
+                release_number: unsigned(number),
+                is_enabled,
+            })
         });
         installed.collect::<Result<_, belljar::InvalidId>>().map_err(|error| Unavailable(error.to_string()))
     }

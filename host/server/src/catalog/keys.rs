@@ -116,7 +116,8 @@ impl Catalog {
         self.flush_key_uses()?;
         self.inner.store.read(|connection| {
             tenants::require(connection, tenant)?;
-            let mut select = connection.prepare_cached(&format!("{SELECT} WHERE tenant = ?1 ORDER BY created_us DESC, id"))?;
+            let mut select =
+                connection.prepare_cached(&format!("{SELECT} WHERE tenant = ?1 ORDER BY created_us DESC, id"))?;
             let rows = select.query_map([tenant.as_str()], |row| Ok(info(row)))?;
             rows.map(|row| row?).collect()
         })
@@ -147,7 +148,8 @@ impl Catalog {
         self.inner.store.write(|transaction| {
             transaction.execute("UPDATE api_keys SET revoked_us = ?2 WHERE id = ?1", (id, signed(at)))?;
             let detail = json!({ "id": id });
-            Change { by, action: "key.revoke", tenant: Some(tenant.as_str()), applet: None, detail }.write(transaction, at)
+            Change { by, action: "key.revoke", tenant: Some(tenant.as_str()), applet: None, detail }
+                .write(transaction, at)
         })?;
         self.inner.keys.forget_one(id);
         Ok(())
@@ -156,7 +158,9 @@ impl Catalog {
     /// Who presents this key.
     pub(super) fn identify(&self, text: &str) -> Result<Option<Arc<Identity>>, CatalogError> {
         let parts = text.strip_prefix("bj_").and_then(|rest| rest.split_once('_'));
-        let Some((id, secret)) = parts.filter(|(id, secret)| id.len() == 16 && secret.len() == 43) else { return Ok(None) };
+        let Some((id, secret)) = parts.filter(|(id, secret)| id.len() == 16 && secret.len() == 43) else {
+            return Ok(None);
+        };
         let now = self.now_us();
         let known = match self.inner.keys.get(id) {
             Some(known) => known,
@@ -208,7 +212,9 @@ impl Catalog {
             return Ok(());
         }
         let written = self.inner.store.write(|transaction| {
-            let mut update = transaction.prepare_cached("UPDATE api_keys SET last_used_us = max(coalesce(last_used_us, 0), ?2) WHERE id = ?1")?;
+            let mut update = transaction.prepare_cached(
+                "UPDATE api_keys SET last_used_us = max(coalesce(last_used_us, 0), ?2) WHERE id = ?1",
+            )?;
             for (id, at) in &used {
                 update.execute((id, signed(*at)))?;
             }
@@ -245,7 +251,8 @@ fn info(row: &Row<'_>) -> Result<KeyInfo, CatalogError> {
 }
 
 fn permissions_of(json: String) -> Result<Vec<String>, CatalogError> {
-    serde_json::from_str(&json).map_err(|error| CatalogError::Storage(format!("the permissions of an API key are not valid: {error}")))
+    serde_json::from_str(&json)
+        .map_err(|error| CatalogError::Storage(format!("the permissions of an API key are not valid: {error}")))
 }
 
 fn not_found(id: &str) -> CatalogError {
@@ -261,7 +268,9 @@ fn check(new: &NewKey) -> Result<(), CatalogError> {
     let texts = [Some(&new.label), Some(&new.user), new.organisation.as_ref(), new.locale.as_ref()];
     for text in texts.into_iter().flatten().chain(&new.permissions) {
         if text.len() > TEXT_BYTES_MAX || text.chars().any(char::is_control) {
-            return invalid(format!("the texts of a key have at most {TEXT_BYTES_MAX} bytes and no control characters"));
+            return invalid(format!(
+                "the texts of a key have at most {TEXT_BYTES_MAX} bytes and no control characters"
+            ));
         }
     }
     if new.permissions.len() > PERMISSIONS_MAX {

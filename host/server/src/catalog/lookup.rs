@@ -81,9 +81,13 @@ pub(super) fn read_active(inner: &Inner, tenant: &TenantId, applet: &AppletId) -
     let package = inner.package(&digest)?;
     let grants = Grants::all_asked(&grants_of(&found.grants)?);
     let release = Release::admit_decoded(tenant.clone(), package, digest, &grants, &inner.options.limits);
-    let release = release.map_err(|error| CatalogError::Storage(format!("applet {applet} of tenant {tenant} cannot be read: {error}")))?;
+    let release = release.map_err(|error| {
+        CatalogError::Storage(format!("applet {applet} of tenant {tenant} cannot be read: {error}"))
+    })?;
     let set: Map<String, Value> = match &found.config {
-        Some(json) => serde_json::from_str(json).map_err(|error| CatalogError::Storage(format!("the configuration of {applet} of tenant {tenant} is not valid: {error}")))?,
+        Some(json) => serde_json::from_str(json).map_err(|error| {
+            CatalogError::Storage(format!("the configuration of {applet} of tenant {tenant} is not valid: {error}"))
+        })?,
         None => Map::new(),
     };
     let tenant = tenant_of(tenant.to_string(), found.tenant_is_enabled, found.quotas)?;
@@ -99,9 +103,11 @@ pub(super) fn active_of(
     set: &Map<String, Value>,
 ) -> Result<Active, CatalogError> {
     let tenant = inner.store.read(|connection| {
-        let columns = connection.query_row("SELECT is_enabled, quotas FROM tenants WHERE tenant = ?1", [tenant.as_str()], |row| {
-            Ok((row.get::<_, bool>(0)?, row.get::<_, String>(1)?))
-        });
+        let columns = connection.query_row(
+            "SELECT is_enabled, quotas FROM tenants WHERE tenant = ?1",
+            [tenant.as_str()],
+            |row| Ok((row.get::<_, bool>(0)?, row.get::<_, String>(1)?)),
+        );
         let (is_enabled, quotas) = columns?;
         tenant_of(tenant.to_string(), is_enabled, quotas)
     })?;

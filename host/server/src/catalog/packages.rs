@@ -39,7 +39,8 @@ impl Known {
 
 /// A digest from its 64 hexadecimal digits.
 pub(super) fn digest_of(hex: &str) -> Result<Digest, CatalogError> {
-    let hash = blake3::Hash::from_hex(hex).map_err(|_| CatalogError::Invalid(format!("{hex:?} is no digest: use its 64 hexadecimal digits")))?;
+    let hash = blake3::Hash::from_hex(hex)
+        .map_err(|_| CatalogError::Invalid(format!("{hex:?} is no digest: use its 64 hexadecimal digits")))?;
     Ok(Digest::from_bytes(*hash.as_bytes()))
 }
 
@@ -95,9 +96,13 @@ impl Inner {
     /// The bytes of a package's file, which are those its name says.
     pub(super) fn read_package(&self, digest: &Digest) -> Result<Vec<u8>, CatalogError> {
         let path = self.package_path(digest);
-        let encoded = std::fs::read(&path).map_err(|error| CatalogError::io(format!("the package file {} cannot be read", path.display()), &error))?;
+        let encoded = std::fs::read(&path)
+            .map_err(|error| CatalogError::io(format!("the package file {} cannot be read", path.display()), &error))?;
         if Digest::of(&encoded) != *digest {
-            return Err(CatalogError::Storage(format!("the package file {} is damaged: restore it from a backup, or install it again", path.display())));
+            return Err(CatalogError::Storage(format!(
+                "the package file {} is damaged: restore it from a backup, or install it again",
+                path.display()
+            )));
         }
         Ok(encoded)
     }
@@ -131,7 +136,8 @@ impl Catalog {
 pub(super) fn insert(connection: &Connection, known: &Known, at_us: u64) -> Result<(), CatalogError> {
     let sql = "INSERT INTO packages (digest, applet, version, bytes, added_us) VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT DO NOTHING";
     let descriptor = &known.package.descriptor;
-    let values = (known.digest.to_hex(), &descriptor.id, descriptor.version.to_string(), signed(known.bytes), signed(at_us));
+    let values =
+        (known.digest.to_hex(), &descriptor.id, descriptor.version.to_string(), signed(known.bytes), signed(at_us));
     connection.prepare_cached(sql)?.execute(values)?;
     Ok(())
 }

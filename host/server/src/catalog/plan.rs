@@ -121,7 +121,9 @@ impl Catalog {
         let applet = AppletId::new(descriptor.id.clone())?;
         let found = migrations(&known.package.files).map_err(CatalogError::Migrations)?;
         if !found.is_empty() && !descriptor.permissions.db {
-            return Err(CatalogError::Invalid("the package has migrations and does not ask for a database (permissions.db)".into()));
+            return Err(CatalogError::Invalid(
+                "the package has migrations and does not ask for a database (permissions.db)".into(),
+            ));
         }
         let migrations: Vec<_> = found.into_iter().map(migration).collect();
         let tenant = &installation.tenant;
@@ -129,7 +131,9 @@ impl Catalog {
             tenants::require(connection, tenant)?;
             let active = releases::active_row(connection, tenant, &applet)?;
             let uninstalled = connection
-                .prepare_cached("SELECT 1 FROM applets WHERE tenant = ?1 AND applet = ?2 AND uninstalled_us IS NOT NULL")?
+                .prepare_cached(
+                    "SELECT 1 FROM applets WHERE tenant = ?1 AND applet = ?2 AND uninstalled_us IS NOT NULL",
+                )?
                 .query_row((tenant.as_str(), applet.as_str()), |_| Ok(()))
                 .optional()?;
             let set = config::set_of(connection, tenant, &applet)?;
@@ -142,10 +146,15 @@ impl Catalog {
             Some(active) => beyond(asks, &self.inner.package(&active.digest)?.descriptor.permissions),
             None => asks.clone(),
         };
-        let has = |name: &String| secrets_set.contains(name) || installation.secrets.iter().any(|(given, _)| given == name);
+        let has =
+            |name: &String| secrets_set.contains(name) || installation.secrets.iter().any(|(given, _)| given == name);
         let missing = asks.secrets.iter().filter(|rule| rule.required && !has(&rule.name));
         let config = installation.config.clone().unwrap_or(set);
-        let applied = if migrations.is_empty() { Vec::new() } else { self.inner.databases.migrations_applied(tenant, &applet)? };
+        let applied = if migrations.is_empty() {
+            Vec::new()
+        } else {
+            self.inner.databases.migrations_applied(tenant, &applet)?
+        };
         let pending = migrations.iter().filter(|migration| !applied.contains(&migration.name));
         let plan = Plan {
             applet: applet.clone(),
@@ -188,7 +197,9 @@ impl Catalog {
             (true, Ok(runtime)) => runtime.block_on(version),
             (true, Err(_)) => {
                 let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-                runtime.map_err(|error| CatalogError::Invalid(format!("the runtime cannot be looked for: {error}")))?.block_on(version)
+                runtime
+                    .map_err(|error| CatalogError::Invalid(format!("the runtime cannot be looked for: {error}")))?
+                    .block_on(version)
             }
         };
         found.map(drop).map_err(|fault| CatalogError::Invalid(fault.message))

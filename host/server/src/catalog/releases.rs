@@ -169,8 +169,13 @@ impl Catalog {
             change(tenant, applet, by, "rollback", json!({ "from": from, "to": target.number })).write(transaction, at)
         })?;
         self.forget_applet(tenant, applet);
-        let applied = if package.descriptor.permissions.db { self.inner.databases.migrations_applied(tenant, applet)? } else { Vec::new() };
-        let ships = |name: &String| package.files.contains_key(&format!("{}{name}", belljar::package::MIGRATIONS_FOLDER));
+        let applied = if package.descriptor.permissions.db {
+            self.inner.databases.migrations_applied(tenant, applet)?
+        } else {
+            Vec::new()
+        };
+        let ships =
+            |name: &String| package.files.contains_key(&format!("{}{name}", belljar::package::MIGRATIONS_FOLDER));
         let schema_ahead = applied.into_iter().filter(|name| !ships(name)).collect();
         Ok(RolledBack { from, release: info_of(&self.inner, tenant, applet, target.number)?, schema_ahead })
     }
@@ -179,7 +184,13 @@ impl Catalog {
     ///
     /// # Errors
     /// [`CatalogError::NotFound`] when it is not installed.
-    pub fn set_grants(&self, tenant: &TenantId, applet: &AppletId, granted: &Permissions, by: &str) -> Result<ReleaseInfo, CatalogError> {
+    pub fn set_grants(
+        &self,
+        tenant: &TenantId,
+        applet: &AppletId,
+        granted: &Permissions,
+        by: &str,
+    ) -> Result<ReleaseInfo, CatalogError> {
         let _turn = self.inner.underway.turn(key_of(tenant, applet));
         let active = self.inner.store.read(|connection| active_row(connection, tenant, applet))?;
         let active = active.ok_or_else(|| not_installed(tenant, applet))?;
@@ -218,7 +229,8 @@ impl Catalog {
         let hook = self.hook(tenant, applet, event, preparer)?;
         let at = self.now_us();
         self.inner.store.write(|transaction| {
-            let sql = "UPDATE applets SET is_enabled = ?3 WHERE tenant = ?1 AND applet = ?2 AND active_release IS NOT NULL";
+            let sql =
+                "UPDATE applets SET is_enabled = ?3 WHERE tenant = ?1 AND applet = ?2 AND active_release IS NOT NULL";
             if transaction.execute(sql, (tenant.as_str(), applet.as_str(), is_enabled))? == 0 {
                 return Err(not_installed(tenant, applet));
             }
@@ -243,7 +255,12 @@ impl Catalog {
         Ok(preparer.lifecycle(&active, event).err())
     }
 
-    fn admit(&self, tenant: &TenantId, row: &ActiveRow, package: std::sync::Arc<belljar::package::Package>) -> Result<Release, CatalogError> {
+    fn admit(
+        &self,
+        tenant: &TenantId,
+        row: &ActiveRow,
+        package: std::sync::Arc<belljar::package::Package>,
+    ) -> Result<Release, CatalogError> {
         let grants = Grants::all_asked(&row.grants);
         let release = Release::admit_decoded(tenant.clone(), package, row.digest, &grants, &self.inner.options.limits);
         release.map_err(|error| CatalogError::Invalid(error.to_string()))
@@ -260,11 +277,19 @@ pub(super) struct ActiveRow {
 }
 
 /// The release in force.
-pub(super) fn active_row(connection: &Connection, tenant: &TenantId, applet: &AppletId) -> Result<Option<ActiveRow>, CatalogError> {
+pub(super) fn active_row(
+    connection: &Connection,
+    tenant: &TenantId,
+    applet: &AppletId,
+) -> Result<Option<ActiveRow>, CatalogError> {
     let sql = "SELECT r.number, r.version, r.digest, r.grants FROM applets a
          JOIN releases r ON r.tenant = a.tenant AND r.applet = a.applet AND r.number = a.active_release
          WHERE a.tenant = ?1 AND a.applet = ?2";
-    connection.prepare_cached(sql)?.query_row((tenant.as_str(), applet.as_str()), |row| Ok(row_of(row))).optional()?.transpose()
+    connection
+        .prepare_cached(sql)?
+        .query_row((tenant.as_str(), applet.as_str()), |row| Ok(row_of(row)))
+        .optional()?
+        .transpose()
 }
 
 fn row_of(row: &Row<'_>) -> Result<ActiveRow, CatalogError> {
@@ -279,13 +304,15 @@ fn row_of(row: &Row<'_>) -> Result<ActiveRow, CatalogError> {
 
 /// Rights from their column.
 pub(super) fn grants_of(json: &str) -> Result<Permissions, CatalogError> {
-    serde_json::from_str(json).map_err(|error| CatalogError::Storage(format!("the grants of a release are not valid: {error}")))
+    serde_json::from_str(json)
+        .map_err(|error| CatalogError::Storage(format!("the grants of a release are not valid: {error}")))
 }
 
 /// Releases made so far.
 pub(super) fn made(connection: &Connection, tenant: &TenantId, applet: &AppletId) -> Result<u64, CatalogError> {
     let sql = "SELECT releases_made FROM applets WHERE tenant = ?1 AND applet = ?2";
-    let made = connection.prepare_cached(sql)?.query_row((tenant.as_str(), applet.as_str()), |row| row.get(0)).optional()?;
+    let made =
+        connection.prepare_cached(sql)?.query_row((tenant.as_str(), applet.as_str()), |row| row.get(0)).optional()?;
     Ok(unsigned(made.unwrap_or(0)))
 }
 
@@ -298,10 +325,25 @@ pub(super) struct New<'a> {
     pub(super) by: &'a str,
 }
 
-pub(super) fn insert(connection: &Connection, tenant: &TenantId, applet: &AppletId, new: &New<'_>, at_us: u64) -> Result<(), CatalogError> {
+pub(super) fn insert(
+    connection: &Connection,
+    tenant: &TenantId,
+    applet: &AppletId,
+    new: &New<'_>,
+    at_us: u64,
+) -> Result<(), CatalogError> {
     let sql = "INSERT INTO releases (tenant, applet, number, digest, version, grants, created_us, created_by) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
     let grants = serde_json::to_string(new.grants).expect("texts and numbers can be written");
-    let values = (tenant.as_str(), applet.as_str(), signed(new.number), new.digest.to_hex(), new.version, grants, signed(at_us), new.by);
+    let values = (
+        tenant.as_str(),
+        applet.as_str(),
+        signed(new.number),
+        new.digest.to_hex(),
+        new.version,
+        grants,
+        signed(at_us),
+        new.by,
+    );
     connection.prepare_cached(sql)?.execute(values)?;
     Ok(())
 }
@@ -310,21 +352,39 @@ const RELEASES: &str = "SELECT r.number, r.version, r.digest, r.grants, r.create
     FROM releases r JOIN applets a ON a.tenant = r.tenant AND a.applet = r.applet WHERE r.tenant = ?1 AND r.applet = ?2";
 
 /// One release.
-pub(super) fn info_of(inner: &Inner, tenant: &TenantId, applet: &AppletId, number: u64) -> Result<ReleaseInfo, CatalogError> {
+pub(super) fn info_of(
+    inner: &Inner,
+    tenant: &TenantId,
+    applet: &AppletId,
+    number: u64,
+) -> Result<ReleaseInfo, CatalogError> {
     inner.store.read(|connection| {
         let mut select = connection.prepare_cached(&format!("{RELEASES} AND r.number = ?3"))?;
-        let found = select.query_row((tenant.as_str(), applet.as_str(), signed(number)), |row| Ok(release_info(row))).optional()?;
-        found.ok_or_else(|| CatalogError::NotFound(format!("applet {applet} of tenant {tenant} has no release {number}")))?
+        let found = select
+            .query_row((tenant.as_str(), applet.as_str(), signed(number)), |row| Ok(release_info(row)))
+            .optional()?;
+        found.ok_or_else(|| {
+            CatalogError::NotFound(format!("applet {applet} of tenant {tenant} has no release {number}"))
+        })?
     })
 }
 
 fn release_info(row: &Row<'_>) -> Result<ReleaseInfo, CatalogError> {
     let ActiveRow { number, version, digest, grants } = row_of(row)?;
     let digest = digest.to_hex();
-    Ok(ReleaseInfo { number, version, digest, grants, created_us: unsigned(row.get(4)?), created_by: row.get(5)?, is_active: row.get(6)? })
+    Ok(ReleaseInfo {
+        number,
+        version,
+        digest,
+        grants,
+        created_us: unsigned(row.get(4)?),
+        created_by: row.get(5)?,
+        is_active: row.get(6)?,
+    })
 }
 
-const APPLETS: &str = "SELECT r.number, r.version, r.digest, r.grants, r.created_us, r.created_by, r.number IS NOT NULL,
+const APPLETS: &str =
+    "SELECT r.number, r.version, r.digest, r.grants, r.created_us, r.created_by, r.number IS NOT NULL,
     a.tenant, a.applet, a.is_enabled, a.uninstalled_us, p.digest, p.asked_us, p.asked_by, k.version
     FROM applets a
     LEFT JOIN releases r ON r.tenant = a.tenant AND r.applet = a.applet AND r.number = a.active_release

@@ -25,13 +25,18 @@ pub fn restore(archive: &mut dyn Read, into: &Path) -> Result<BackupReport, Cata
     match fs::read_dir(into) {
         Ok(mut entries) => {
             if entries.next().is_some() {
-                return Err(CatalogError::Conflict(format!("{} is not empty: restore into a new directory", into.display())));
+                return Err(CatalogError::Conflict(format!(
+                    "{} is not empty: restore into a new directory",
+                    into.display()
+                )));
             }
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         Err(error) => return Err(failed(error)),
     }
-    let name = into.file_name().ok_or_else(|| CatalogError::Invalid(format!("{} is no name for a directory", into.display())))?;
+    let name = into
+        .file_name()
+        .ok_or_else(|| CatalogError::Invalid(format!("{} is no name for a directory", into.display())))?;
     let parent = match into.parent() {
         Some(parent) if parent != Path::new("") => parent.to_owned(),
         _ => PathBuf::from("."),
@@ -60,7 +65,8 @@ pub fn restore(archive: &mut dyn Read, into: &Path) -> Result<BackupReport, Cata
 
 fn extract(archive: &mut dyn Read, into: &Path) -> Result<BackupReport, CatalogError> {
     let failed = |error: io::Error| CatalogError::io("the backup cannot be restored", &error);
-    let unreadable = |error: io::Error| CatalogError::Invalid(format!("the backup is not whole, or no backup: {error}"));
+    let unreadable =
+        |error: io::Error| CatalogError::Invalid(format!("the backup is not whole, or no backup: {error}"));
     belljar_files::make_directory(into).map_err(failed)?;
     let mut found: Vec<BackupEntry> = Vec::new();
     let mut report = None;
@@ -74,7 +80,8 @@ fn extract(archive: &mut dyn Read, into: &Path) -> Result<BackupReport, CatalogE
         if name == INDEX {
             let mut json = Vec::new();
             entry.take(INDEX_BYTES_MAX).read_to_end(&mut json).map_err(unreadable)?;
-            let read: BackupReport = serde_json::from_slice(&json).map_err(|error| CatalogError::Invalid(format!("{INDEX} of the backup cannot be read: {error}")))?;
+            let read: BackupReport = serde_json::from_slice(&json)
+                .map_err(|error| CatalogError::Invalid(format!("{INDEX} of the backup cannot be read: {error}")))?;
             report = Some(read);
             continue;
         }
@@ -89,11 +96,16 @@ fn extract(archive: &mut dyn Read, into: &Path) -> Result<BackupReport, CatalogE
         file.sync_all().map_err(failed)?;
         found.push(BackupEntry { path: name, bytes, blake3: hashing.hasher.finalize().to_hex().to_string() });
     }
-    let report = report.ok_or_else(|| CatalogError::Invalid(format!("the backup is not whole: it has no {INDEX} at its end")))?;
+    let report = report
+        .ok_or_else(|| CatalogError::Invalid(format!("the backup is not whole: it has no {INDEX} at its end")))?;
     if report.format != FORMAT {
-        return Err(CatalogError::Invalid(format!("the backup has the form {}, this Belljar reads {FORMAT}", report.format)));
+        return Err(CatalogError::Invalid(format!(
+            "the backup has the form {}, this Belljar reads {FORMAT}",
+            report.format
+        )));
     }
-    let differs = report.entries.iter().zip(&found).find(|(told, found)| told != found).map(|(told, _)| told.path.clone());
+    let differs =
+        report.entries.iter().zip(&found).find(|(told, found)| told != found).map(|(told, _)| told.path.clone());
     if let Some(path) = differs {
         return Err(CatalogError::Invalid(format!("the backup is damaged: {path} is not what was written")));
     }
@@ -109,7 +121,10 @@ fn belongs(path: &str) -> bool {
     match parts.as_slice() {
         [file] => file.strip_suffix(".sqlite").is_some_and(|stem| TenantId::new(stem).is_ok()),
         ["packages", file] => file.strip_suffix(".belljar").is_some_and(|digest| packages::digest_of(digest).is_ok()),
-        ["db", tenant, file] => TenantId::new(*tenant).is_ok() && file.strip_suffix(".sqlite").is_some_and(|applet| AppletId::new(applet).is_ok()),
+        ["db", tenant, file] => {
+            TenantId::new(*tenant).is_ok()
+                && file.strip_suffix(".sqlite").is_some_and(|applet| AppletId::new(applet).is_ok())
+        }
         _ => false,
     }
 }
@@ -134,7 +149,18 @@ mod tests {
         for good in ["catalog.sqlite", "kv.sqlite", "db/acme/shop.sqlite", &format!("packages/{digest}.belljar")] {
             assert!(belongs(good), "{good}");
         }
-        for bad in ["", "LOCK", "../x.sqlite", "/etc/x.sqlite", "db/x.sqlite", "db/../x.sqlite", "db/a/b/c.sqlite", "packages/x.belljar", "tmp/x.sqlite", "..sqlite"] {
+        for bad in [
+            "",
+            "LOCK",
+            "../x.sqlite",
+            "/etc/x.sqlite",
+            "db/x.sqlite",
+            "db/../x.sqlite",
+            "db/a/b/c.sqlite",
+            "packages/x.belljar",
+            "tmp/x.sqlite",
+            "..sqlite",
+        ] {
             assert!(!belongs(bad), "{bad}");
         }
     }

@@ -31,10 +31,13 @@ fn upgrade_by(connection: &mut Connection, path: &Path, steps: &[&str]) -> Resul
         return Ok(());
     }
     if version > 0 {
-        let copy = path.with_file_name(format!("{}.before-{newest}", path.file_name().unwrap_or_default().to_string_lossy()));
+        let copy =
+            path.with_file_name(format!("{}.before-{newest}", path.file_name().unwrap_or_default().to_string_lossy()));
         // Left by an upgrade that did not come to its end: the catalog is still the older one.
         match std::fs::remove_file(&copy) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(CatalogError::io(copy.display(), &error)),
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(CatalogError::io(copy.display(), &error));
+            }
             _ => {}
         }
         connection.execute("VACUUM INTO ?1", [copy.to_string_lossy()])?;
@@ -62,7 +65,8 @@ mod tests {
         let broken = ["", "ALTER TABLE a ADD COLUMN y", "ALTER TABLE missing ADD COLUMN y"];
         upgrade_by(&mut connection, &path, &broken).expect_err("the last step fails");
         let columns = |connection: &Connection| {
-            let count = connection.query_row("SELECT count(*) FROM pragma_table_info('a')", [], |row| row.get::<_, i64>(0));
+            let count =
+                connection.query_row("SELECT count(*) FROM pragma_table_info('a')", [], |row| row.get::<_, i64>(0));
             count.expect("it can be asked")
         };
         assert_eq!(columns(&connection), 1, "all of it or nothing");

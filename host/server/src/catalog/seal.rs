@@ -21,7 +21,10 @@ pub struct SecretsKey {
 impl SecretsKey {
     /// What names the key without telling anything of it: 16 hexadecimal digits.
     pub fn id(&self) -> String {
-        blake3::derive_key("belljar secrets key id, version 1", self.bytes.as_slice())[..8].iter().map(|byte| format!("{byte:02x}")).collect()
+        blake3::derive_key("belljar secrets key id, version 1", self.bytes.as_slice())[..8]
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect()
     }
 
     /// Encrypts the text of one secret.

@@ -59,7 +59,14 @@ impl Catalog {
     ///
     /// # Errors
     /// [`CatalogError::Invalid`] when it does not declare it, or the text is too long; [`CatalogError::SecretsKey`] without a key.
-    pub fn set_secret(&self, tenant: &TenantId, applet: &AppletId, name: &str, text: SecretText, by: &str) -> Result<(), CatalogError> {
+    pub fn set_secret(
+        &self,
+        tenant: &TenantId,
+        applet: &AppletId,
+        name: &str,
+        text: SecretText,
+        by: &str,
+    ) -> Result<(), CatalogError> {
         let declared = self.declared(tenant, applet)?;
         let sealed = self.seal_all(tenant, applet, &[(name.to_owned(), text)], &declared.descriptor.permissions)?;
         let at = self.now_us();
@@ -73,7 +80,13 @@ impl Catalog {
     ///
     /// # Errors
     /// [`CatalogError::NotFound`] when it is not set.
-    pub fn delete_secret(&self, tenant: &TenantId, applet: &AppletId, name: &str, by: &str) -> Result<(), CatalogError> {
+    pub fn delete_secret(
+        &self,
+        tenant: &TenantId,
+        applet: &AppletId,
+        name: &str,
+        by: &str,
+    ) -> Result<(), CatalogError> {
         let at = self.now_us();
         self.inner.store.write(|transaction| {
             let sql = "DELETE FROM secrets WHERE tenant = ?1 AND applet = ?2 AND name = ?3";
@@ -93,10 +106,17 @@ impl Catalog {
         let rules = &declared.descriptor.permissions.secrets;
         let mut infos: Vec<SecretInfo> = rules
             .iter()
-            .map(|rule| SecretInfo { name: rule.name.clone(), is_declared: true, is_required: rule.required, hosts: rule.hosts.clone(), set_us: None })
+            .map(|rule| SecretInfo {
+                name: rule.name.clone(),
+                is_declared: true,
+                is_required: rule.required,
+                hosts: rule.hosts.clone(),
+                set_us: None,
+            })
             .collect();
         let set: Vec<(String, i64)> = self.inner.store.read(|connection| {
-            let mut select = connection.prepare_cached("SELECT name, updated_us FROM secrets WHERE tenant = ?1 AND applet = ?2")?;
+            let mut select =
+                connection.prepare_cached("SELECT name, updated_us FROM secrets WHERE tenant = ?1 AND applet = ?2")?;
             let rows = select.query_map((tenant.as_str(), applet.as_str()), |row| Ok((row.get(0)?, row.get(1)?)))?;
             Ok(rows.collect::<Result<_, _>>()?)
         })?;
@@ -104,7 +124,9 @@ impl Catalog {
             let set_us = Some(unsigned(set_us));
             match infos.iter_mut().find(|info| info.name == name) {
                 Some(info) => info.set_us = set_us,
-                None => infos.push(SecretInfo { name, is_declared: false, is_required: false, hosts: Vec::new(), set_us }),
+                None => {
+                    infos.push(SecretInfo { name, is_declared: false, is_required: false, hosts: Vec::new(), set_us })
+                }
             }
         }
         infos.sort_unstable_by(|a, b| a.name.cmp(&b.name));
@@ -131,10 +153,20 @@ impl Catalog {
             for ((tenant, applet, name), key_id, sealed) in rows.collect::<Result<Vec<_>, _>>()? {
                 let (tenant, applet) = (TenantId::new(tenant)?, AppletId::new(applet)?);
                 let owner = Owner { tenant: &tenant, applet: &applet, name: &name };
-                let text = self.keys_read().of(&key_id).and_then(|key| key.open(&owner, &sealed)).ok_or_else(|| does_not_open(&owner))?;
+                let text = self
+                    .keys_read()
+                    .of(&key_id)
+                    .and_then(|key| key.open(&owner, &sealed))
+                    .ok_or_else(|| does_not_open(&owner))?;
                 let sealed = new.seal(&owner, &text, &*self.inner.options.source);
                 let sql = "UPDATE secrets SET key_id = ?4, sealed = ?5 WHERE tenant = ?1 AND applet = ?2 AND name = ?3";
-                transaction.prepare_cached(sql)?.execute((tenant.as_str(), applet.as_str(), &name, new.id(), sealed))?;
+                transaction.prepare_cached(sql)?.execute((
+                    tenant.as_str(),
+                    applet.as_str(),
+                    &name,
+                    new.id(),
+                    sealed,
+                ))?;
                 count += 1;
             }
             failpoint::hit("secret.sealed");
@@ -190,20 +222,32 @@ impl Catalog {
             if !permissions.secrets.iter().any(|rule| rule.name == *name) {
                 let names: Vec<&str> = permissions.secrets.iter().map(|rule| rule.name.as_str()).collect();
                 let named: String = name.chars().take(128).collect();
-                return Err(CatalogError::Invalid(format!("applet {applet} does not declare the secret {named:?}; it declares: {}", names.join(", "))));
+                return Err(CatalogError::Invalid(format!(
+                    "applet {applet} does not declare the secret {named:?}; it declares: {}",
+                    names.join(", ")
+                )));
             }
             if text.expose().is_empty() || text.expose().len() as u64 > SECRET_BYTES_MAX {
                 return Err(CatalogError::Invalid(format!("secret {name} has 1 to {SECRET_BYTES_MAX} bytes")));
             }
             let owner = Owner { tenant, applet, name };
-            Ok(Sealed { name: name.clone(), key_id: key.id(), bytes: key.seal(&owner, text.expose(), &*self.inner.options.source) })
+            Ok(Sealed {
+                name: name.clone(),
+                key_id: key.id(),
+                bytes: key.seal(&owner, text.expose(), &*self.inner.options.source),
+            })
         };
         secrets.iter().map(seal).collect()
     }
 }
 
 impl SecretSource for Catalog {
-    fn secret(&self, tenant: &TenantId, applet: &AppletId, name: &str) -> Result<Option<SecretText>, SecretsUnavailable> {
+    fn secret(
+        &self,
+        tenant: &TenantId,
+        applet: &AppletId,
+        name: &str,
+    ) -> Result<Option<SecretText>, SecretsUnavailable> {
         let failed = |error: CatalogError| SecretsUnavailable(error.to_string());
         let sealed: Option<(String, Vec<u8>)> = self
             .inner
@@ -211,12 +255,18 @@ impl SecretSource for Catalog {
             .read(|connection| {
                 let sql = "SELECT key_id, sealed FROM secrets WHERE tenant = ?1 AND applet = ?2 AND name = ?3";
                 let mut select = connection.prepare_cached(sql)?;
-                Ok(select.query_row((tenant.as_str(), applet.as_str(), name), |row| Ok((row.get(0)?, row.get(1)?))).optional()?)
+                Ok(select
+                    .query_row((tenant.as_str(), applet.as_str(), name), |row| Ok((row.get(0)?, row.get(1)?)))
+                    .optional()?)
             })
             .map_err(failed)?;
         let Some((key_id, sealed)) = sealed else { return Ok(None) };
         let owner = Owner { tenant, applet, name };
-        let text = self.keys_read().of(&key_id).and_then(|key| key.open(&owner, &sealed)).ok_or_else(|| failed(does_not_open(&owner)))?;
+        let text = self
+            .keys_read()
+            .of(&key_id)
+            .and_then(|key| key.open(&owner, &sealed))
+            .ok_or_else(|| failed(does_not_open(&owner)))?;
         Ok(Some(SecretText::new(text.as_str().to_owned())))
     }
 }
@@ -233,7 +283,11 @@ fn does_not_open(owner: &Owner<'_>) -> CatalogError {
 }
 
 /// Names of the secrets that are set.
-pub(super) fn names_of(connection: &Connection, tenant: &TenantId, applet: &AppletId) -> Result<Vec<String>, CatalogError> {
+pub(super) fn names_of(
+    connection: &Connection,
+    tenant: &TenantId,
+    applet: &AppletId,
+) -> Result<Vec<String>, CatalogError> {
     let mut select = connection.prepare_cached("SELECT name FROM secrets WHERE tenant = ?1 AND applet = ?2")?;
     let rows = select.query_map((tenant.as_str(), applet.as_str()), |row| row.get(0))?;
     Ok(rows.collect::<Result<_, _>>()?)
@@ -249,7 +303,8 @@ impl Inner {
         secrets: &[Sealed],
         at_us: u64,
     ) -> Result<(), CatalogError> {
-        let current = self.secrets_keys.read().unwrap_or_else(PoisonError::into_inner).current.as_ref().map(SecretsKey::id);
+        let current =
+            self.secrets_keys.read().unwrap_or_else(PoisonError::into_inner).current.as_ref().map(SecretsKey::id);
         for secret in secrets {
             if current.as_ref() != Some(&secret.key_id) {
                 return Err(CatalogError::Conflict("the secrets key was changed meanwhile: try again".into()));

@@ -39,7 +39,9 @@ impl Store {
         configure(&writer)?;
         let mode: String = writer.query_row("PRAGMA journal_mode=WAL", [], |row| row.get(0))?;
         if mode != "wal" {
-            return Err(CatalogError::Storage(format!("the catalog cannot use a write-ahead log here (it is in mode {mode:?})")));
+            return Err(CatalogError::Storage(format!(
+                "the catalog cannot use a write-ahead log here (it is in mode {mode:?})"
+            )));
         }
         writer.execute_batch("PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON; PRAGMA journal_size_limit=16777216;")?;
         schema::upgrade(&mut writer, path)?;
@@ -47,7 +49,10 @@ impl Store {
     }
 
     /// Does `work` in a transaction that is committed when it succeeds. Writers follow one another.
-    pub(super) fn write<T>(&self, work: impl FnOnce(&Transaction<'_>) -> Result<T, CatalogError>) -> Result<T, CatalogError> {
+    pub(super) fn write<T>(
+        &self,
+        work: impl FnOnce(&Transaction<'_>) -> Result<T, CatalogError>,
+    ) -> Result<T, CatalogError> {
         let mut writer = locked(&self.writer);
         let transaction = writer.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let done = work(&transaction)?;
@@ -82,6 +87,8 @@ impl Store {
 fn configure(connection: &Connection) -> Result<(), CatalogError> {
     connection.busy_timeout(BUSY)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS_KEPT);
-    connection.execute_batch("PRAGMA trusted_schema=OFF; PRAGMA cell_size_check=ON; PRAGMA cache_size=-2048; PRAGMA temp_store=MEMORY;")?;
+    connection.execute_batch(
+        "PRAGMA trusted_schema=OFF; PRAGMA cell_size_check=ON; PRAGMA cache_size=-2048; PRAGMA temp_store=MEMORY;",
+    )?;
     Ok(())
 }

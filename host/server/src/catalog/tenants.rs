@@ -72,7 +72,12 @@ impl Catalog {
     /// [`CatalogError::NotFound`].
     pub fn set_quotas(&self, tenant: &TenantId, quotas: Quotas, by: &str) -> Result<(), CatalogError> {
         check_quotas(&quotas)?;
-        self.update_tenant(tenant, "quotas", &json(&quotas), change(tenant, by, "tenant.quotas", json!({ "quotas": quotas })))
+        self.update_tenant(
+            tenant,
+            "quotas",
+            &json(&quotas),
+            change(tenant, by, "tenant.quotas", json!({ "quotas": quotas })),
+        )
     }
 
     /// Suspends a tenant (`false`): none of its applets takes calls until it is resumed.
@@ -84,7 +89,13 @@ impl Catalog {
         self.update_tenant(tenant, "is_enabled", &is_enabled, change(tenant, by, action, json!({})))
     }
 
-    fn update_tenant(&self, tenant: &TenantId, column: &str, value: &dyn rusqlite::ToSql, change: Change<'_>) -> Result<(), CatalogError> {
+    fn update_tenant(
+        &self,
+        tenant: &TenantId,
+        column: &str,
+        value: &dyn rusqlite::ToSql,
+        change: Change<'_>,
+    ) -> Result<(), CatalogError> {
         let at = self.now_us();
         self.inner.store.write(|transaction| {
             let sql = format!("UPDATE tenants SET {column} = ?2 WHERE tenant = ?1");
@@ -104,9 +115,13 @@ impl Catalog {
     pub fn delete_tenant(&self, tenant: &TenantId, by: &str) -> Result<(), CatalogError> {
         let at = self.now_us();
         self.inner.store.write(|transaction| {
-            let left: i64 = transaction.query_row("SELECT count(*) FROM applets WHERE tenant = ?1", [tenant.as_str()], |row| row.get(0))?;
+            let left: i64 =
+                transaction
+                    .query_row("SELECT count(*) FROM applets WHERE tenant = ?1", [tenant.as_str()], |row| row.get(0))?;
             if left > 0 {
-                return Err(CatalogError::Conflict(format!("tenant {tenant} has {left} applets, uninstalled ones whose data is kept included")));
+                return Err(CatalogError::Conflict(format!(
+                    "tenant {tenant} has {left} applets, uninstalled ones whose data is kept included"
+                )));
             }
             if transaction.execute("DELETE FROM tenants WHERE tenant = ?1", [tenant.as_str()])? == 0 {
                 return Err(not_found(tenant));
@@ -128,7 +143,8 @@ fn info(row: &Row<'_>) -> Result<TenantInfo, CatalogError> {
 
 /// A tenant from its columns.
 pub(super) fn tenant_of(id: String, is_enabled: bool, quotas: String) -> Result<Tenant, CatalogError> {
-    let quotas = serde_json::from_str(&quotas).map_err(|error| CatalogError::Storage(format!("the quotas of tenant {id} are not valid: {error}")))?;
+    let quotas = serde_json::from_str(&quotas)
+        .map_err(|error| CatalogError::Storage(format!("the quotas of tenant {id} are not valid: {error}")))?;
     Ok(Tenant { id: TenantId::new(id)?, is_enabled, quotas })
 }
 

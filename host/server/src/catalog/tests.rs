@@ -5,7 +5,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use belljar::package::{ConfigField, ConfigType, Descriptor, HttpRule, LifecycleEvent, Package, Permissions, SecretRule};
+use belljar::package::{
+    ConfigField, ConfigType, Descriptor, HttpRule, LifecycleEvent, Package, Permissions, SecretRule,
+};
 use belljar::{AppletId, DatabasesConfig, Release, SecretSource as _, SecretText, Seeded, Source, SqliteKv, TenantId};
 use serde_json::{Map, Value, json};
 
@@ -69,7 +71,12 @@ impl Fixture {
     }
 
     fn installation(&self, package: &Package, grant: Grant) -> Installation {
-        Installation::new(self.tenant.clone(), PackageFrom::Bytes(package.encode().expect("it can be encoded")), grant, "op")
+        Installation::new(
+            self.tenant.clone(),
+            PackageFrom::Bytes(package.encode().expect("it can be encoded")),
+            grant,
+            "op",
+        )
     }
 
     fn install(&self, package: &Package, grant: Grant) -> Result<Installed, CatalogError> {
@@ -122,7 +129,8 @@ fn calls(host: &str) -> Permissions {
 
 fn with_migrations(version: &str, migrations: &[(&str, &str)]) -> Package {
     let mut package = package(version, Permissions { db: true, ..Permissions::default() });
-    package.files = migrations.iter().map(|(name, sql)| (format!("migrations/{name}"), sql.as_bytes().to_vec())).collect();
+    package.files =
+        migrations.iter().map(|(name, sql)| (format!("migrations/{name}"), sql.as_bytes().to_vec())).collect();
     package
 }
 
@@ -153,13 +161,23 @@ fn an_applet_is_installed_updated_and_rolled_back() {
     let again = fixture.install(&plain("2.0.0"), Grant::Standing).expect("nothing to do");
     assert!(matches!(again, Installed::Unchanged { release } if release.number == 2));
 
-    let back = fixture.catalog.rollback(&fixture.tenant, &fixture.applet, None, "op", &Unprepared).expect("there is one");
+    let back =
+        fixture.catalog.rollback(&fixture.tenant, &fixture.applet, None, "op", &Unprepared).expect("there is one");
     assert_eq!((back.from, back.release.number, fixture.version()), (2, 1, "1.0.0".into()));
-    let none = fixture.catalog.rollback(&fixture.tenant, &fixture.applet, None, "op", &Unprepared).expect_err("it is the first");
+    let none = fixture
+        .catalog
+        .rollback(&fixture.tenant, &fixture.applet, None, "op", &Unprepared)
+        .expect_err("it is the first");
     assert_eq!(none.kind(), ErrorKind::NotFound);
     fixture.catalog.rollback(&fixture.tenant, &fixture.applet, Some(2), "op", &Unprepared).expect("and forth");
     assert_eq!(fixture.version(), "2.0.0");
-    let actions: Vec<String> = fixture.catalog.audit(&AuditQuery { limit: 10, ..AuditQuery::default() }).expect("it can be read").into_iter().map(|entry| entry.action).collect();
+    let actions: Vec<String> = fixture
+        .catalog
+        .audit(&AuditQuery { limit: 10, ..AuditQuery::default() })
+        .expect("it can be read")
+        .into_iter()
+        .map(|entry| entry.action)
+        .collect();
     assert_eq!(actions, ["rollback", "rollback", "update", "install", "tenant.create"]);
 }
 
@@ -205,11 +223,19 @@ fn rights_are_decided_once_and_more_of_them_wait() {
         secrets: vec![],
         by: "boss".into(),
     };
-    let other = fixture.catalog.approve(approval(Digest::of(b"x"), Grant::All), &Unprepared).expect_err("it is another");
+    let other =
+        fixture.catalog.approve(approval(Digest::of(b"x"), Grant::All), &Unprepared).expect_err("it is another");
     assert_eq!(other.kind(), ErrorKind::Conflict);
-    assert_eq!(number(fixture.catalog.approve(approval(digest, Grant::Standing), &Unprepared)), 3, "without the new right");
+    assert_eq!(
+        number(fixture.catalog.approve(approval(digest, Grant::Standing), &Unprepared)),
+        3,
+        "without the new right"
+    );
     assert!(!fixture.active().expect("it is installed").release.grants().jobs);
-    let release = fixture.catalog.set_grants(&fixture.tenant, &fixture.applet, &more.descriptor.permissions, "boss").expect("it is granted");
+    let release = fixture
+        .catalog
+        .set_grants(&fixture.tenant, &fixture.applet, &more.descriptor.permissions, "boss")
+        .expect("it is granted");
     assert_eq!(release.number, 4);
     assert!(fixture.active().expect("it is installed").release.grants().jobs);
     let gone = fixture.catalog.approve(approval(digest, Grant::All), &Unprepared).expect_err("nothing waits");
@@ -221,7 +247,10 @@ fn a_package_that_waits_can_be_rejected() {
     let fixture = fixture();
     pending(fixture.install(&package("1.0.0", calls("a.example")), Grant::Standing));
     fixture.catalog.reject(&fixture.tenant, &fixture.applet, "op").expect("it waits");
-    assert_eq!(fixture.catalog.applet(&fixture.tenant, &fixture.applet).expect_err("there is nothing").kind(), ErrorKind::NotFound);
+    assert_eq!(
+        fixture.catalog.applet(&fixture.tenant, &fixture.applet).expect_err("there is nothing").kind(),
+        ErrorKind::NotFound
+    );
     assert_eq!(fixture.catalog.collect().expect("it collects").packages, 1);
 }
 
@@ -236,11 +265,17 @@ fn what_cannot_run_here_is_refused() {
     other.descriptor.runtime.engine = belljar::package::Engine::Bun;
     assert_eq!(fixture.install(&other, Grant::All).expect_err("no such engine").kind(), ErrorKind::Invalid);
     let bytes = PackageFrom::Bytes(b"no package".to_vec());
-    let error = fixture.catalog.install(Installation::new(fixture.tenant.clone(), bytes, Grant::All, "op"), &Unprepared).expect_err("it is none");
+    let error = fixture
+        .catalog
+        .install(Installation::new(fixture.tenant.clone(), bytes, Grant::All, "op"), &Unprepared)
+        .expect_err("it is none");
     assert!(matches!(error, CatalogError::Package(_)), "{error}");
     let nobody = TenantId::new("nobody").expect("valid");
     let package = PackageFrom::Bytes(plain("1.0.0").encode().expect("it can be encoded"));
-    let error = fixture.catalog.install(Installation::new(nobody, package, Grant::All, "op"), &Unprepared).expect_err("no such tenant");
+    let error = fixture
+        .catalog
+        .install(Installation::new(nobody, package, Grant::All, "op"), &Unprepared)
+        .expect_err("no such tenant");
     assert_eq!(error.to_string(), "there is no tenant nobody");
     assert!(fixture.active().is_none());
 }
@@ -267,8 +302,11 @@ impl Preparer for Failing {
 fn a_failed_update_leaves_what_was() {
     let fixture = fixture();
     number(fixture.install(&with_migrations("1.0.0", &[("0001_a.sql", "CREATE TABLE a (x)")]), Grant::All));
-    let applied = || fixture.catalog.inner.databases.migrations_applied(&fixture.tenant, &fixture.applet).expect("it can be read");
-    let update = with_migrations("2.0.0", &[("0001_a.sql", "CREATE TABLE a (x)"), ("0002_b.sql", "CREATE TABLE b (x)")]);
+    let applied = || {
+        fixture.catalog.inner.databases.migrations_applied(&fixture.tenant, &fixture.applet).expect("it can be read")
+    };
+    let update =
+        with_migrations("2.0.0", &[("0001_a.sql", "CREATE TABLE a (x)"), ("0002_b.sql", "CREATE TABLE b (x)")]);
     let attempt = |package: &Package, preparer: &dyn Preparer| {
         let error = fixture.catalog.install(fixture.installation(package, Grant::All), preparer).expect_err("it fails");
         assert_eq!(fixture.version(), "1.0.0");
@@ -277,16 +315,24 @@ fn a_failed_update_leaves_what_was() {
     };
     assert_eq!(attempt(&update, &Failing { prepare: true, hook: false }), "top-level code threw");
     assert_eq!(applied(), ["0001_a.sql"]);
-    let broken = with_migrations("2.0.0", &[("0001_a.sql", "CREATE TABLE a (x)"), ("0002_b.sql", "CREATE TABLE b (x);\nCREATE TABLE a (x)")]);
-    assert_eq!(attempt(&broken, &Failing { prepare: false, hook: false }), "migrations/0002_b.sql:2:14: table a already exists");
+    let broken = with_migrations(
+        "2.0.0",
+        &[("0001_a.sql", "CREATE TABLE a (x)"), ("0002_b.sql", "CREATE TABLE b (x);\nCREATE TABLE a (x)")],
+    );
+    assert_eq!(
+        attempt(&broken, &Failing { prepare: false, hook: false }),
+        "migrations/0002_b.sql:2:14: table a already exists"
+    );
     assert_eq!(applied(), ["0001_a.sql"]);
     assert!(attempt(&update, &Failing { prepare: false, hook: true }).contains("the hook threw"));
     assert_eq!(applied(), ["0001_a.sql", "0002_b.sql"], "schemas go forward only");
-    let installed = fixture.catalog.install(fixture.installation(&update, Grant::All), &Failing { prepare: false, hook: false });
+    let installed =
+        fixture.catalog.install(fixture.installation(&update, Grant::All), &Failing { prepare: false, hook: false });
     assert_eq!(number(installed), 2);
     let failed = fixture.catalog.audit(&AuditQuery { limit: 100, ..AuditQuery::default() }).expect("it can be read");
     assert_eq!(failed.iter().filter(|entry| entry.action == "install.failed").count(), 3);
-    let back = fixture.catalog.rollback(&fixture.tenant, &fixture.applet, None, "op", &Unprepared).expect("it goes back");
+    let back =
+        fixture.catalog.rollback(&fixture.tenant, &fixture.applet, None, "op", &Unprepared).expect("it goes back");
     assert_eq!(back.schema_ahead, ["0002_b.sql"]);
 }
 
@@ -295,17 +341,21 @@ fn a_failed_first_installation_leaves_nothing_but_its_note() {
     let fixture = fixture();
     let package = with_migrations("1.0.0", &[("0001_a.sql", "CREATE TABLE a (x)")]);
     let failing = Failing { prepare: false, hook: true };
-    let error = fixture.catalog.install(fixture.installation(&package, Grant::All), &failing).expect_err("its hook fails");
+    let error =
+        fixture.catalog.install(fixture.installation(&package, Grant::All), &failing).expect_err("its hook fails");
     assert!(error.to_string().contains("the hook threw"), "{error}");
     let error = fixture.catalog.applet(&fixture.tenant, &fixture.applet).expect_err("nothing is left");
     assert_eq!(error.kind(), ErrorKind::NotFound);
-    let applied = || fixture.catalog.inner.databases.migrations_applied(&fixture.tenant, &fixture.applet).expect("it can be read");
+    let applied = || {
+        fixture.catalog.inner.databases.migrations_applied(&fixture.tenant, &fixture.applet).expect("it can be read")
+    };
     assert!(applied().is_empty());
     let audit = fixture.catalog.audit(&AuditQuery { limit: 100, ..AuditQuery::default() }).expect("it can be read");
     assert!(audit.iter().any(|entry| entry.action == "install.failed"));
 
     pending(fixture.install(&with_migrations("1.0.0", &[("0001_a.sql", "CREATE TABLE a (x)")]), Grant::Standing));
-    let digest = fixture.catalog.applet(&fixture.tenant, &fixture.applet).expect("it waits").pending.expect("it waits").digest;
+    let digest =
+        fixture.catalog.applet(&fixture.tenant, &fixture.applet).expect("it waits").pending.expect("it waits").digest;
     let approval = Approval {
         tenant: fixture.tenant.clone(),
         applet: fixture.applet.clone(),
@@ -327,19 +377,33 @@ fn config_is_checked_and_its_defaults_filled_in() {
     let fixture = fixture();
     let mut package = plain("1.0.0");
     package.descriptor.config = vec![
-        ConfigField { min: Some(0.0), max: Some(2.0), default: Some(json!(0.7)), ..ConfigField::new("temperature", ConfigType::Number) },
+        ConfigField {
+            min: Some(0.0),
+            max: Some(2.0),
+            default: Some(json!(0.7)),
+            ..ConfigField::new("temperature", ConfigType::Number)
+        },
         ConfigField { required: true, ..ConfigField::new("model", ConfigType::String) },
     ];
     let set = |value: Value| value.as_object().expect("a map").clone();
     let error = fixture.install(&package, Grant::All).expect_err("the model is missing");
     assert_eq!(error.to_string(), "config model: it must be set");
-    let with = |config: Map<String, Value>| Installation { config: Some(config), ..fixture.installation(&package, Grant::All) };
+    let with = |config: Map<String, Value>| Installation {
+        config: Some(config),
+        ..fixture.installation(&package, Grant::All)
+    };
     number(fixture.catalog.install(with(set(json!({"model": "m"}))), &Unprepared));
     assert_eq!(&*fixture.active().expect("it is installed").config, r#"{"temperature":0.7,"model":"m"}"#);
-    let config = fixture.catalog.set_config(&fixture.tenant, &fixture.applet, set(json!({"model": "n", "temperature": 2})), "op").expect("it fits");
+    let config = fixture
+        .catalog
+        .set_config(&fixture.tenant, &fixture.applet, set(json!({"model": "n", "temperature": 2})), "op")
+        .expect("it fits");
     assert_eq!(Value::Object(config.resolved), json!({"temperature": 2, "model": "n"}));
     assert_eq!(&*fixture.active().expect("it is installed").config, r#"{"temperature":2,"model":"n"}"#);
-    let error = fixture.catalog.set_config(&fixture.tenant, &fixture.applet, set(json!({"model": "n", "temperature": 3})), "op").expect_err("too hot");
+    let error = fixture
+        .catalog
+        .set_config(&fixture.tenant, &fixture.applet, set(json!({"model": "n", "temperature": 3})), "op")
+        .expect_err("too hot");
     assert_eq!(error.to_string(), "config temperature: use 0 to 2");
     // A release that declares something else sees what fits it.
     package.descriptor.version = semver::Version::new(2, 0, 0);
@@ -352,26 +416,49 @@ fn config_is_checked_and_its_defaults_filled_in() {
 fn secrets_are_required_kept_encrypted_and_given_to_their_applet() {
     let fixture = fixture();
     let secret = |name: &str, required| SecretRule { name: name.into(), required, hosts: vec![] };
-    let permissions = Permissions { secrets: vec![secret("KEY", true), secret("MORE", false)], ..Permissions::default() };
+    let permissions =
+        Permissions { secrets: vec![secret("KEY", true), secret("MORE", false)], ..Permissions::default() };
     let package = package("1.0.0", permissions);
     let error = fixture.install(&package, Grant::All).expect_err("it is missing");
     assert_eq!(error.to_string(), "secrets are missing: KEY");
     let text = || SecretText::new("hunter2-hunter2".into());
-    let with = |name: &str| Installation { secrets: vec![(name.into(), text())], ..fixture.installation(&package, Grant::All) };
-    let error = fixture.catalog.install(Installation { secrets: vec![("KEY".into(), text()), ("WRONG".into(), text())], ..with("KEY") }, &Unprepared);
+    let with = |name: &str| Installation {
+        secrets: vec![(name.into(), text())],
+        ..fixture.installation(&package, Grant::All)
+    };
+    let error = fixture.catalog.install(
+        Installation { secrets: vec![("KEY".into(), text()), ("WRONG".into(), text())], ..with("KEY") },
+        &Unprepared,
+    );
     assert!(error.expect_err("it is not declared").to_string().contains("\"WRONG\""));
     number(fixture.catalog.install(with("KEY"), &Unprepared));
-    let of = |name: &str| fixture.catalog.secret(&fixture.tenant, &fixture.applet, name).expect("it opens").map(|text| text.expose().to_owned());
+    let of = |name: &str| {
+        fixture
+            .catalog
+            .secret(&fixture.tenant, &fixture.applet, name)
+            .expect("it opens")
+            .map(|text| text.expose().to_owned())
+    };
     assert_eq!((of("KEY").as_deref(), of("MORE")), (Some("hunter2-hunter2"), None));
-    fixture.catalog.set_secret(&fixture.tenant, &fixture.applet, "MORE", SecretText::new("more-more".into()), "op").expect("it is set");
+    fixture
+        .catalog
+        .set_secret(&fixture.tenant, &fixture.applet, "MORE", SecretText::new("more-more".into()), "op")
+        .expect("it is set");
     let infos = fixture.catalog.secrets(&fixture.tenant, &fixture.applet).expect("it can be read");
-    assert_eq!(infos.iter().map(|info| (info.name.as_str(), info.set_us.is_some())).collect::<Vec<_>>(), [("KEY", true), ("MORE", true)]);
+    assert_eq!(
+        infos.iter().map(|info| (info.name.as_str(), info.set_us.is_some())).collect::<Vec<_>>(),
+        [("KEY", true), ("MORE", true)]
+    );
 
-    let audit = format!("{:?}", fixture.catalog.audit(&AuditQuery { limit: 100, ..AuditQuery::default() }).expect("it can be read"));
+    let audit = format!(
+        "{:?}",
+        fixture.catalog.audit(&AuditQuery { limit: 100, ..AuditQuery::default() }).expect("it can be read")
+    );
     assert!(!audit.contains("hunter2"), "{audit}");
     for entry in std::fs::read_dir(fixture.data.path()).expect("it can be listed") {
         let path = entry.expect("it can be listed").path();
-        let found = path.is_file() && std::fs::read(&path).expect("it can be read").windows(7).any(|window| window == b"hunter2");
+        let found = path.is_file()
+            && std::fs::read(&path).expect("it can be read").windows(7).any(|window| window == b"hunter2");
         assert!(!found, "{}", path.display());
     }
 
@@ -389,7 +476,10 @@ fn secrets_are_required_kept_encrypted_and_given_to_their_applet() {
     let error = open(data.path(), &clock, None).expect_err("there is no key");
     assert!(error.to_string().contains("none is configured"), "{error}");
     let catalog = open(data.path(), &clock, Some(new)).expect("it opens");
-    assert_eq!(catalog.secret(&tenant, &applet, "KEY").expect("it opens").expect("it is set").expose(), "hunter2-hunter2");
+    assert_eq!(
+        catalog.secret(&tenant, &applet, "KEY").expect("it opens").expect("it is set").expose(),
+        "hunter2-hunter2"
+    );
 }
 
 #[test]
@@ -408,10 +498,21 @@ fn keys_open_until_they_are_revoked_or_expire() {
     assert!(text.starts_with(&format!("bj_{}_", info.id)));
     let identity = |text: &str| fixture.catalog.identity(text).expect("it can be read");
     let known = identity(&text).expect("it opens");
-    assert_eq!((known.user.as_str(), known.key.as_str(), known.permissions.as_slice()), ("ada", info.id.as_str(), ["orders.read".to_owned()].as_slice()));
+    assert_eq!(
+        (known.user.as_str(), known.key.as_str(), known.permissions.as_slice()),
+        ("ada", info.id.as_str(), ["orders.read".to_owned()].as_slice())
+    );
     let last = text.chars().next_back().expect("it has one");
     let wrong = format!("{}{}", &text[..text.len() - 1], if last == 'A' { 'B' } else { 'A' });
-    for bad in ["", "bj_", "bj__", &wrong, &text.to_uppercase(), &text[..text.len() - 1], &text.replace(&info.id, "0000000000000000")] {
+    for bad in [
+        "",
+        "bj_",
+        "bj__",
+        &wrong,
+        &text.to_uppercase(),
+        &text[..text.len() - 1],
+        &text.replace(&info.id, "0000000000000000"),
+    ] {
         assert!(identity(bad).is_none(), "{bad}");
     }
     assert!(fixture.catalog.keys(&fixture.tenant).expect("they can be read")[0].last_used_us.is_some());
@@ -444,7 +545,10 @@ fn switches_and_quotas_are_seen_at_once() {
     fixture.catalog.set_quotas(&fixture.tenant, quotas, "op").expect("there is one");
     assert_eq!(fixture.active().expect("it is installed").tenant.quotas.weight, 7);
     let heavy = Quotas { weight: 0, ..quotas };
-    assert_eq!(fixture.catalog.set_quotas(&fixture.tenant, heavy, "op").expect_err("too light").kind(), ErrorKind::Invalid);
+    assert_eq!(
+        fixture.catalog.set_quotas(&fixture.tenant, heavy, "op").expect_err("too light").kind(),
+        ErrorKind::Invalid
+    );
 }
 
 #[test]
@@ -454,11 +558,20 @@ fn hosts_lead_to_one_tenant() {
     fixture.catalog.create_tenant(&other, Quotas::default(), "op").expect("it is made");
     let lookup = |name: &str| fixture.catalog.host(name).expect("it can be read");
     fixture.catalog.map_host("Shop.Example.com", &fixture.tenant, Some(&fixture.applet), "op").expect("it is mapped");
-    assert_eq!(lookup("shop.example.com"), Some(HostMapping { tenant: fixture.tenant.clone(), applet: Some(fixture.applet.clone()) }));
+    assert_eq!(
+        lookup("shop.example.com"),
+        Some(HostMapping { tenant: fixture.tenant.clone(), applet: Some(fixture.applet.clone()) })
+    );
     fixture.catalog.map_host("shop.example.com", &fixture.tenant, None, "op").expect("it is changed");
     assert_eq!(lookup("shop.example.com").expect("it is mapped").applet, None);
-    assert_eq!(fixture.catalog.map_host("shop.example.com", &other, None, "op").expect_err("it is taken").kind(), ErrorKind::Conflict);
-    assert_eq!(fixture.catalog.map_host("*.example.com", &other, None, "op").expect_err("no pattern").kind(), ErrorKind::Invalid);
+    assert_eq!(
+        fixture.catalog.map_host("shop.example.com", &other, None, "op").expect_err("it is taken").kind(),
+        ErrorKind::Conflict
+    );
+    assert_eq!(
+        fixture.catalog.map_host("*.example.com", &other, None, "op").expect_err("no pattern").kind(),
+        ErrorKind::Invalid
+    );
     fixture.catalog.unmap_host("shop.example.com", "op").expect("it was mapped");
     assert_eq!(lookup("shop.example.com"), None);
 }
@@ -475,7 +588,10 @@ fn data_of_an_uninstalled_applet_is_kept_and_then_collected() {
     fixture.catalog.collect().expect("it collects");
     fixture.catalog.uninstall(&fixture.tenant, &fixture.applet, "op", &Unprepared).expect("it is installed");
     assert!(fixture.active().is_none());
-    assert_eq!(fixture.catalog.applet(&fixture.tenant, &fixture.applet).expect("its data is kept").state, AppletState::Uninstalled);
+    assert_eq!(
+        fixture.catalog.applet(&fixture.tenant, &fixture.applet).expect("its data is kept").state,
+        AppletState::Uninstalled
+    );
 
     let mut exported = Vec::new();
     fixture.catalog.export(&fixture.tenant, &fixture.applet, &mut exported).expect("it can be exported");
@@ -512,7 +628,13 @@ fn old_releases_are_collected_but_for_the_one_in_force() {
     fixture.catalog.rollback(&fixture.tenant, &fixture.applet, Some(1), "op", &Unprepared).expect("it goes back");
     let collected = fixture.catalog.collect().expect("it collects");
     assert_eq!((collected.releases, collected.packages), (2, 2));
-    let kept: Vec<u64> = fixture.catalog.releases(&fixture.tenant, &fixture.applet).expect("they can be read").iter().map(|release| release.number).collect();
+    let kept: Vec<u64> = fixture
+        .catalog
+        .releases(&fixture.tenant, &fixture.applet)
+        .expect("they can be read")
+        .iter()
+        .map(|release| release.number)
+        .collect();
     assert_eq!(kept, [6, 5, 4, 1]);
     assert_eq!(number(fixture.install(&plain("2.0.0"), Grant::All)), 7);
 }
@@ -535,9 +657,13 @@ fn tenants_share_a_package_and_nothing_else() {
     fixture.catalog.create_tenant(&other, Quotas::default(), "op").expect("it is made");
     number(fixture.install(&package("1.0.0", calls("a.example")), Grant::All));
     let digest = fixture.active().expect("it is installed").release.digest();
-    let stored = Installation::new(other.clone(), PackageFrom::Stored(digest), Grant::Only(Permissions::default()), "op");
+    let stored =
+        Installation::new(other.clone(), PackageFrom::Stored(digest), Grant::Only(Permissions::default()), "op");
     number(fixture.catalog.install(stored, &Unprepared));
-    let (mine, theirs) = (fixture.active().expect("it is installed"), fixture.catalog.active(&other, &fixture.applet).expect("it can be read").expect("it is installed"));
+    let (mine, theirs) = (
+        fixture.active().expect("it is installed"),
+        fixture.catalog.active(&other, &fixture.applet).expect("it can be read").expect("it is installed"),
+    );
     assert!(std::ptr::eq(&**mine.release.package(), &**theirs.release.package()));
     assert_eq!((mine.release.grants().http.len(), theirs.release.grants().http.len()), (1, 0));
 }
@@ -546,7 +672,12 @@ fn tenants_share_a_package_and_nothing_else() {
 fn a_damaged_package_is_told_and_can_be_installed_again() {
     let fixture = fixture();
     number(fixture.install(&plain("1.0.0"), Grant::All));
-    let file = std::fs::read_dir(fixture.catalog.dir().packages()).expect("it can be listed").next().expect("there is one").expect("it can be listed").path();
+    let file = std::fs::read_dir(fixture.catalog.dir().packages())
+        .expect("it can be listed")
+        .next()
+        .expect("there is one")
+        .expect("it can be listed")
+        .path();
     std::fs::write(&file, b"damaged").expect("it can be written");
     let error = fixture.catalog.active(&fixture.tenant, &fixture.applet).expect_err("it is damaged");
     assert!(error.to_string().contains("is damaged"), "{error}");
@@ -563,7 +694,11 @@ fn a_backup_is_restored_elsewhere() {
     let mut archive = Vec::new();
     let report = fixture.catalog.backup(&mut archive).expect("it is written");
     let paths: Vec<&str> = report.entries.iter().map(|entry| entry.path.as_str()).collect();
-    assert_eq!((paths[0], paths.len(), paths.contains(&"db/acme/shop.sqlite")), ("catalog.sqlite", 3, true), "{paths:?}");
+    assert_eq!(
+        (paths[0], paths.len(), paths.contains(&"db/acme/shop.sqlite")),
+        ("catalog.sqlite", 3, true),
+        "{paths:?}"
+    );
     let parent = tempfile::tempdir().expect("a directory");
     let into = parent.path().join("restored");
     let error = restore(&mut archive.as_slice(), fixture.data.path()).expect_err("it is not empty");
@@ -585,8 +720,15 @@ fn a_backup_is_restored_elsewhere() {
     let active = catalog.active(&fixture.tenant, &fixture.applet).expect("it can be read").expect("it is installed");
     assert_eq!(active.release.package().descriptor.version.to_string(), "1.0.0");
     let copy = parent.path().join("copy.sqlite");
-    catalog.inner.databases.copy(&fixture.tenant, &fixture.applet, &copy).expect("it can be copied").expect("it is there");
-    let value = rusqlite::Connection::open(copy).expect("it opens").query_row("SELECT x FROM a", [], |row| row.get::<_, i64>(0));
+    catalog
+        .inner
+        .databases
+        .copy(&fixture.tenant, &fixture.applet, &copy)
+        .expect("it can be copied")
+        .expect("it is there");
+    let value = rusqlite::Connection::open(copy)
+        .expect("it opens")
+        .query_row("SELECT x FROM a", [], |row| row.get::<_, i64>(0));
     assert_eq!(value.expect("it is there"), 7);
 }
 
@@ -618,7 +760,10 @@ fn opening_does_not_read_the_applets() {
         .write(|transaction| {
             for index in 0..10_000 {
                 let applet = format!("applet-{index}");
-                transaction.execute("INSERT INTO applets (tenant, applet, active_release, releases_made) VALUES ('acme', ?1, 1, 1)", [&applet])?;
+                transaction.execute(
+                    "INSERT INTO applets (tenant, applet, active_release, releases_made) VALUES ('acme', ?1, 1, 1)",
+                    [&applet],
+                )?;
                 let sql = "INSERT INTO releases VALUES ('acme', ?1, 1, ?2, '1.0.0', ?3, 0, 'op')";
                 let grants = serde_json::to_string(&Permissions::default()).expect("it can be written");
                 transaction.execute(sql, (&applet, &digest, grants))?;

@@ -2,9 +2,9 @@
 
 use std::io::{self, Write};
 
-use belljar::package::LifecycleEvent;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use belljar::package::LifecycleEvent;
 use belljar::{AppletId, KvEntry, KvOwner, KvValue, TenantId};
 use serde_json::json;
 
@@ -24,7 +24,13 @@ impl Catalog {
     ///
     /// # Errors
     /// [`CatalogError::NotFound`] when it is not installed.
-    pub fn uninstall(&self, tenant: &TenantId, applet: &AppletId, by: &str, preparer: &dyn Preparer) -> Result<(), CatalogError> {
+    pub fn uninstall(
+        &self,
+        tenant: &TenantId,
+        applet: &AppletId,
+        by: &str,
+        preparer: &dyn Preparer,
+    ) -> Result<(), CatalogError> {
         let _turn = self.inner.underway.turn(key_of(tenant, applet));
         let hook = self.hook(tenant, applet, LifecycleEvent::Uninstall, preparer)?;
         let at = self.now_us();
@@ -34,8 +40,10 @@ impl Catalog {
             if transaction.execute(sql, (tenant.as_str(), applet.as_str(), signed(at)))? == 0 {
                 return Err(not_installed(tenant, applet));
             }
-            transaction.execute("DELETE FROM pending WHERE tenant = ?1 AND applet = ?2", (tenant.as_str(), applet.as_str()))?;
-            transaction.execute("DELETE FROM hosts WHERE tenant = ?1 AND applet = ?2", (tenant.as_str(), applet.as_str()))?;
+            transaction
+                .execute("DELETE FROM pending WHERE tenant = ?1 AND applet = ?2", (tenant.as_str(), applet.as_str()))?;
+            transaction
+                .execute("DELETE FROM hosts WHERE tenant = ?1 AND applet = ?2", (tenant.as_str(), applet.as_str()))?;
             failpoint::hit("uninstall.marked");
             let detail = json!({ "kept_days": self.inner.options.retention_days, "hook_failed": hook });
             change(tenant, applet, by, "uninstall", detail).write(transaction, at)

@@ -38,7 +38,13 @@ impl External {
 }
 
 /// Reads where the request comes from. `None` when it does not say, or says twice, which host it is for.
-pub(crate) fn external(peer: IpAddr, is_tls: bool, trusted: &[Network], uri: &Uri, headers: &HeaderMap) -> Option<External> {
+pub(crate) fn external(
+    peer: IpAddr,
+    is_tls: bool,
+    trusted: &[Network],
+    uri: &Uri,
+    headers: &HeaderMap,
+) -> Option<External> {
     let is_trusted = |address: IpAddr| trusted.iter().any(|range| range.contains(address));
     let mut authority = match uri.authority() {
         // The absolute form, and `:authority` of HTTP/2, come before the header.
@@ -115,7 +121,8 @@ mod tests {
 
     fn check(peer: &str, trusted: &[&str], pairs: &[(&str, &str)], expected: Option<(&str, &str, &str)>) {
         let trusted: Vec<Network> = trusted.iter().map(|range| range.parse().expect("a range")).collect();
-        let found = external(peer.parse().expect("an address"), false, &trusted, &Uri::from_static("/x"), &headers(pairs));
+        let found =
+            external(peer.parse().expect("an address"), false, &trusted, &Uri::from_static("/x"), &headers(pairs));
         let found = found.as_ref().map(|found| (found.client.to_string(), found.scheme, found.authority.as_str()));
         let found = found.as_ref().map(|(client, scheme, authority)| (client.as_str(), *scheme, *authority));
         assert_eq!(found, expected, "{peer} {pairs:?}");
@@ -166,7 +173,8 @@ mod tests {
     #[test]
     fn ports_are_no_part_of_the_name() {
         for (authority, host) in [("a.b:80", "a.b"), ("a.b", "a.b"), ("[::1]:80", "[::1]"), ("[::1]", "[::1]")] {
-            let external = External { client: IpAddr::from([127, 0, 0, 1]), scheme: "http", authority: authority.into() };
+            let external =
+                External { client: IpAddr::from([127, 0, 0, 1]), scheme: "http", authority: authority.into() };
             assert_eq!(external.host(), host);
         }
     }

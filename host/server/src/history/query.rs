@@ -186,7 +186,12 @@ impl Selection {
 
     fn conditions(&self) -> Where {
         let mut conditions = Where::default();
-        let bounds = [("t.seq >= ?", self.since_us), ("t.seq < ?", self.until_us), ("t.seq < ?", self.before), ("t.seq > ?", self.after)];
+        let bounds = [
+            ("t.seq >= ?", self.since_us),
+            ("t.seq < ?", self.until_us),
+            ("t.seq < ?", self.before),
+            ("t.seq > ?", self.after),
+        ];
         for (clause, value) in bounds {
             if let Some(value) = value {
                 conditions.and(clause, int(value));
@@ -221,7 +226,9 @@ impl Selection {
         conditions.values.extend(own.values);
         let is_upward = self.after.is_some();
         let select = |applets: &str| {
-            let mut sql = format!("SELECT a.tenant, a.applet, t.* FROM {table} t JOIN applets a ON a.id = t.applet WHERE {applets}");
+            let mut sql = format!(
+                "SELECT a.tenant, a.applet, t.* FROM {table} t JOIN applets a ON a.id = t.applet WHERE {applets}"
+            );
             for clause in &conditions.clauses {
                 sql.push_str(" AND ");
                 sql.push_str(clause);
@@ -299,7 +306,8 @@ impl History {
         let mut conditions = Where::default();
         if let Some(level) = &query.level {
             let number = LEVELS.iter().position(|name| name == level);
-            let number = number.ok_or_else(|| QueryError::Invalid(format!("level {level:?} is none of: {}", LEVELS.join(", "))))?;
+            let number = number
+                .ok_or_else(|| QueryError::Invalid(format!("level {level:?} is none of: {}", LEVELS.join(", "))))?;
             conditions.and("t.level >= ?", number as i64);
         }
         if let Some(id) = &query.invocation {
@@ -315,7 +323,8 @@ impl History {
     /// [`QueryError`].
     pub fn newest_log(&self) -> Result<u64, QueryError> {
         let newest = "SELECT ifnull(max(seq), 0) FROM logs";
-        self.readers().with(|connection| Ok(connection.query_row(newest, [], |row| row.get::<_, i64>(0))?.unsigned_abs()))
+        self.readers()
+            .with(|connection| Ok(connection.query_row(newest, [], |row| row.get::<_, i64>(0))?.unsigned_abs()))
     }
 
     /// A page of the audit trail.
@@ -340,7 +349,9 @@ impl History {
     pub fn usage(&self, query: &UsageQuery) -> Result<Vec<UsageRow>, QueryError> {
         let day = |text: &Option<String>, otherwise: i64| match text {
             None => Ok(otherwise),
-            Some(text) => day_number(text).ok_or_else(|| QueryError::Invalid(format!("{text:?} is no day: 2026-01-31"))),
+            Some(text) => {
+                day_number(text).ok_or_else(|| QueryError::Invalid(format!("{text:?} is no day: 2026-01-31")))
+            }
         };
         let today = super::writer::day_of(super::now_us());
         let (from, to) = (day(&query.from, today - 30)?, day(&query.to, today)?);
@@ -370,7 +381,11 @@ impl History {
             let mut days = Vec::new();
             while let Some(row) = rows.next()? {
                 let Ok(tenant) = TenantId::new(row.get::<_, String>(0)?) else { continue };
-                days.push(TenantDay { tenant, egress_bytes: number(row, "egress_bytes")?, log_bytes: number(row, "log_bytes")? });
+                days.push(TenantDay {
+                    tenant,
+                    egress_bytes: number(row, "egress_bytes")?,
+                    log_bytes: number(row, "log_bytes")?,
+                });
             }
             Ok(days)
         })
@@ -424,7 +439,11 @@ fn log(row: &Row<'_>) -> rusqlite::Result<LogRow> {
         applet: row.get(1)?,
         seq: number(row, "seq")?,
         time_us: number(row, "time_us")?,
-        level: usize::try_from(row.get::<_, i64>("level")?).ok().and_then(|level| LEVELS.get(level)).copied().unwrap_or("error"),
+        level: usize::try_from(row.get::<_, i64>("level")?)
+            .ok()
+            .and_then(|level| LEVELS.get(level))
+            .copied()
+            .unwrap_or("error"),
         version: row.get("version")?,
         handler: row.get("handler")?,
         invocation: id(row, "invocation")?,

@@ -68,13 +68,18 @@ fn invocations_are_found_by_what_they_are_and_paged() {
     }
     let message = "boom at src/x.ts:1:2".to_owned();
     history.record(invocation("other", "even", 90, Ended::Faulted { code: FaultCode::Threw, message }));
-    history.record(InvocationRecord { id: String::new(), ..invocation("other", "even", 0, Ended::Refused { why: "queue" }) });
+    history.record(InvocationRecord {
+        id: String::new(),
+        ..invocation("other", "even", 0, Ended::Refused { why: "queue" })
+    });
     history.flush();
 
     let mut selection = Selection { limit: Some(10), ..of("acme") };
     let mut found = Vec::new();
     loop {
-        let page = history.invocations(&InvocationQuery { selection: selection.clone(), ..Default::default() }).expect("a page");
+        let page = history
+            .invocations(&InvocationQuery { selection: selection.clone(), ..Default::default() })
+            .expect("a page");
         found.extend(page.items);
         let Some(next) = page.next else { break };
         selection.before = Some(next);
@@ -89,10 +94,16 @@ fn invocations_are_found_by_what_they_are_and_paged() {
     };
     assert_eq!(find(Selection { applet: Some("even".into()), ..of("acme") }, None), 13);
     assert_eq!(find(Selection { applet: Some("even".into()), ..Selection::default() }, None), 15);
-    assert_eq!((find(of("other"), Some("faulted")), find(of("other"), Some("threw")), find(of("other"), Some("refused"))), (1, 1, 1));
+    assert_eq!(
+        (find(of("other"), Some("faulted")), find(of("other"), Some("threw")), find(of("other"), Some("refused"))),
+        (1, 1, 1)
+    );
     assert_eq!((find(of("nobody"), None), find(Selection::default(), None)), (0, 27));
     let now = now_us();
-    assert_eq!(find(Selection { since_us: Some(now - MINUTE_US), until_us: Some(now + MINUTE_US), ..of("acme") }, None), 25);
+    assert_eq!(
+        find(Selection { since_us: Some(now - MINUTE_US), until_us: Some(now + MINUTE_US), ..of("acme") }, None),
+        25
+    );
     assert_eq!(find(Selection { since_us: Some(now + MINUTE_US), ..of("acme") }, None), 0);
 
     let one = history.invocation(&format!("inv_{:032x}", 90)).expect("read").expect("it is there");
@@ -100,7 +111,10 @@ fn invocations_are_found_by_what_they_are_and_paged() {
     assert_eq!(history.invocation(&format!("inv_{:032x}", 91)).expect("read"), None);
     assert!(matches!(history.invocation("inv_x"), Err(QueryError::Invalid(_))));
     let wrong = Selection { limit: Some(0), ..Selection::default() };
-    assert!(matches!(history.invocations(&InvocationQuery { selection: wrong, ..Default::default() }), Err(QueryError::Invalid(_))));
+    assert!(matches!(
+        history.invocations(&InvocationQuery { selection: wrong, ..Default::default() }),
+        Err(QueryError::Invalid(_))
+    ));
 }
 
 #[test]
@@ -131,7 +145,10 @@ fn log_lines_and_uses_are_kept_and_followed() {
     assert_eq!(lines(LogQuery { level: Some("warn".into()), ..Default::default() }), ["c", "b\n\u{1b}[2J"]);
     let invocation = Some(format!("inv_{}", "07".repeat(16)));
     assert_eq!(lines(LogQuery { invocation, ..Default::default() }).len(), 4);
-    assert!(matches!(history.logs(&LogQuery { level: Some("loud".into()), ..Default::default() }), Err(QueryError::Invalid(_))));
+    assert!(matches!(
+        history.logs(&LogQuery { level: Some("loud".into()), ..Default::default() }),
+        Err(QueryError::Invalid(_))
+    ));
     // As `logs -f` goes on: what is newer, oldest first.
     let newest = history.newest_log().expect("read");
     let following = || LogQuery { selection: Selection { after: Some(newest), ..of("acme") }, ..Default::default() };
@@ -142,7 +159,8 @@ fn log_lines_and_uses_are_kept_and_followed() {
     assert!(written.has_changed().expect("the writer lives"));
     assert_eq!(lines(following()), ["d", "e"]);
 
-    let trail = history.audit(&AuditQuery { ended: Some("denied".into()), ..Default::default() }).expect("a page").items;
+    let trail =
+        history.audit(&AuditQuery { ended: Some("denied".into()), ..Default::default() }).expect("a page").items;
     assert_eq!((trail.len(), trail[0].target.as_str(), trail[0].capability.as_str()), (1, "api.example.com", "http"));
 }
 
@@ -172,7 +190,10 @@ fn usage_is_summed_by_day_and_applet() {
     assert_eq!((today.len(), &today[0]), (2, &acme));
     let past = UsageQuery { to: Some("2020-01-01".into()), from: Some("2019-01-01".into()), ..Default::default() };
     assert_eq!(history.usage(&past).expect("rows").len(), 0);
-    assert!(matches!(history.usage(&UsageQuery { from: Some("yesterday".into()), ..Default::default() }), Err(QueryError::Invalid(_))));
+    assert!(matches!(
+        history.usage(&UsageQuery { from: Some("yesterday".into()), ..Default::default() }),
+        Err(QueryError::Invalid(_))
+    ));
 }
 
 #[test]
@@ -191,12 +212,17 @@ fn what_is_too_much_or_too_old_is_deleted() {
     }
     let history = History::open(folder.path(), &config).expect("it opens");
     assert!(history.state().bytes <= config.bytes_max, "{:?}", history.state());
-    let left = history.logs(&LogQuery { selection: Selection { limit: Some(1_000), ..of("acme") }, ..Default::default() }).expect("a page").items;
+    let left = history
+        .logs(&LogQuery { selection: Selection { limit: Some(1_000), ..of("acme") }, ..Default::default() })
+        .expect("a page")
+        .items;
     assert!(!left.is_empty() && left[0].message.starts_with("1999 "), "the newest stay");
     history.close();
 
     let connection = rusqlite::Connection::open(folder.path().join(FILE_NAME)).expect("it opens");
-    connection.execute("UPDATE logs SET seq = seq - 40 * 86400000000 WHERE seq <> (SELECT max(seq) FROM logs)", []).expect("they age");
+    connection
+        .execute("UPDATE logs SET seq = seq - 40 * 86400000000 WHERE seq <> (SELECT max(seq) FROM logs)", [])
+        .expect("they age");
     drop(connection);
     let history = History::open(folder.path(), &config).expect("it opens");
     history.record(invocation("acme", "hook", 2, FINE));

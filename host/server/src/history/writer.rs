@@ -223,7 +223,9 @@ impl Writer {
         }
         let mut deleted = 0;
         for table in ["invocations", "logs", "uses"] {
-            let sql = format!("DELETE FROM {table} WHERE seq IN (SELECT seq FROM {table} WHERE seq < ? ORDER BY seq LIMIT {SWEEP_ROWS})");
+            let sql = format!(
+                "DELETE FROM {table} WHERE seq IN (SELECT seq FROM {table} WHERE seq < ? ORDER BY seq LIMIT {SWEEP_ROWS})"
+            );
             deleted += self.connection.prepare_cached(&sql)?.execute([int(cutoff)])?;
         }
         let oldest_day = day_of(now) - i64::from(self.config.usage_days);
@@ -288,7 +290,9 @@ fn name(
     if let Some(&id) = names.get(&key) {
         return Ok(id);
     }
-    transaction.prepare_cached("INSERT OR IGNORE INTO applets (tenant, applet) VALUES (?, ?)")?.execute([tenant, applet])?;
+    transaction
+        .prepare_cached("INSERT OR IGNORE INTO applets (tenant, applet) VALUES (?, ?)")?
+        .execute([tenant, applet])?;
     let id = transaction
         .prepare_cached("SELECT id FROM applets WHERE tenant = ? AND applet = ?")?
         .query_row([tenant, applet], |row| row.get(0))?;
@@ -299,7 +303,12 @@ fn name(
     Ok(id)
 }
 
-fn put_invocation(transaction: &Transaction<'_>, seq: u64, applet: i64, record: &InvocationRecord) -> rusqlite::Result<()> {
+fn put_invocation(
+    transaction: &Transaction<'_>,
+    seq: u64,
+    applet: i64,
+    record: &InvocationRecord,
+) -> rusqlite::Result<()> {
     let (ended, status, code, message) = match &record.ended {
         Ended::Answered { status } => ("answered", *status, None, None),
         Ended::Faulted { code, message } => ("faulted", None, Some(code.as_str()), Some(message.as_str())),

@@ -57,7 +57,9 @@ impl Lanes {
     /// Counts.
     pub(super) fn load(&mut self, db: &Connection) -> Result<(), QueueError> {
         self.forget();
-        let mut rows = db.prepare("SELECT tenant, applet, state, count(*), sum(bytes) FROM deliveries GROUP BY tenant, applet, state")?;
+        let mut rows = db.prepare(
+            "SELECT tenant, applet, state, count(*), sum(bytes) FROM deliveries GROUP BY tenant, applet, state",
+        )?;
         let mut rows = rows.query([])?;
         while let Some(row) = rows.next()? {
             let (tenant, applet): (String, String) = (row.get(0)?, row.get(1)?);

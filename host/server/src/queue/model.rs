@@ -10,15 +10,34 @@ use super::*;
 
 #[derive(Debug, Clone)]
 enum Step {
-    Publish { order_key: Option<u8>, delay_ms: u64, priority: i32, batch_max: u32, attempts_max: u32 },
-    Claim { calls_max: usize },
-    Succeed { nth: usize },
-    Fail { nth: usize, is_final: bool },
-    Return { nth: usize },
+    Publish {
+        order_key: Option<u8>,
+        delay_ms: u64,
+        priority: i32,
+        batch_max: u32,
+        attempts_max: u32,
+    },
+    Claim {
+        calls_max: usize,
+    },
+    Succeed {
+        nth: usize,
+    },
+    Fail {
+        nth: usize,
+        is_final: bool,
+    },
+    Return {
+        nth: usize,
+    },
     /// The attempt answers never; its lease lapses some time.
     Lose,
-    Cancel { nth: usize },
-    Pass { ms: u64 },
+    Cancel {
+        nth: usize,
+    },
+    Pass {
+        ms: u64,
+    },
     Restart,
 }
 
@@ -139,7 +158,12 @@ fn run(steps: &[Step], seed: u64) {
             }
             Step::Fail { nth, is_final } => {
                 if let Some(claimed) = model.take(*nth) {
-                    finish(&runtime, &queue, &claimed, Ended::Failed { error: "no".into(), delay_ms: None, is_final: *is_final });
+                    finish(
+                        &runtime,
+                        &queue,
+                        &claimed,
+                        Ended::Failed { error: "no".into(), delay_ms: None, is_final: *is_final },
+                    );
                 }
             }
             Step::Return { nth } => {
@@ -152,7 +176,8 @@ fn run(steps: &[Step], seed: u64) {
             Step::Lose => place.clock.pass_ms(31_000),
             Step::Cancel { nth } => {
                 if let Some(claimed) = model.take(*nth) {
-                    let removed = runtime.block_on(queue.remove("acme".into(), claimed.id, State::Cancelled, "by hand".into()));
+                    let removed =
+                        runtime.block_on(queue.remove("acme".into(), claimed.id, State::Cancelled, "by hand".into()));
                     model.known[number(&claimed)].is_cancelled = removed.is_ok();
                 }
             }

@@ -31,7 +31,10 @@ impl Reader {
         let db = match idle {
             Some(db) => db,
             None => {
-                let db = Connection::open_with_flags(&self.file, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+                let db = Connection::open_with_flags(
+                    &self.file,
+                    OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX,
+                )?;
                 db.busy_timeout(std::time::Duration::from_secs(2))?;
                 db
             }

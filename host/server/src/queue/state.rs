@@ -73,8 +73,16 @@ pub enum State {
 
 impl State {
     /// Every state.
-    pub const ALL: [Self; 8] =
-        [Self::Waiting, Self::Ready, Self::Blocked, Self::Running, Self::Done, Self::Dead, Self::Dropped, Self::Cancelled];
+    pub const ALL: [Self; 8] = [
+        Self::Waiting,
+        Self::Ready,
+        Self::Blocked,
+        Self::Running,
+        Self::Done,
+        Self::Dead,
+        Self::Dropped,
+        Self::Cancelled,
+    ];
 
     /// As in the file; `schema.rs` has these numbers in its indexes.
     pub(super) fn code(self) -> i64 {

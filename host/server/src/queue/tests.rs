@@ -193,7 +193,11 @@ async fn a_key_makes_it_the_same_event() {
     place.clock.pass_ms(24 * 3_600_000 + 1);
     assert!(!queue.publish(keyed("acme")).await.unwrap().is_duplicate);
     // A job's key holds while it has not ended.
-    let job = NewMessage { kind: Kind::Job, key: Some(("job:a".into(), "k".into())), ..event("acme", "1", vec![delivery("two")]) };
+    let job = NewMessage {
+        kind: Kind::Job,
+        key: Some(("job:a".into(), "k".into())),
+        ..event("acme", "1", vec![delivery("two")])
+    };
     let first = queue.publish(job.clone()).await.unwrap();
     assert!(queue.publish(job.clone()).await.unwrap().is_duplicate);
     for claimed in claim(&queue).await {
@@ -221,7 +225,10 @@ async fn a_full_queue_refuses_and_takes_again_when_it_has_room() {
     end(&queue, &claimed[0], DONE).await;
     queue.publish(event("acme", "1", vec![delivery("one")])).await.unwrap();
     // All or none.
-    let both = vec![event("new", "1", vec![delivery("a"), delivery("b")]), event("new", "1", vec![delivery("a"), delivery("b")])];
+    let both = vec![
+        event("new", "1", vec![delivery("a"), delivery("b")]),
+        event("new", "1", vec![delivery("a"), delivery("b")]),
+    ];
     assert!(queue.publish_all(both).await.is_err());
     assert!(queue.counts(Some("new".into())).await.unwrap().is_empty());
 }
@@ -296,7 +303,13 @@ async fn deliveries_can_be_given_up() {
     assert!(!end(&queue, &claimed, DONE).await);
     assert_eq!(state_of(&queue, claimed.id).await, State::Cancelled);
     let wrong = queue.retry("acme".into(), claimed.id).await.unwrap_err().to_string();
-    assert_eq!(wrong, format!("delivery {} is cancelled: only one that waits can be retried now; one that has ended can be replayed", claimed.id));
+    assert_eq!(
+        wrong,
+        format!(
+            "delivery {} is cancelled: only one that waits can be retried now; one that has ended can be replayed",
+            claimed.id
+        )
+    );
     for _ in 0..3 {
         queue.publish(event("acme", "1", vec![delivery("gone"), delivery("stays")])).await.unwrap();
     }
@@ -316,7 +329,8 @@ async fn what_has_ended_is_kept_for_its_time_and_dead_ones_longer() {
         let ended = if n == 0 { Ended::Failed { error: "no".into(), delay_ms: None, is_final: true } } else { DONE };
         end(&queue, &claimed, ended).await;
     }
-    let count = |counts: &[Counts], state| counts.iter().find(|count| count.state == state).map_or(0, |count| count.count);
+    let count =
+        |counts: &[Counts], state| counts.iter().find(|count| count.state == state).map_or(0, |count| count.count);
     let counts = queue.counts(None).await.unwrap();
     assert!((10..=74).contains(&count(&counts, State::Done)), "{counts:?}");
     assert_eq!(count(&counts, State::Dead), 1);
@@ -359,7 +373,8 @@ async fn many_publishers_share_a_sync() {
     for published in publishing {
         published.await.unwrap().unwrap();
     }
-    let mut payloads: Vec<_> = queue.claim(1_000, vec![]).await.unwrap().calls.iter().map(|call| call[0].payload.clone()).collect();
+    let mut payloads: Vec<_> =
+        queue.claim(1_000, vec![]).await.unwrap().calls.iter().map(|call| call[0].payload.clone()).collect();
     payloads.sort_by_key(|payload| payload.parse::<u32>().unwrap());
     assert_eq!(payloads, (0..500).map(|n| n.to_string()).collect::<Vec<_>>());
     queue.close().await;
@@ -374,7 +389,11 @@ async fn another_version_and_a_damaged_file_are_refused() {
     rusqlite::Connection::open(&file).unwrap().execute_batch("PRAGMA user_version=99").unwrap();
     let told = Queue::open(&file, QueueConfig::default(), place.clock.clone()).unwrap_err().to_string();
     assert!(told.contains("has version 99"), "{told}");
-    std::fs::write(&file, "this is no database, and longer than a header has to be for SQLite to see it is none of its own files").unwrap();
+    std::fs::write(
+        &file,
+        "this is no database, and longer than a header has to be for SQLite to see it is none of its own files",
+    )
+    .unwrap();
     let told = Queue::open(&file, QueueConfig::default(), place.clock.clone()).unwrap_err().to_string();
     assert!(told.contains("not a database"), "{told}");
 }

@@ -82,7 +82,13 @@ struct Change<'a> {
 }
 
 impl<'a> Work<'a> {
-    pub(super) fn new(db: &'a Connection, lanes: &'a mut Lanes, time: &'a QueueTime, config: &'a QueueConfig, now_us: u64) -> Self {
+    pub(super) fn new(
+        db: &'a Connection,
+        lanes: &'a mut Lanes,
+        time: &'a QueueTime,
+        config: &'a QueueConfig,
+        now_us: u64,
+    ) -> Self {
         Self { db: Ok(db), lanes, time, config, now_us }
     }
 

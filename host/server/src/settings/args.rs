@@ -62,10 +62,17 @@ impl Args for SettingArgs {
         let mut told = String::from("Settings without a flag, because other users can read command lines:\n");
         for setting in secrets {
             // Writing to a string cannot fail.
-            let _ = writeln!(told, "  {}\n          {}", setting.variable(), setting.text().replace("\n\n", "\n\n          "));
+            let _ = writeln!(
+                told,
+                "  {}\n          {}",
+                setting.variable(),
+                setting.text().replace("\n\n", "\n\n          ")
+            );
             let _ = writeln!(told, "          [default: {}]", setting.default_text());
         }
-        told.push_str("\nAll of these can be set in the file as well, by their names with underscores (grace_ms = 10000).");
+        told.push_str(
+            "\nAll of these can be set in the file as well, by their names with underscores (grace_ms = 10000).",
+        );
         command.after_long_help(StyledStr::from(told))
     }
 
@@ -87,7 +94,11 @@ fn arg(setting: &'static Setting) -> Arg {
         .action(if setting.is_list { ArgAction::Append } else { ArgAction::Set });
     if setting.is_switch {
         let values = PossibleValuesParser::new(["true", "false"]);
-        arg.value_parser(values).hide_possible_values(true).num_args(0..=1).require_equals(true).default_missing_value("true")
+        arg.value_parser(values)
+            .hide_possible_values(true)
+            .num_args(0..=1)
+            .require_equals(true)
+            .default_missing_value("true")
     } else {
         arg.allow_hyphen_values(setting.about.range.is_some())
     }
@@ -104,7 +115,17 @@ mod tests {
     #[test]
     fn flags_are_kept_as_given() {
         let matches = command()
-            .try_get_matches_from(["serve", "--grace-ms", "5", "--audit=false", "--usage-headers", "--trusted-proxies", "::1", "--trusted-proxies", "10.0.0.0/8"])
+            .try_get_matches_from([
+                "serve",
+                "--grace-ms",
+                "5",
+                "--audit=false",
+                "--usage-headers",
+                "--trusted-proxies",
+                "::1",
+                "--trusted-proxies",
+                "10.0.0.0/8",
+            ])
             .expect("it parses");
         let args = SettingArgs::from_arg_matches(&matches).expect("they are there");
         assert_eq!(args.get("grace_ms"), Some(vec!["5".to_owned()]));
@@ -121,7 +142,12 @@ mod tests {
         let help = command().term_width(0).render_long_help().to_string();
         for setting in TABLE {
             assert!(help.contains(&setting.variable()), "{} is missing", setting.name);
-            assert_eq!(help.contains(&format!("--{} ", setting.flag())) || help.contains(&format!("--{}[", setting.flag())), !setting.about.is_secret, "{}", setting.name);
+            assert_eq!(
+                help.contains(&format!("--{} ", setting.flag())) || help.contains(&format!("--{}[", setting.flag())),
+                !setting.about.is_secret,
+                "{}",
+                setting.name
+            );
             assert!(help.contains(&format!("[default: {}]", setting.default_text())), "{}", setting.name);
         }
         assert!(help.contains("[default: 10000 ms]"), "{help}");

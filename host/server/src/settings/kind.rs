@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use toml::de::DeValue;
 
-use crate::network::Network;
 use super::secret::Secret;
+use crate::network::Network;
 
 /// A value as somebody gave it.
 #[derive(Debug)]
@@ -75,10 +75,8 @@ fn whole(given: &Given<'_>, (min, max): (u64, u64)) -> Result<u64, String> {
         }
         Given::Toml(other, _) => return Err(format!("is a TOML {}, not a whole number", other.type_str())),
     };
-    let number: u64 = told
-        .replace('_', "")
-        .parse()
-        .map_err(|_| format!("is {told:?}, not a whole number from {min} to {max}"))?;
+    let number: u64 =
+        told.replace('_', "").parse().map_err(|_| format!("is {told:?}, not a whole number from {min} to {max}"))?;
     if (min..=max).contains(&number) { Ok(number) } else { Err(format!("is {number}: it goes from {min} to {max}")) }
 }
 
@@ -175,7 +173,9 @@ impl Kind for SocketAddr {
 
     fn read(given: &Given<'_>, _: Option<(u64, u64)>) -> Result<Self, String> {
         let told = text(given)?;
-        told.parse().map_err(|_| format!("is {told:?}, not an address with a port: for example 127.0.0.1:8080, or [::]:8080 for all"))
+        told.parse().map_err(|_| {
+            format!("is {told:?}, not an address with a port: for example 127.0.0.1:8080, or [::]:8080 for all")
+        })
     }
 
     fn write(&self) -> Option<toml::Value> {
@@ -242,7 +242,8 @@ impl Kind for belljar::RecordPolicy {
 
     fn read(given: &Given<'_>, _: Option<(u64, u64)>) -> Result<Self, String> {
         let told = text(given)?;
-        told.parse().map_err(|_| format!("is {told:?}, not never, on-failure, always, or sampled:N with N of a million"))
+        told.parse()
+            .map_err(|_| format!("is {told:?}, not never, on-failure, always, or sampled:N with N of a million"))
     }
 
     fn write(&self) -> Option<toml::Value> {
@@ -332,6 +333,9 @@ mod tests {
         assert!(of_text::<bool>("maybe", None).is_err());
         assert_eq!(of_text::<Vec<String>>("a, b,,c", None), Ok(vec!["a".into(), "b".into(), "c".into()]));
         assert_eq!(of_text::<Vec<String>>("", None), Ok(Vec::new()));
-        assert_eq!(Vec::<Network>::read(&Given::Text(vec!["10.0.0.0/8".into(), "::1".into()]), None).map(|all| all.len()), Ok(2));
+        assert_eq!(
+            Vec::<Network>::read(&Given::Text(vec!["10.0.0.0/8".into(), "::1".into()]), None).map(|all| all.len()),
+            Ok(2)
+        );
     }
 }

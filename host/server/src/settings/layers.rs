@@ -85,7 +85,8 @@ impl Layers<'_> {
             }
             let is_found_by_it = self.file.is_none() && *path == data_dir.join(FILE_NAME);
             if is_found_by_it && origins.contains_key("data_dir") {
-                let told = "data_dir cannot be set in the file that is found in it: use the environment, a flag, or --config";
+                let told =
+                    "data_dir cannot be set in the file that is found in it: use the environment, a flag, or --config";
                 problems.push(format!("{}: {told}", path.display()));
             }
         }
@@ -115,7 +116,8 @@ impl Layers<'_> {
     fn data_dir(&self) -> PathBuf {
         let flag = self.flags.get("data_dir").and_then(|texts| texts.into_iter().next());
         let variable = Setting::named("data_dir").map(Setting::variable).unwrap_or_default();
-        flag.or_else(|| (self.environment)(&variable).filter(|text| !text.is_empty())).map_or_else(|| Settings::default().data_dir, PathBuf::from)
+        flag.or_else(|| (self.environment)(&variable).filter(|text| !text.is_empty()))
+            .map_or_else(|| Settings::default().data_dir, PathBuf::from)
     }
 }
 
@@ -162,8 +164,13 @@ impl Loaded {
 mod tests {
     use super::*;
 
-    fn load(file: Option<&Path>, environment: &[(&str, &str)], flags: &[(&'static str, &str)]) -> Result<Loaded, SettingsError> {
-        let environment = |name: &str| environment.iter().find(|(has, _)| *has == name).map(|(_, value)| (*value).to_owned());
+    fn load(
+        file: Option<&Path>,
+        environment: &[(&str, &str)],
+        flags: &[(&'static str, &str)],
+    ) -> Result<Loaded, SettingsError> {
+        let environment =
+            |name: &str| environment.iter().find(|(has, _)| *has == name).map(|(_, value)| (*value).to_owned());
         let flags = SettingArgs::of(flags);
         Layers { file, environment: &environment, flags: &flags }.load()
     }
@@ -193,7 +200,12 @@ mod tests {
         assert_eq!(load(None, &[], &[("data_dir", &data)]).expect("right").settings.grace_ms, 7);
         assert_eq!(load(None, &[("BELLJAR_DATA_DIR", &data)], &[]).expect("right").settings.grace_ms, 7);
         std::fs::write(folder.path().join(FILE_NAME), "data_dir = \"/elsewhere\"\n").expect("written");
-        assert!(load(None, &[("BELLJAR_DATA_DIR", &data)], &[]).expect_err("a circle").to_string().contains("data_dir cannot be set"));
+        assert!(
+            load(None, &[("BELLJAR_DATA_DIR", &data)], &[])
+                .expect_err("a circle")
+                .to_string()
+                .contains("data_dir cannot be set")
+        );
     }
 
     #[test]
@@ -223,7 +235,10 @@ mod tests {
         .expect("they are right");
         let text = loaded.to_toml();
         assert!(!text.contains(token) && !text.contains("secret-value"), "{text}");
-        assert!(text.contains("listen = \"[::]:1\"  # BELLJAR_LISTEN\n") && text.contains("slots = 3  # --slots\n"), "{text}");
+        assert!(
+            text.contains("listen = \"[::]:1\"  # BELLJAR_LISTEN\n") && text.contains("slots = 3  # --slots\n"),
+            "{text}"
+        );
         let path = folder.path().join("printed.toml");
         std::fs::write(&path, text.replace("********", "a=0123456789abcdef")).expect("written");
         let again = load(Some(&path), &[], &[]).expect("it reads back").settings;

@@ -63,7 +63,9 @@ pub enum SecretFileError {
         source: io::Error,
     },
     /// Others can read it.
-    #[error("{path} can be read by others (mode {mode:o}): `chmod 600` it, and make a new secret if others may have seen it")]
+    #[error(
+        "{path} can be read by others (mode {mode:o}): `chmod 600` it, and make a new secret if others may have seen it"
+    )]
     Open {
         /// The file.
         path: PathBuf,
@@ -80,9 +82,14 @@ pub enum SecretFileError {
     },
 }
 
-pub(super) fn admin_token(given: Option<&Secret>, file: Option<&Path>, data_dir: &Path) -> Result<Secret, SecretFileError> {
+pub(super) fn admin_token(
+    given: Option<&Secret>,
+    file: Option<&Path>,
+    data_dir: &Path,
+) -> Result<Secret, SecretFileError> {
     let (place, token) = found("admin_token", given, file, data_dir, TOKEN_FILE, || format!("bja_{}", random_hex()))?;
-    let is_token = token.reveal().len() >= TOKEN_CHARACTERS_MIN && token.reveal().bytes().all(|byte| byte.is_ascii_graphic());
+    let is_token =
+        token.reveal().len() >= TOKEN_CHARACTERS_MIN && token.reveal().bytes().all(|byte| byte.is_ascii_graphic());
     let rule = "a token is at least 16 visible ASCII characters, without spaces";
     if is_token { Ok(token) } else { Err(SecretFileError::Invalid { place, rule }) }
 }
@@ -100,7 +107,8 @@ pub(super) fn secrets_key(
 
 pub(super) fn recordings_key(file: &Path) -> Result<belljar::RecordingKey, SecretFileError> {
     let rule = "the key is 64 hexadecimal digits (`openssl rand -hex 32` makes one)";
-    belljar::RecordingKey::parse(read(file)?.reveal()).map_err(|_| SecretFileError::Invalid { place: file.display().to_string(), rule })
+    belljar::RecordingKey::parse(read(file)?.reveal())
+        .map_err(|_| SecretFileError::Invalid { place: file.display().to_string(), rule })
 }
 
 /// The secret `name` of a data directory, as a server keeps it there.
@@ -197,11 +205,20 @@ mod tests {
         let file = folder.path().join("token");
         std::fs::write(&file, "0123456789abcdef\n").expect("written");
         std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o644)).expect("allowed");
-        assert!(matches!(admin_token(None, Some(&file), folder.path()), Err(SecretFileError::Open { mode: 0o644, .. })));
+        assert!(matches!(
+            admin_token(None, Some(&file), folder.path()),
+            Err(SecretFileError::Open { mode: 0o644, .. })
+        ));
         std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).expect("allowed");
         assert_eq!(admin_token(None, Some(&file), folder.path()).expect("a token").reveal(), "0123456789abcdef");
         assert!(matches!(secrets_key(None, Some(&file), folder.path()), Err(SecretFileError::Invalid { .. })));
-        assert!(matches!(admin_token(Some(&Secret::new("short")), None, folder.path()), Err(SecretFileError::Invalid { .. })));
-        assert!(matches!(admin_token(None, Some(&folder.path().join("none")), folder.path()), Err(SecretFileError::Io { .. })));
+        assert!(matches!(
+            admin_token(Some(&Secret::new("short")), None, folder.path()),
+            Err(SecretFileError::Invalid { .. })
+        ));
+        assert!(matches!(
+            admin_token(None, Some(&folder.path().join("none")), folder.path()),
+            Err(SecretFileError::Io { .. })
+        ));
     }
 }

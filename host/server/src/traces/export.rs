@@ -48,7 +48,11 @@ pub enum ExportError {
     Thread(#[source] io::Error),
 }
 
-pub(super) fn start(config: &TracesConfig, spans: Receiver<SpanData>, counts: Arc<Counts>) -> Result<JoinHandle<()>, ExportError> {
+pub(super) fn start(
+    config: &TracesConfig,
+    spans: Receiver<SpanData>,
+    counts: Arc<Counts>,
+) -> Result<JoinHandle<()>, ExportError> {
     let exporter = exporter(config)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(ExportError::Thread)?;
     std::thread::Builder::new()
@@ -81,7 +85,10 @@ async fn run(exporter: SpanExporter, mut spans: Receiver<SpanData>, counts: &Cou
                 let earlier = counts.failed_exports.fetch_add(1, Ordering::Relaxed);
                 counts.dropped.fetch_add(count, Ordering::Relaxed);
                 if earlier == 0 || earlier.is_power_of_two() {
-                    let why = failed.map_or_else(|late| late.to_string(), |done| done.err().map(|error| error.to_string()).unwrap_or_default());
+                    let why = failed.map_or_else(
+                        |late| late.to_string(),
+                        |done| done.err().map(|error| error.to_string()).unwrap_or_default(),
+                    );
                     tracing::warn!(why, spans = count, "traces cannot be delivered: spans are dropped");
                 }
                 if spans.is_closed() {

@@ -170,7 +170,10 @@ fn uses(traces: &Traces, id: &InvocationId, ended: UseEnd) {
         invocation: id.clone(),
     };
     let (capability, operation, target) = ("http", "send", "api.example.com".to_owned());
-    traces.used(&context, CapabilityUse { capability, operation, target, ended, begun_us: 1_700_000_000_000_100, wall_us: 300 });
+    traces.used(
+        &context,
+        CapabilityUse { capability, operation, target, ended, begun_us: 1_700_000_000_000_100, wall_us: 300 },
+    );
 }
 
 #[test]
@@ -189,11 +192,20 @@ fn an_invocation_and_its_uses_are_spans_of_the_callers_trace() {
     let got = spans(&body);
     let [root, first, second] = &got[..] else { panic!("{got:#?}") };
     assert!(got.iter().all(|span| span.trace == "4bf92f3577b34da6a3ce929d0e0e4736"), "{got:#?}");
-    assert_eq!((root.parent.as_str(), root.name.as_str(), root.kind, root.took_us), ("00f067aa0ba902b7", "hook/main", 2, 2_000));
+    assert_eq!(
+        (root.parent.as_str(), root.name.as_str(), root.kind, root.took_us),
+        ("00f067aa0ba902b7", "hook/main", 2, 2_000)
+    );
     let has = |name: &str, value: &str| root.attributes.iter().any(|(has, is)| has == name && is == value);
-    assert!(has("belljar.tenant", "acme") && has("belljar.fuel", "12345") && has("http.response.status_code", "201"), "{root:#?}");
+    assert!(
+        has("belljar.tenant", "acme") && has("belljar.fuel", "12345") && has("http.response.status_code", "201"),
+        "{root:#?}"
+    );
     assert_eq!((&first.parent, &second.parent), (&root.span, &root.span));
-    assert_eq!((first.name.as_str(), first.kind, first.took_us, first.status, second.status), ("http.send", 3, 300, 0, 2));
+    assert_eq!(
+        (first.name.as_str(), first.kind, first.took_us, first.status, second.status),
+        ("http.send", 3, 300, 0, 2)
+    );
     assert!(first.span != second.span && first.span != root.span);
     assert_eq!(traces.state(), TracesState { sent: 3, dropped: 0, failed_exports: 0 });
 }
@@ -206,7 +218,11 @@ fn the_caller_or_the_ratio_decides_what_is_traced() {
     for number in 0..400 {
         traces.record(record(&id(number), Ended::Answered { status: None }, None));
     }
-    traces.record(record(&id(1_000), Ended::Answered { status: None }, Some("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00")));
+    traces.record(record(
+        &id(1_000),
+        Ended::Answered { status: None },
+        Some("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00"),
+    ));
     let fault = Ended::Faulted { code: FaultCode::Threw, message: "boom".into() };
     traces.record(record(&id(1_001), fault, Some("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")));
     traces.close();
@@ -236,7 +252,8 @@ fn a_collector_that_fails_or_is_not_there_costs_spans_and_nothing_else() {
 fn what_cannot_be_sent_to_is_refused_at_once() {
     for (endpoint, header) in [("ftp://a", "a"), ("nonsense", "a"), ("http://a", "not a header")] {
         let headers = vec![(header.to_owned(), "b".to_owned())];
-        let config = TracesConfig { endpoint: endpoint.into(), headers, sample_ratio: 1.0, extra_roots_pem: Vec::new() };
+        let config =
+            TracesConfig { endpoint: endpoint.into(), headers, sample_ratio: 1.0, extra_roots_pem: Vec::new() };
         assert!(Traces::start(&config).is_err(), "{endpoint} {header}");
     }
 }

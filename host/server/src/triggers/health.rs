@@ -61,15 +61,21 @@ struct Check<'a> {
 fn check(descriptor: &Descriptor) -> Option<Check<'_>> {
     let named = |name: &str| descriptor.handlers.iter().find(|handler| handler.name == name);
     let declared = descriptor.runtime.health_check.as_ref();
-    let (interval_ms, timeout_ms) = declared.map_or((INTERVAL_MS, TIMEOUT_MS), |check| (check.interval_ms, check.timeout_ms));
+    let (interval_ms, timeout_ms) =
+        declared.map_or((INTERVAL_MS, TIMEOUT_MS), |check| (check.interval_ms, check.timeout_ms));
     let found = match declared {
         Some(check) => {
             let at_path = descriptor.handlers.iter().find(|handler| {
-                handler.trigger.route().is_some_and(|route| route.path == check.path && matches!(route.method, "GET" | "*"))
+                handler
+                    .trigger
+                    .route()
+                    .is_some_and(|route| route.path == check.path && matches!(route.method, "GET" | "*"))
             });
             match at_path {
                 Some(handler) => Some((handler, Some(check.path.as_str()))),
-                None => named(check.path.trim_start_matches('/')).or_else(|| named(HEALTH_HANDLER)).map(|handler| (handler, None)),
+                None => named(check.path.trim_start_matches('/'))
+                    .or_else(|| named(HEALTH_HANDLER))
+                    .map(|handler| (handler, None)),
             }
         }
         None => named(HEALTH_HANDLER).map(|handler| (handler, None)),
@@ -105,7 +111,9 @@ impl HealthChecks {
     /// How an applet is: what it said within its interval, or says now.
     pub async fn health(&self, dispatcher: &Dispatcher, active: &Arc<Active>) -> Health {
         let descriptor = &active.release.package().descriptor;
-        let Some(check) = check(descriptor) else { return Health { status: HealthStatus::Unknown, error: None, age_ms: 0 } };
+        let Some(check) = check(descriptor) else {
+            return Health { status: HealthStatus::Unknown, error: None, age_ms: 0 };
+        };
         let key = (active.tenant.id.to_string(), active.release.applet().to_string());
         {
             let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
@@ -122,7 +130,10 @@ impl HealthChecks {
         if kept.len() >= KEPT_MAX {
             kept.clear();
         }
-        kept.insert(key, Kept { release_number: active.release_number, at: Instant::now(), status, error: error.clone() });
+        kept.insert(
+            key,
+            Kept { release_number: active.release_number, at: Instant::now(), status, error: error.clone() },
+        );
         Health { status, error, age_ms: 0 }
     }
 }
@@ -171,12 +182,17 @@ fn said(response: &Response) -> Option<String> {
     }
     let answer = serde_json::from_slice::<Answer>(body).ok();
     let word = answer.as_ref().and_then(|answer| answer.status.as_ref()).and_then(serde_json::Value::as_str);
-    let is_healthy = (200..400).contains(&status) && word.is_none_or(|word| matches!(word, "healthy" | "ok" | "up" | "pass"));
+    let is_healthy =
+        (200..400).contains(&status) && word.is_none_or(|word| matches!(word, "healthy" | "ok" | "up" | "pass"));
     if is_healthy {
         return None;
     }
     let error = answer.as_ref().and_then(|answer| answer.error.clone());
-    Some(error.or_else(|| word.map(|word| format!("it says {word:?}"))).unwrap_or_else(|| format!("it answers with status {status}")))
+    Some(
+        error
+            .or_else(|| word.map(|word| format!("it says {word:?}")))
+            .unwrap_or_else(|| format!("it answers with status {status}")),
+    )
 }
 
 #[cfg(test)]

@@ -17,9 +17,17 @@ use crate::schedule::Lane;
 ///
 /// # Errors
 /// Text for people: which handler failed, and why.
-pub async fn call_hooks(dispatcher: &Dispatcher, active: &Arc<Active>, event: LifecycleEvent, detail: &serde_json::Value) -> Result<(), String> {
+pub async fn call_hooks(
+    dispatcher: &Dispatcher,
+    active: &Arc<Active>,
+    event: LifecycleEvent,
+    detail: &serde_json::Value,
+) -> Result<(), String> {
     let descriptor = &active.release.package().descriptor;
-    let hooks = descriptor.handlers.iter().filter(|handler| matches!(handler.trigger, Trigger::Lifecycle { on } if on == event));
+    let hooks = descriptor
+        .handlers
+        .iter()
+        .filter(|handler| matches!(handler.trigger, Trigger::Lifecycle { on } if on == event));
     for hook in hooks {
         let mut payload = serde_json::json!({ "on": event, "version": descriptor.version.to_string() });
         if let (Some(payload), Some(detail)) = (payload.as_object_mut(), detail.as_object()) {
@@ -28,7 +36,9 @@ pub async fn call_hooks(dispatcher: &Dispatcher, active: &Arc<Active>, event: Li
         let mut invocation = Invocation::new(hook.name.clone(), Payload::Json(payload.to_string()));
         invocation.trigger = "lifecycle".into();
         match dispatcher.call(active, invocation, &mut Discarding, Lane::Admin).await {
-            Ok(outcome) => outcome.result.map(drop).map_err(|fault| format!("handler {} failed: {fault}", hook.name))?,
+            Ok(outcome) => {
+                outcome.result.map(drop).map_err(|fault| format!("handler {} failed: {fault}", hook.name))?
+            }
             Err(refused) => return Err(format!("handler {} could not be called: {refused}", hook.name)),
         }
     }

@@ -32,7 +32,9 @@ pub const JOB_BACKOFF_MS_MAX: u64 = 3_600_000;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NotTaken {
     /// No applet of the tenant publishes or subscribes to such an event.
-    #[error("event {name:?} is not declared: no applet of tenant {tenant} has it in permissions.events or in a handler's names; check the name, or install the applet that handles it")]
+    #[error(
+        "event {name:?} is not declared: no applet of tenant {tenant} has it in permissions.events or in a handler's names; check the name, or install the applet that handles it"
+    )]
     Undeclared {
         /// The tenant.
         tenant: String,
@@ -50,7 +52,9 @@ pub enum NotTaken {
         used: u64,
     },
     /// Each event was caused by another, too many in a row.
-    #[error("event {name:?} comes after {EVENT_DEPTH_MAX} events that caused each other ({chain}): handlers that publish for each other without end are stopped here")]
+    #[error(
+        "event {name:?} comes after {EVENT_DEPTH_MAX} events that caused each other ({chain}): handlers that publish for each other without end are stopped here"
+    )]
     TooDeep {
         /// The event.
         name: String,
@@ -116,7 +120,13 @@ pub struct Publisher {
 }
 
 impl Publisher {
-    pub(super) fn new(queue: Queue, registry: Arc<Registry>, chains: Arc<Chains>, running: Arc<Running>, wake: Arc<Notify>) -> Self {
+    pub(super) fn new(
+        queue: Queue,
+        registry: Arc<Registry>,
+        chains: Arc<Chains>,
+        running: Arc<Running>,
+        wake: Arc<Notify>,
+    ) -> Self {
         Self { queue, registry, chains, running, wake }
     }
 
@@ -125,7 +135,8 @@ impl Publisher {
     /// # Errors
     /// [`NotTaken`].
     pub async fn publish(&self, event: NewEvent) -> Result<Published, NotTaken> {
-        belljar::package::rules::name(&event.name).map_err(|rule| NotTaken::Invalid(format!("event name {:?}: {rule}", event.name)))?;
+        belljar::package::rules::name(&event.name)
+            .map_err(|rule| NotTaken::Invalid(format!("event name {:?}: {rule}", event.name)))?;
         check_json(&event.payload)?;
         self.registry.sync().await?;
         if !self.registry.is_declared(&event.tenant, &event.name) {
@@ -201,10 +212,17 @@ impl Publisher {
         check_delay(run.delay_ms)?;
         within("event_key_bytes_max", KEY_BYTES_MAX, run.key.as_ref().map_or(0, String::len))?;
         if !(1..=belljar::package::rules::ATTEMPTS_MAX).contains(&run.attempts) {
-            return Err(NotTaken::Invalid(format!("{} attempts: use 1 to {}", run.attempts, belljar::package::rules::ATTEMPTS_MAX)));
+            return Err(NotTaken::Invalid(format!(
+                "{} attempts: use 1 to {}",
+                run.attempts,
+                belljar::package::rules::ATTEMPTS_MAX
+            )));
         }
         let key = run.key.map(|key| (format!("run:{}/{}", run.applet, run.handler), key));
-        let delivery = NewDelivery { attempts_max: run.attempts, ..own_delivery(run.applet, run.handler.clone(), run.delay_ms, 0) };
+        let delivery = NewDelivery {
+            attempts_max: run.attempts,
+            ..own_delivery(run.applet, run.handler.clone(), run.delay_ms, 0)
+        };
         let message = NewMessage {
             tenant: run.tenant,
             kind: Kind::Run,
@@ -297,7 +315,9 @@ fn check_json(payload: &str) -> Result<(), NotTaken> {
 fn refusal(error: NotTaken) -> CapabilityError {
     match error {
         NotTaken::TooLarge { name, allowed, used } => CapabilityError::Limit(LimitHit { name, allowed, used }),
-        NotTaken::Queue(QueueError::Full { name, allowed, used, .. }) => CapabilityError::Limit(LimitHit { name, allowed, used }),
+        NotTaken::Queue(QueueError::Full { name, allowed, used, .. }) => {
+            CapabilityError::Limit(LimitHit { name, allowed, used })
+        }
         NotTaken::Queue(QueueError::Closed) => CapabilityError::Busy,
         NotTaken::Queue(QueueError::Unavailable(error)) => {
             tracing::error!(%error, "the queue cannot be used");
@@ -362,7 +382,11 @@ impl JobSink for Publisher {
             let (tenant, applet) = (origin.tenant.to_string(), origin.applet.to_string());
             let message = match self.queue.message(tenant.clone(), id.clone()).await {
                 // Jobs of other applets are nobody's business.
-                Ok(message) if message.kind == Kind::Job && message.deliveries.iter().all(|one| one.applet == applet) => message,
+                Ok(message)
+                    if message.kind == Kind::Job && message.deliveries.iter().all(|one| one.applet == applet) =>
+                {
+                    message
+                }
                 Ok(_) | Err(QueueError::NotFound(_)) => return Ok(false),
                 Err(error) => return Err(refusal(error.into())),
             };
@@ -373,7 +397,9 @@ impl JobSink for Publisher {
 
     fn progress(&self, origin: Origin, progress: String) -> Answering<'_, ()> {
         Box::pin(async move {
-            let job = origin.job.ok_or_else(|| CapabilityError::Invalid("this call is no job: there is no progress to tell".into()))?;
+            let job = origin
+                .job
+                .ok_or_else(|| CapabilityError::Invalid("this call is no job: there is no progress to tell".into()))?;
             self.queue.progress(origin.tenant.to_string(), job, progress).await.map_err(|error| refusal(error.into()))
         })
     }

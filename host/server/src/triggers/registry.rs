@@ -159,7 +159,11 @@ impl Registry {
     ///
     /// # Errors
     /// [`QueueError::Unavailable`].
-    pub async fn open(queue: Queue, directory: Arc<dyn Directory>, installed: Arc<dyn Installed>) -> Result<Self, QueueError> {
+    pub async fn open(
+        queue: Queue,
+        directory: Arc<dyn Directory>,
+        installed: Arc<dyn Installed>,
+    ) -> Result<Self, QueueError> {
         let applets = queue.read(load).await?;
         Ok(Self {
             queue,
@@ -212,8 +216,10 @@ impl Registry {
     fn changes(&self) -> Result<Changes, Unavailable> {
         let installed = self.installed.applets()?;
         let known = self.applets.read().unwrap_or_else(PoisonError::into_inner).clone();
-        let mut gone: HashMap<(&str, &str), ()> =
-            known.iter().flat_map(|(tenant, applets)| applets.keys().map(|applet| ((tenant.as_str(), applet.as_str()), ()))).collect();
+        let mut gone: HashMap<(&str, &str), ()> = known
+            .iter()
+            .flat_map(|(tenant, applets)| applets.keys().map(|applet| ((tenant.as_str(), applet.as_str()), ())))
+            .collect();
         let mut changes = Changes::default();
         for InstalledApplet { tenant, applet, release_number, is_enabled } in &installed {
             gone.remove(&(tenant.as_str(), applet.as_str()));
@@ -240,7 +246,9 @@ impl Registry {
         let Some(of_tenant) = applets.get(tenant) else { return Vec::new() };
         let mut wanting: Vec<_> = of_tenant
             .iter()
-            .flat_map(|(applet, entry)| entry.handlers.subscriptions.iter().map(move |subscription| (applet, subscription)))
+            .flat_map(|(applet, entry)| {
+                entry.handlers.subscriptions.iter().map(move |subscription| (applet, subscription))
+            })
             .filter(|(_, subscription)| subscription.wants(name))
             .map(|(applet, subscription)| (applet.clone(), subscription.clone()))
             .collect();
@@ -292,9 +300,16 @@ impl crate::queue::Work<'_> {
             db.prepare_cached("DELETE FROM applets WHERE tenant = ?1 AND applet = ?2")?.execute([tenant, applet])?;
         }
         for (tenant, applet, entry) in &changes.put {
-            let triggers = serde_json::to_string(&*entry.handlers).map_err(|error| QueueError::Unavailable(error.to_string()))?;
+            let triggers =
+                serde_json::to_string(&*entry.handlers).map_err(|error| QueueError::Unavailable(error.to_string()))?;
             let sql = "INSERT OR REPLACE INTO applets (tenant, applet, release, is_enabled, triggers) VALUES (?1, ?2, ?3, ?4, ?5)";
-            self.db()?.prepare_cached(sql)?.execute(params![tenant, applet, entry.release, entry.is_enabled, triggers])?;
+            self.db()?.prepare_cached(sql)?.execute(params![
+                tenant,
+                applet,
+                entry.release,
+                entry.is_enabled,
+                triggers
+            ])?;
             self.put_schedules(tenant, applet, &entry.handlers.schedules)?;
         }
         Ok(())

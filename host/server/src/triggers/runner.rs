@@ -34,7 +34,8 @@ impl DispatchRunner {
     }
 
     fn active(&self, first: &Claimed) -> Result<Arc<Active>, Attempt> {
-        let names = TenantId::new(first.tenant.clone()).and_then(|tenant| Ok((tenant, AppletId::new(first.applet.clone())?)));
+        let names =
+            TenantId::new(first.tenant.clone()).and_then(|tenant| Ok((tenant, AppletId::new(first.applet.clone())?)));
         let (tenant, applet) = names.map_err(|error| Attempt::Failed { error: error.to_string(), is_final: true })?;
         // Nearly always answered from memory.
         let found = self.directory.active(&tenant, &applet);
@@ -68,7 +69,11 @@ impl DispatchRunner {
 }
 
 impl Runner for DispatchRunner {
-    fn run(&self, call: Arc<Vec<Claimed>>, end: CancellationToken) -> Pin<Box<dyn Future<Output = Attempt> + Send + '_>> {
+    fn run(
+        &self,
+        call: Arc<Vec<Claimed>>,
+        end: CancellationToken,
+    ) -> Pin<Box<dyn Future<Output = Attempt> + Send + '_>> {
         Box::pin(async move { self.call(&call, end).await })
     }
 }
@@ -137,7 +142,9 @@ fn result(response: Response) -> Option<String> {
             let body = String::from_utf8_lossy(&reply.body);
             Some(serde_json::json!({ "status": reply.status, "body": body }).to_string())
         }
-        Response::Streamed(reply) => Some(serde_json::json!({ "status": reply.status, "bodyBytes": reply.body_bytes }).to_string()),
+        Response::Streamed(reply) => {
+            Some(serde_json::json!({ "status": reply.status, "bodyBytes": reply.body_bytes }).to_string())
+        }
     }
 }
 
@@ -152,7 +159,9 @@ fn not_begun(refused: &Refused) -> Attempt {
         // The next process has it; this one must not ask for it again at once.
         Refusal::Stopping => 1_000,
         Refusal::Disabled | Refusal::Storage => retry_ms.max(UNAVAILABLE_MS),
-        Refusal::Queue | Refusal::Concurrency | Refusal::Rate | Refusal::Fuel | Refusal::Egress => retry_ms.max(FULL_MS_MIN),
+        Refusal::Queue | Refusal::Concurrency | Refusal::Rate | Refusal::Fuel | Refusal::Egress => {
+            retry_ms.max(FULL_MS_MIN)
+        }
     };
     Attempt::NotBegun { delay_ms, why: refused.to_string() }
 }

@@ -101,7 +101,8 @@ struct Due {
 const ONE_FOR_ALL: &str = "one later run stands for it (misfire: once)";
 const LEFT_OUT: &str = "nothing could run at that time (misfire: skip)";
 const TOO_MANY: &str = "nothing could run at that time, and there were too many since (misfire: all)";
-const NOT_LOOKED_AT: &str = "this time and all that follow up to a day ago passed while nothing could run; they are not counted";
+const NOT_LOOKED_AT: &str =
+    "this time and all that follow up to a day ago passed while nothing could run; they are not counted";
 const STILL_GOING: &str = "the last run was still going (overlap: skip)";
 const QUEUE_FULL: &str = "as many runs as may wait were waiting (overlap: queue)";
 
@@ -176,7 +177,10 @@ impl Schedules {
         while !self.stop.is_cancelled() {
             let now_us = self.drift_us();
             if now_us < drift_us - SET_BACK_US_MAX {
-                tracing::warn!(seconds = (drift_us - now_us) / 1_000_000, "the wall clock was set back: the next times of schedules are found anew");
+                tracing::warn!(
+                    seconds = (drift_us - now_us) / 1_000_000,
+                    "the wall clock was set back: the next times of schedules are found anew"
+                );
                 if let Err(error) = self.rebase().await {
                     tracing::error!(%error, "schedules cannot be moved");
                 }
@@ -220,7 +224,9 @@ impl Schedules {
                 )?;
                 let rows = found.query_map(params![now_us, FIRED_MAX], stored)?;
                 let due: Vec<Stored> = rows.collect::<Result<_, _>>()?;
-                let mut next = db.prepare_cached("SELECT min(next_us) FROM schedules WHERE next_us IS NOT NULL AND paused = 0 AND next_us > ?1")?;
+                let mut next = db.prepare_cached(
+                    "SELECT min(next_us) FROM schedules WHERE next_us IS NOT NULL AND paused = 0 AND next_us > ?1",
+                )?;
                 let next: Option<i64> = next.query_row([now_us], |row| row.get(0))?;
                 Ok((due, next))
             })
@@ -286,9 +292,16 @@ impl Schedules {
     ///
     /// # Errors
     /// [`QueueError::NotFound`].
-    pub async fn upcoming(&self, tenant: &str, applet: &str, handler: &str, count: usize) -> Result<Vec<u64>, QueueError> {
+    pub async fn upcoming(
+        &self,
+        tenant: &str,
+        applet: &str,
+        handler: &str,
+        count: usize,
+    ) -> Result<Vec<u64>, QueueError> {
         self.registry.sync().await?;
-        let (scheduled, _) = self.registry.schedule(tenant, applet, handler).ok_or_else(|| not_found(tenant, applet, handler))?;
+        let (scheduled, _) =
+            self.registry.schedule(tenant, applet, handler).ok_or_else(|| not_found(tenant, applet, handler))?;
         let now_us = self.queue.time().wall_us().cast_signed();
         let timetable = timetable(&scheduled.cron, &scheduled.time_zone)?;
         let upcoming = tokio::task::spawn_blocking(move || timetable.upcoming_us(now_us, count.min(1_000))).await;
@@ -317,7 +330,13 @@ impl Schedules {
     ///
     /// # Errors
     /// [`QueueError::NotFound`].
-    pub async fn pause(&self, tenant: String, applet: String, handler: String, is_paused: bool) -> Result<(), QueueError> {
+    pub async fn pause(
+        &self,
+        tenant: String,
+        applet: String,
+        handler: String,
+        is_paused: bool,
+    ) -> Result<(), QueueError> {
         self.registry.sync().await?;
         let now_us = self.queue.time().wall_us().cast_signed();
         self.queue.run(move |work| work.pause(&tenant, &applet, &handler, is_paused, now_us)).await
@@ -329,9 +348,11 @@ impl Schedules {
     /// [`QueueError::NotFound`], [`QueueError::Full`].
     pub async fn run_now(&self, tenant: &str, applet: &str, handler: &str, by: &str) -> Result<String, QueueError> {
         self.registry.sync().await?;
-        let (scheduled, _) = self.registry.schedule(tenant, applet, handler).ok_or_else(|| not_found(tenant, applet, handler))?;
+        let (scheduled, _) =
+            self.registry.schedule(tenant, applet, handler).ok_or_else(|| not_found(tenant, applet, handler))?;
         let now_us = self.queue.time().wall_us().cast_signed();
-        let message = NewMessage { source: format!("run now by {by}"), key: None, ..run(tenant, applet, &scheduled, now_us) };
+        let message =
+            NewMessage { source: format!("run now by {by}"), key: None, ..run(tenant, applet, &scheduled, now_us) };
         let published = self.queue.publish(message).await?;
         self.wake.notify_one();
         Ok(published.uid)
@@ -397,7 +418,13 @@ impl Work<'_> {
         Ok(replaced)
     }
 
-    fn fire(&mut self, stored: &Stored, scheduled: &Scheduled, now_us: i64, replaced: &mut Vec<u64>) -> Result<(), QueueError> {
+    fn fire(
+        &mut self,
+        stored: &Stored,
+        scheduled: &Scheduled,
+        now_us: i64,
+        replaced: &mut Vec<u64>,
+    ) -> Result<(), QueueError> {
         let timetable = timetable(&stored.cron, &stored.time_zone)?;
         let due = due(&timetable, scheduled.misfire, stored.next_us, now_us);
         let (mut fired, mut skipped) = (0_u64, 0_u64);
@@ -417,7 +444,12 @@ impl Work<'_> {
             }
             if scheduled.overlap == Overlap::Replace {
                 for delivery in open {
-                    let removed = self.remove(&stored.tenant, delivery, State::Cancelled, "the next run has replaced it (overlap: replace)")?;
+                    let removed = self.remove(
+                        &stored.tenant,
+                        delivery,
+                        State::Cancelled,
+                        "the next run has replaced it (overlap: replace)",
+                    )?;
                     if removed.was_running {
                         replaced.push(delivery);
                     }
@@ -437,18 +469,41 @@ impl Work<'_> {
         }
         let (db, noted_us) = (self.db()?, self.wall_us());
         for (at, why) in &missed {
-            let sql = "INSERT INTO missed (tenant, applet, handler, fires_us, why, noted_us) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
-            db.prepare_cached(sql)?.execute(params![stored.tenant, stored.applet, stored.handler, at, why, noted_us])?;
+            let sql =
+                "INSERT INTO missed (tenant, applet, handler, fires_us, why, noted_us) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+            db.prepare_cached(sql)?.execute(params![
+                stored.tenant,
+                stored.applet,
+                stored.handler,
+                at,
+                why,
+                noted_us
+            ])?;
         }
         if due.missed_count > 0 {
             let Stored { tenant, applet, handler, .. } = stored;
-            tracing::warn!(tenant, applet, handler, missed = due.missed_count, "times of a schedule passed while nothing could run");
+            tracing::warn!(
+                tenant,
+                applet,
+                handler,
+                missed = due.missed_count,
+                "times of a schedule passed while nothing could run"
+            );
         }
         let mut moved = db.prepare_cached(
             "UPDATE schedules SET next_us = ?4, last_us = ?5, fired = fired + ?6, missed = missed + ?7, skipped = skipped + ?8 \
              WHERE tenant = ?1 AND applet = ?2 AND handler = ?3",
         )?;
-        moved.execute(params![stored.tenant, stored.applet, stored.handler, due.next, last_us, fired, due.missed_count, skipped])?;
+        moved.execute(params![
+            stored.tenant,
+            stored.applet,
+            stored.handler,
+            due.next,
+            last_us,
+            fired,
+            due.missed_count,
+            skipped
+        ])?;
         Ok(())
     }
 
@@ -472,17 +527,26 @@ impl Work<'_> {
         };
         for stored in ahead {
             let next = timetable(&stored.cron, &stored.time_zone)?.next_after_us(now_us);
-            let sql = "UPDATE schedules SET next_us = ?4, last_us = NULL WHERE tenant = ?1 AND applet = ?2 AND handler = ?3";
+            let sql =
+                "UPDATE schedules SET next_us = ?4, last_us = NULL WHERE tenant = ?1 AND applet = ?2 AND handler = ?3";
             db.prepare_cached(sql)?.execute(params![stored.tenant, stored.applet, stored.handler, next])?;
         }
         Ok(())
     }
 
-    fn pause(&mut self, tenant: &str, applet: &str, handler: &str, is_paused: bool, now_us: i64) -> Result<(), QueueError> {
+    fn pause(
+        &mut self,
+        tenant: &str,
+        applet: &str,
+        handler: &str,
+        is_paused: bool,
+        now_us: i64,
+    ) -> Result<(), QueueError> {
         let db = self.db()?;
         let sql = "SELECT cron, time_zone, paused FROM schedules WHERE tenant = ?1 AND applet = ?2 AND handler = ?3";
-        let found: Option<(String, String, bool)> =
-            db.query_row(sql, [tenant, applet, handler], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).optional()?;
+        let found: Option<(String, String, bool)> = db
+            .query_row(sql, [tenant, applet, handler], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+            .optional()?;
         let (cron, time_zone, was_paused) = found.ok_or_else(|| not_found(tenant, applet, handler))?;
         if was_paused == is_paused {
             return Ok(());

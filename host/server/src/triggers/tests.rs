@@ -27,7 +27,15 @@ struct FakeCatalog {
 }
 
 impl FakeCatalog {
-    fn install(&self, tenant: &str, id: &str, release_number: u64, is_enabled: bool, handlers: Value, publish: &[&str]) {
+    fn install(
+        &self,
+        tenant: &str,
+        id: &str,
+        release_number: u64,
+        is_enabled: bool,
+        handlers: Value,
+        publish: &[&str],
+    ) {
         let subscribe: Vec<Value> = handlers
             .as_array()
             .unwrap()
@@ -42,18 +50,23 @@ impl FakeCatalog {
         }))
         .unwrap();
         let source_map = r#"{"version":3,"sources":[],"names":[],"mappings":""}"#.into();
-        let package = Package { descriptor, bundle: "export default () => 1;\n".into(), source_map, files: Default::default() };
+        let package =
+            Package { descriptor, bundle: "export default () => 1;\n".into(), source_map, files: Default::default() };
         let tenant_id = TenantId::new(tenant).unwrap();
         let release = Release::admit_all(tenant_id.clone(), &package.encode().unwrap(), &Limits::default()).unwrap();
         let tenant = Arc::new(Tenant { id: tenant_id, is_enabled: true, quotas: Quotas::default() });
-        let active = Arc::new(Active { release: Arc::new(release), release_number, config: Arc::from(""), is_enabled, tenant });
+        let active =
+            Arc::new(Active { release: Arc::new(release), release_number, config: Arc::from(""), is_enabled, tenant });
         self.uninstall(&active.tenant.id, id);
         self.applets.lock().unwrap().push(active);
         self.generation.fetch_add(1, Ordering::SeqCst);
     }
 
     fn uninstall(&self, tenant: &TenantId, id: &str) {
-        self.applets.lock().unwrap().retain(|active| active.tenant.id != *tenant || active.release.applet().as_str() != id);
+        self.applets
+            .lock()
+            .unwrap()
+            .retain(|active| active.tenant.id != *tenant || active.release.applet().as_str() != id);
         self.generation.fetch_add(1, Ordering::SeqCst);
     }
 }
@@ -110,7 +123,11 @@ impl FakeRunner {
 }
 
 impl Runner for FakeRunner {
-    fn run(&self, call: Arc<Vec<Claimed>>, end: CancellationToken) -> Pin<Box<dyn Future<Output = Attempt> + Send + '_>> {
+    fn run(
+        &self,
+        call: Arc<Vec<Claimed>>,
+        end: CancellationToken,
+    ) -> Pin<Box<dyn Future<Output = Attempt> + Send + '_>> {
         Box::pin(async move {
             self.seen.lock().unwrap().push((*call).clone());
             tokio::select! {
@@ -144,7 +161,8 @@ impl Place {
     }
 
     async fn prepared(&self) -> Prepared {
-        let queue = Queue::open(&self.dir.path().join("queue.sqlite"), QueueConfig::default(), self.clock.clone()).unwrap();
+        let queue =
+            Queue::open(&self.dir.path().join("queue.sqlite"), QueueConfig::default(), self.clock.clone()).unwrap();
         Prepared::new(queue, self.catalog.clone(), self.catalog.clone()).await.unwrap()
     }
 
@@ -154,7 +172,13 @@ impl Place {
 }
 
 fn event(name: &str, payload: &str) -> NewEvent {
-    NewEvent { tenant: "acme".into(), name: name.into(), payload: payload.into(), source: "test".into(), ..NewEvent::default() }
+    NewEvent {
+        tenant: "acme".into(),
+        name: name.into(),
+        payload: payload.into(),
+        source: "test".into(),
+        ..NewEvent::default()
+    }
 }
 
 /// Waits until it holds.
@@ -199,7 +223,10 @@ async fn what_is_wrong_with_an_event_is_told() {
     assert!(publish(event("order paid", "1")).await.contains("use 1 to 128 letters"));
     assert!(publish(event("order.paid", "{")).await.contains("the payload is not JSON"));
     let large = format!("\"{}\"", "x".repeat(256 << 10));
-    assert!(matches!(triggers.publisher().publish(event("order.paid", &large)).await, Err(NotTaken::TooLarge { name: "events.payload_bytes_max", .. })));
+    assert!(matches!(
+        triggers.publisher().publish(event("order.paid", &large)).await,
+        Err(NotTaken::TooLarge { name: "events.payload_bytes_max", .. })
+    ));
     // A name that an applet publishes and nobody handles is declared.
     assert_eq!(triggers.publisher().publish(event("said", "1")).await.unwrap().deliveries, 0);
     triggers.stop(Duration::from_secs(1)).await;
@@ -252,8 +279,12 @@ async fn two_that_publish_for_each_other_are_stopped() {
     let triggers = prepared.start_with(runner.clone(), None, WorkerConfig::default());
     triggers.publisher().publish(event("a", "1")).await.unwrap();
     until(|| async { states(&triggers).await.contains(&State::Dropped) }).await;
-    let dropped = triggers.queue().list(Filter { state: Some(State::Dropped), ..Filter::default() }).await.unwrap().remove(0);
-    assert!(dropped.error.as_deref().unwrap().contains("a loop: pong has handled \"a\" on the way here (pong/a -> ping/b)"), "{dropped:?}");
+    let dropped =
+        triggers.queue().list(Filter { state: Some(State::Dropped), ..Filter::default() }).await.unwrap().remove(0);
+    assert!(
+        dropped.error.as_deref().unwrap().contains("a loop: pong has handled \"a\" on the way here (pong/a -> ping/b)"),
+        "{dropped:?}"
+    );
     assert_eq!(runner.seen().len(), 2, "pong for a, ping for b, and no more");
     // Depth, whoever it is.
     let deep = PublishedEvent {
@@ -309,7 +340,11 @@ async fn some_of_a_batch_come_again() {
     let place = Place::new();
     place.catalog.install("acme", "app", 1, true, json!([{ "name": "on", "export": "on", "trigger": trigger }]), &[]);
     let runner = FakeRunner::new(Duration::ZERO, |call| {
-        let again = call.iter().filter(|one| one.payload == "2" && one.attempt == 1).map(|one| (one.uid.clone(), Some(10))).collect();
+        let again = call
+            .iter()
+            .filter(|one| one.payload == "2" && one.attempt == 1)
+            .map(|one| (one.uid.clone(), Some(10)))
+            .collect();
         Attempt::Answered { result: None, again }
     });
     let triggers = place.start(runner.clone()).await;
@@ -317,7 +352,8 @@ async fn some_of_a_batch_come_again() {
         triggers.publisher().publish(event("n", &n.to_string())).await.unwrap();
     }
     until(|| async { states(&triggers).await == [State::Done; 3] }).await;
-    let seen: Vec<Vec<String>> = runner.seen().iter().map(|call| call.iter().map(|one| one.payload.clone()).collect()).collect();
+    let seen: Vec<Vec<String>> =
+        runner.seen().iter().map(|call| call.iter().map(|one| one.payload.clone()).collect()).collect();
     assert_eq!(seen, [vec!["1", "2", "3"], vec!["2"]]);
     triggers.stop(Duration::from_secs(1)).await;
 }
@@ -325,7 +361,10 @@ async fn some_of_a_batch_come_again() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_uninstalled_gets_nothing_and_what_is_disabled_waits() {
     let place = Place::new().on("on", "app", &["n"], &[]);
-    let runner = FakeRunner::new(Duration::ZERO, |_| Attempt::NotBegun { delay_ms: 60_000, why: "the applet is disabled".into() });
+    let runner = FakeRunner::new(Duration::ZERO, |_| Attempt::NotBegun {
+        delay_ms: 60_000,
+        why: "the applet is disabled".into(),
+    });
     let triggers = place.start(runner.clone()).await;
     triggers.publisher().publish(event("n", "1")).await.unwrap();
     until(|| async { states(&triggers).await == [State::Waiting] }).await;
@@ -339,7 +378,8 @@ async fn what_is_uninstalled_gets_nothing_and_what_is_disabled_waits() {
 }
 
 fn schedule(cron: &str, overlap: &str, misfire: &str) -> Value {
-    let trigger = json!({ "type": "schedule", "cron": cron, "time_zone": "UTC", "overlap": overlap, "misfire": misfire });
+    let trigger =
+        json!({ "type": "schedule", "cron": cron, "time_zone": "UTC", "overlap": overlap, "misfire": misfire });
     json!([{ "name": "tick", "export": "tick", "trigger": trigger }])
 }
 
@@ -383,7 +423,8 @@ impl Turned {
 
     /// Takes what is ready, and ends it when told to.
     async fn take(&self, end: bool) -> Vec<Claimed> {
-        let claimed: Vec<Claimed> = self.prepared.queue.claim(100, vec![]).await.unwrap().calls.into_iter().flatten().collect();
+        let claimed: Vec<Claimed> =
+            self.prepared.queue.claim(100, vec![]).await.unwrap().calls.into_iter().flatten().collect();
         if end {
             let finish = |claimed: &Claimed| crate::queue::Finish {
                 delivery: claimed.id,
@@ -487,7 +528,7 @@ async fn jumps_of_the_clock_double_and_lose_nothing() {
     turned.take(true).await;
     // And right again: it does not wait for a year.
     turned.clock.set_wall_us(right + 30 * MINUTE_MS * 1_000);
-    turned.prepared.queue.run(move |work| work.rebase(((right + 30 * MINUTE_MS * 1_000)).cast_signed())).await.unwrap();
+    turned.prepared.queue.run(move |work| work.rebase((right + 30 * MINUTE_MS * 1_000).cast_signed())).await.unwrap();
     turned.pass(10).await;
     assert_eq!(turned.take(true).await.len(), 1);
 }
@@ -510,7 +551,15 @@ async fn pausing_disabling_and_running_now() {
     let uid = turned.schedules.run_now("acme", "app", "tick", "ada").await.unwrap();
     let ran = turned.take(true).await;
     assert_eq!((ran[0].uid.as_str(), ran[0].source.as_str()), (uid.as_str(), "run now by ada"));
-    assert!(turned.schedules.run_now("acme", "app", "tock", "ada").await.unwrap_err().to_string().contains("schedule tock of applet app"));
+    assert!(
+        turned
+            .schedules
+            .run_now("acme", "app", "tock", "ada")
+            .await
+            .unwrap_err()
+            .to_string()
+            .contains("schedule tock of applet app")
+    );
     // Disabled, its times pass; enabled again, one run stands for them.
     turned.place.catalog.install("acme", "app", 1, false, schedule("*/10 * * * *", "skip", "once"), &[]);
     turned.pass(35).await;
@@ -522,6 +571,13 @@ async fn pausing_disabling_and_running_now() {
     turned.place.catalog.install("acme", "app", 2, true, schedule("0 0 1 1 *", "skip", "once"), &[]);
     turned.schedules.tick().await.unwrap();
     assert_eq!(turned.view().await.cron, "0 0 1 1 *");
-    turned.place.catalog.install("acme", "app", 3, true, json!([{ "name": "a", "export": "a", "trigger": { "type": "call" } }]), &[]);
+    turned.place.catalog.install(
+        "acme",
+        "app",
+        3,
+        true,
+        json!([{ "name": "a", "export": "a", "trigger": { "type": "call" } }]),
+        &[],
+    );
     assert!(turned.schedules.list(None, None).await.unwrap().is_empty());
 }

@@ -55,7 +55,11 @@ pub enum Attempt {
 /// Runs calls.
 pub trait Runner: Send + Sync + 'static {
     /// Has a handler called with one or more deliveries that belong to it. Resolves soon after `end` is cancelled.
-    fn run(&self, call: Arc<Vec<Claimed>>, end: CancellationToken) -> Pin<Box<dyn Future<Output = Attempt> + Send + '_>>;
+    fn run(
+        &self,
+        call: Arc<Vec<Claimed>>,
+        end: CancellationToken,
+    ) -> Pin<Box<dyn Future<Output = Attempt> + Send + '_>>;
 }
 
 /// How much the worker lane does.
@@ -95,8 +99,17 @@ impl std::fmt::Debug for Worker {
 }
 
 impl Worker {
-    pub(super) fn new(queue: Queue, runner: Arc<dyn Runner>, running: Arc<Running>, wake: Arc<Notify>, config: WorkerConfig) -> Arc<Self> {
-        let config = WorkerConfig { calls_max: config.calls_max.max(1), calls_per_applet_max: config.calls_per_applet_max.max(1) };
+    pub(super) fn new(
+        queue: Queue,
+        runner: Arc<dyn Runner>,
+        running: Arc<Running>,
+        wake: Arc<Notify>,
+        config: WorkerConfig,
+    ) -> Arc<Self> {
+        let config = WorkerConfig {
+            calls_max: config.calls_max.max(1),
+            calls_per_applet_max: config.calls_per_applet_max.max(1),
+        };
         Arc::new(Self {
             queue,
             runner,
@@ -164,7 +177,11 @@ impl Worker {
         }
         let busy: Vec<_> = {
             let by_applet = self.by_applet.lock().unwrap_or_else(PoisonError::into_inner);
-            by_applet.iter().filter(|(_, count)| **count >= self.config.calls_per_applet_max).map(|(lane, _)| lane.clone()).collect()
+            by_applet
+                .iter()
+                .filter(|(_, count)| **count >= self.config.calls_per_applet_max)
+                .map(|(lane, _)| lane.clone())
+                .collect()
         };
         let claims = self.queue.claim(free, busy).await?;
         if self.stop.is_cancelled() {
@@ -241,12 +258,16 @@ impl Worker {
     fn ended(&self, claimed: &Claimed, attempt: &Attempt) -> Option<Ended> {
         Some(match attempt {
             Attempt::Answered { result, again } => match again.iter().find(|(uid, _)| *uid == claimed.uid) {
-                Some((_, delay_ms)) => {
-                    Ended::Failed { error: "the handler asked for it again".into(), delay_ms: *delay_ms, is_final: false }
-                }
+                Some((_, delay_ms)) => Ended::Failed {
+                    error: "the handler asked for it again".into(),
+                    delay_ms: *delay_ms,
+                    is_final: false,
+                },
                 None => Ended::Done { result: result.as_ref().map(|result| kept(result)) },
             },
-            Attempt::Failed { error, is_final } => Ended::Failed { error: error.clone(), delay_ms: None, is_final: *is_final },
+            Attempt::Failed { error, is_final } => {
+                Ended::Failed { error: error.clone(), delay_ms: None, is_final: *is_final }
+            }
             Attempt::NotBegun { delay_ms, why } => Ended::Returned { delay_ms: *delay_ms, why: why.clone() },
             Attempt::Cancelled if self.was_cut_short.load(Ordering::SeqCst) => {
                 Ended::Failed { error: "the server stopped while it ran".into(), delay_ms: Some(0), is_final: false }

@@ -42,9 +42,27 @@ fn a_component_does_the_same_as_itself() {
         ("everything", ALL, URL, UNTIMED, None),
         ("trap", ALL, URL, "(call $line) (call $count) (call $half) unreachable", Some(FaultCode::Trap)),
         ("no JSON", ALL, URL, "(call $text (i32.const 4112) (i32.const 3))", Some(FaultCode::InvalidResult)),
-        ("fuel", "  limits: { fuel_max: 2000000 }\n", URL, "(loop $l (drop (call $random)) (br $l)) (i32.const 0)", Some(FaultCode::Fuel)),
-        ("waits for a timer", deadline.as_str(), URL, "(call $line) (call $sleep (i64.const 60000000000)) (i32.const 0)", Some(FaultCode::Deadline)),
-        ("waits for an operation", deadline.as_str(), r#""https://api.example/never""#, "(call $count) (call $fetch (local.get $call)) (i32.const 0)", Some(FaultCode::Deadline)),
+        (
+            "fuel",
+            "  limits: { fuel_max: 2000000 }\n",
+            URL,
+            "(loop $l (drop (call $random)) (br $l)) (i32.const 0)",
+            Some(FaultCode::Fuel),
+        ),
+        (
+            "waits for a timer",
+            deadline.as_str(),
+            URL,
+            "(call $line) (call $sleep (i64.const 60000000000)) (i32.const 0)",
+            Some(FaultCode::Deadline),
+        ),
+        (
+            "waits for an operation",
+            deadline.as_str(),
+            r#""https://api.example/never""#,
+            "(call $count) (call $fetch (local.get $call)) (i32.const 0)",
+            Some(FaultCode::Deadline),
+        ),
     ];
     for (name, manifest, payload, body, code) in cases {
         let release = release(&world, manifest, body);
@@ -52,7 +70,8 @@ fn a_component_does_the_same_as_itself() {
         assert_eq!(fault_code(&outcome), code, "{name}: {:?}", outcome.result);
         let comparison = check_same(name, &release, &recording);
         // How components wait is no call that is matched.
-        let matched = recording.calls().filter(|call| !call.starts_with("poll.") && !call.starts_with("clock.")).count();
+        let matched =
+            recording.calls().filter(|call| !call.starts_with("poll.") && !call.starts_with("clock.")).count();
         assert_eq!((comparison.calls, comparison.fuel_was), (matched as u64, outcome.usage.fuel), "{name}");
         if code != Some(FaultCode::Deadline) {
             assert_eq!(comparison.fuel, outcome.usage.fuel, "{name}: the component is the same");
@@ -67,18 +86,26 @@ fn what_another_version_does_otherwise_is_told() {
     let (_, recording) = record(&world, &recorded, json_call(URL));
 
     // Another order, and another way to wait, are no difference.
-    let turned = UNTIMED.replace("(call $line) (call $count) (local.set $n (call $ask))", "(local.set $n (call $ask)) (call $line) (call $sleep (i64.const 7)) (call $count)");
+    let turned = UNTIMED.replace(
+        "(call $line) (call $count) (local.set $n (call $ask))",
+        "(local.set $n (call $ask)) (call $line) (call $sleep (i64.const 7)) (call $count)",
+    );
     assert_ne!(turned, UNTIMED);
     check_same("another order", &release(&world, ALL, &turned), &recording);
 
     let without = against(&release(&world, ALL, &UNTIMED.replace("(call $count)", "(call $line)")), &recording);
     assert_eq!(told(&without), [r#"new: stdout.write("a line")"#, r#"no longer: kv.increment("visits", 1, null)"#]);
 
-    let other = UNTIMED.replace("(call $number (i64.xor", "(call $number (i64.add (i64.const 1) (i64.xor").replace("(call $random))", "(call $random)))");
+    let other = UNTIMED
+        .replace("(call $number (i64.xor", "(call $number (i64.add (i64.const 1) (i64.xor")
+        .replace("(call $random))", "(call $random)))");
     let other = against(&release(&world, ALL, &other), &recording);
     match other.differences.as_slice() {
         [Difference::Result { expected, got }] => {
-            assert!(expected.starts_with("the answer ") && got.starts_with("the answer ") && expected != got, "{expected} {got}");
+            assert!(
+                expected.starts_with("the answer ") && got.starts_with("the answer ") && expected != got,
+                "{expected} {got}"
+            );
         }
         differences => panic!("{differences:#?}"),
     }
@@ -117,7 +144,11 @@ fn timers_are_due_when_they_are_waited_for() {
 #[test]
 fn a_version_in_javascript_and_one_as_a_component_are_compared() {
     let world = World::new();
-    let component = release(&world, ALL, "(call $line) (call $count) (call $fetch (local.get $call)) (drop (call $random)) (call $number (i64.load (i32.const 1208)))");
+    let component = release(
+        &world,
+        ALL,
+        "(call $line) (call $count) (call $fetch (local.get $call)) (drop (call $random)) (call $number (i64.load (i32.const 1208)))",
+    );
     let manifest = "runtime: { entrypoint: src/main.ts }\npermissions: { kv: true, http: ['api.example'] }\n";
     let main = |then: &str| {
         format!(
@@ -134,7 +165,10 @@ fn a_version_in_javascript_and_one_as_a_component_are_compared() {
     let comparison = check_same("in JavaScript", &javascript, &recorded);
     assert_eq!(comparison.calls, 3, "{comparison:?}");
     let differs = told(&against(&another, &recorded));
-    assert!(differs.len() == 2 && differs.iter().zip(expected).all(|(line, expected)| line.starts_with(expected)), "{differs:#?}");
+    assert!(
+        differs.len() == 2 && differs.iter().zip(expected).all(|(line, expected)| line.starts_with(expected)),
+        "{differs:#?}"
+    );
 
     let (outcome, recorded) = record(&world, &javascript, json_call(URL));
     assert!(outcome.result.is_ok(), "{:?}", outcome.result);
@@ -154,7 +188,9 @@ fn bodies_in_pieces_are_whole_for_a_component() {
     let component = release(&world, ROUTE, super::ECHOES);
     let main = "export default { async fetch(request) { return new Response(await request.arrayBuffer(), { status: 201 }); } };";
     let javascript = recording::release(&world, &format!("runtime: {{ entrypoint: src/main.ts }}\n{ROUTE}"), main);
-    for (name, recorded, other) in [("from JavaScript", &javascript, &component), ("from a component", &component, &javascript)] {
+    for (name, recorded, other) in
+        [("from JavaScript", &javascript, &component), ("from a component", &component, &javascript)]
+    {
         let pieces = ["some", " ", "bytes"].map(|piece| Ok::<_, &str>(piece.into()));
         let body = Body::stream(stream::iter(pieces).then(|piece| async move {
             // Each comes by itself.

@@ -52,13 +52,19 @@ fn javascript_as_a_component_is_recorded_and_replayed() {
     assert!(calls.iter().filter(|name| *name == "random.bytes").count() >= 3, "each winner is drawn: {calls:?}");
 
     let entered = &all[0].1.1;
-    assert!(entered.calls().any(|call| call.starts_with("kv.set(\"entry:Ada\"")), "{:?}", entered.calls().collect::<Vec<_>>());
+    assert!(
+        entered.calls().any(|call| call.starts_with("kv.set(\"entry:Ada\"")),
+        "{:?}",
+        entered.calls().collect::<Vec<_>>()
+    );
 
     // Another name in the store, and somebody else has won.
     let winner = result["winners"][0].as_str().expect("a name");
     let other = winner.to_uppercase();
     match replay(&release, &tampered(&drawn.1, "events", &format!("entry:{winner}"), &format!("entry:{other}"))) {
-        Replay::Diverged(divergence) => assert!(divergence.expected.contains(winner) && divergence.got.contains(&other), "{divergence:#?}"),
+        Replay::Diverged(divergence) => {
+            assert!(divergence.expected.contains(winner) && divergence.got.contains(&other), "{divergence:#?}")
+        }
         other => panic!("{other:#?}"),
     }
 }
@@ -90,6 +96,9 @@ fn a_correction_of_javascript_as_a_component_is_tried_on_recorded_calls() {
     let comparison = block_on(host::shared().replay_against(&moved, &recording)).expect("it is compared");
     let told: Vec<_> = comparison.differences.iter().map(ToString::to_string).collect();
     assert_eq!(told.len(), 2, "{told:#?}");
-    assert!(told[0].contains(&format!("\"winners\":[\"{winner}\"]")) && told[0].contains("instead of the answer"), "{told:#?}");
+    assert!(
+        told[0].contains(&format!("\"winners\":[\"{winner}\"]")) && told[0].contains("instead of the answer"),
+        "{told:#?}"
+    );
     assert!(told[1].starts_with("no longer: kv.set(\"result\""), "{told:#?}");
 }

@@ -14,20 +14,34 @@ const FAILS_ON_1: &str = "(call $line) (call $count)
 
 #[test]
 fn the_policy_decides_which_calls_of_components_are_kept() {
-    let cases = [(RecordPolicy::Never, 0), (RecordPolicy::OnFailure, 2), (RecordPolicy::Always, 5), (RecordPolicy::Sampled { per_million: 0 }, 2)];
+    let cases = [
+        (RecordPolicy::Never, 0),
+        (RecordPolicy::OnFailure, 2),
+        (RecordPolicy::Always, 5),
+        (RecordPolicy::Sampled { per_million: 0 }, 2),
+    ];
     for (policy, expected) in cases {
         let (world, kept, recorder) = policies::world(policy, 1 << 20);
         let release = release(&world, super::ALL, FAILS_ON_1);
         let mut failed = Vec::new();
         for payload in ["0", "1", "2", "1", "3"] {
             let outcome = block_on(world.host.invoke(&release, json_call(payload)));
-            assert_eq!(fault_code(&outcome), (payload == "1").then_some(FaultCode::Trap), "{payload}: {:?}", outcome.result);
+            assert_eq!(
+                fault_code(&outcome),
+                (payload == "1").then_some(FaultCode::Trap),
+                "{payload}: {:?}",
+                outcome.result
+            );
             failed.extend(outcome.result.is_err().then(|| outcome.id.as_str().to_owned()));
         }
         recorder.flush();
         let kept = kept.0.lock().unwrap();
         assert_eq!(kept.len(), expected, "{policy}");
-        let kept_of_failed: Vec<_> = kept.iter().map(|recording| recording.header().invocation.clone()).filter(|id| failed.contains(id)).collect();
+        let kept_of_failed: Vec<_> = kept
+            .iter()
+            .map(|recording| recording.header().invocation.clone())
+            .filter(|id| failed.contains(id))
+            .collect();
         assert_eq!(kept_of_failed, if expected == 0 { Vec::new() } else { failed }, "{policy}");
         for recording in kept.iter() {
             assert!(matches!(replay(&release, recording), Replay::Equal(_)), "{policy}");
@@ -86,7 +100,10 @@ fn secrets_of_a_component_are_not_in_its_recording() {
         let calls: Vec<_> = recording.calls().collect();
         assert!(calls.iter().any(|call| call.starts_with("http.send") && call.contains("x-key")), "{calls:#?}");
         if hosts.is_empty() {
-            assert!(calls.iter().any(|call| call.starts_with("stdout.write") && call.contains("redacted")), "{calls:#?}");
+            assert!(
+                calls.iter().any(|call| call.starts_with("stdout.write") && call.contains("redacted")),
+                "{calls:#?}"
+            );
             assert!(outcome.result.is_ok(), "{:?}", outcome.result);
         }
         check_equal(hosts, &release, &outcome, &recording);

@@ -19,10 +19,7 @@ pub(crate) enum CustomError {
     /// It was not made, or failed without saying more.
     Refused(CapabilityError),
     /// The function said so.
-    Failed {
-        code: String,
-        message: String,
-    },
+    Failed { code: String, message: String },
 }
 
 /// The embedder's capabilities that one invocation may use.
@@ -64,18 +61,32 @@ impl CustomSession {
         let used = self.granted.iter().filter(|(_, granted)| granted.used.calls.load(Ordering::Relaxed) > 0);
         let usage = used.map(|(name, Granted { used, .. })| {
             let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-            (name.clone(), CustomUsage { calls: read(&used.calls), bytes_in: read(&used.bytes_in), bytes_out: read(&used.bytes_out) })
+            (
+                name.clone(),
+                CustomUsage {
+                    calls: read(&used.calls),
+                    bytes_in: read(&used.bytes_in),
+                    bytes_out: read(&used.bytes_out),
+                },
+            )
         });
         usage.collect()
     }
 
     /// Calls a function with an argument (JSON); answers JSON.
-    pub(crate) fn call(&self, capability: &str, function: &str, argument: String) -> impl Future<Output = Result<String, CustomError>> + Send + use<> {
+    pub(crate) fn call(
+        &self,
+        capability: &str,
+        function: &str,
+        argument: String,
+    ) -> impl Future<Output = Result<String, CustomError>> + Send + use<> {
         let admitted = self.admit(capability, function, &argument);
         let (call, function) = (self.call.clone(), function.to_owned());
         async move {
             let (capability, used) = admitted?;
-            let Some(work) = capability.named(&function).cloned() else { return Err(unknown(&capability, &function).into()) };
+            let Some(work) = capability.named(&function).cloned() else {
+                return Err(unknown(&capability, &function).into());
+            };
             let begun = Instant::now();
             let allowed = capability.limits.call_ms_max;
             // The function runs within the future, so that a panic at its very beginning is caught, too.
@@ -84,14 +95,20 @@ impl CustomSession {
                 let used = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
                 return Err(CapabilityError::Limit(LimitHit { name: "custom.call_ms_max", allowed, used }).into());
             };
-            let reply = ended.unwrap_or(Err(Failed::Panicked)).map_err(|failed| told(failed, &capability.name, &function))?;
+            let reply =
+                ended.unwrap_or(Err(Failed::Panicked)).map_err(|failed| told(failed, &capability.name, &function))?;
             within("custom.reply_bytes_max", capability.limits.reply_bytes_max, reply.len() as u64)?;
             used.bytes_out.fetch_add(reply.len() as u64, Ordering::Relaxed);
             Ok(reply)
         }
     }
 
-    fn admit(&self, capability: &str, function: &str, argument: &str) -> Result<(Arc<Capability>, Arc<Used>), CapabilityError> {
+    fn admit(
+        &self,
+        capability: &str,
+        function: &str,
+        argument: &str,
+    ) -> Result<(Arc<Capability>, Arc<Used>), CapabilityError> {
         let Granted { capability, used } = self.granted.get(capability).ok_or(CapabilityError::NotGranted)?;
         if capability.named(function).is_none() {
             return Err(unknown(capability, function));
@@ -108,7 +125,11 @@ impl CustomSession {
 
 fn unknown(capability: &Capability, function: &str) -> CapabilityError {
     let named: String = function.chars().take(100).collect();
-    CapabilityError::Invalid(format!("{} has no function {named:?}; it has: {}", capability.name, capability.function_names().join(", ")))
+    CapabilityError::Invalid(format!(
+        "{} has no function {named:?}; it has: {}",
+        capability.name,
+        capability.function_names().join(", ")
+    ))
 }
 
 /// What the applet learns of it; what it must not know goes to the host's log.
@@ -116,7 +137,8 @@ fn told(failed: Failed, capability: &str, function: &str) -> CustomError {
     let hidden = || CustomError::Refused(CapabilityError::Failed("the host's own function failed".into()));
     match failed {
         Failed::Argument(error) => {
-            CapabilityError::Invalid(format!("the argument of {capability}.{function} is not what it takes: {error}")).into()
+            CapabilityError::Invalid(format!("the argument of {capability}.{function} is not what it takes: {error}"))
+                .into()
         }
         Failed::Said(CallError { code, message, source }) => {
             if let Some(error) = source {

@@ -102,7 +102,9 @@ fn from_code(extended: i32, message: String, denied: Option<String>, bounds: Bou
         }
         ffi::SQLITE_NOMEM => failed("the host's memory for databases is used up"),
         ffi::SQLITE_CORRUPT | ffi::SQLITE_NOTADB => failed("the database is damaged"),
-        ffi::SQLITE_CANTOPEN | ffi::SQLITE_IOERR | ffi::SQLITE_PERM => failed("the database cannot be read or written: the disk fails, or is full"),
+        ffi::SQLITE_CANTOPEN | ffi::SQLITE_IOERR | ffi::SQLITE_PERM => {
+            failed("the database cannot be read or written: the disk fails, or is full")
+        }
         ffi::SQLITE_READONLY => failed("the database cannot be written"),
         ffi::SQLITE_INTERRUPT => DbError::cancelled(),
         _ => failed("the database failed"),
@@ -135,7 +137,10 @@ mod tests {
         check(ffi::SQLITE_TOOBIG, DbError::limit("value_bytes_max", 10, 11));
         check(ffi::SQLITE_FULL, DbError::limit("database_bytes_max", 20, 21));
         check(ffi::SQLITE_AUTH, DbError::Denied("message".into()));
-        check(ffi::SQLITE_IOERR_WRITE, DbError::Failed("the database cannot be read or written: the disk fails, or is full".into()));
+        check(
+            ffi::SQLITE_IOERR_WRITE,
+            DbError::Failed("the database cannot be read or written: the disk fails, or is full".into()),
+        );
     }
 
     #[test]

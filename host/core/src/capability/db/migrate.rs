@@ -99,7 +99,9 @@ pub enum MigrateError {
         after: String,
     },
     /// Rows refer to others that are not there any more.
-    #[error("after the migrations {rows} rows of table {table:?} refer to rows of {parent:?} that do not exist (foreign keys do not act during migrations: delete or change such rows in the migration)")]
+    #[error(
+        "after the migrations {rows} rows of table {table:?} refer to rows of {parent:?} that do not exist (foreign keys do not act during migrations: delete or change such rows in the migration)"
+    )]
     ForeignKey {
         /// The table that refers.
         table: String,
@@ -166,7 +168,11 @@ impl Session<'_> {
         self.host("PRAGMA foreign_keys=OFF")
     }
 
-    fn apply(&mut self, migrations: &[Migration], told: &mut impl FnMut(MigrationStep<'_>)) -> Result<Migrated, MigrateError> {
+    fn apply(
+        &mut self,
+        migrations: &[Migration],
+        told: &mut impl FnMut(MigrationStep<'_>),
+    ) -> Result<Migrated, MigrateError> {
         self.host("BEGIN IMMEDIATE")?;
         told(MigrationStep::Begun);
         self.keep_books()?;
@@ -175,7 +181,9 @@ impl Session<'_> {
         for migration in migrations {
             match known.iter().find(|(number, ..)| *number == migration.number) {
                 Some((_, _, checksum)) if *checksum == migration.checksum() => migrated.before += 1,
-                Some((_, applied, _)) => return Err(MigrateError::Changed { name: migration.name.clone(), applied: applied.clone() }),
+                Some((_, applied, _)) => {
+                    return Err(MigrateError::Changed { name: migration.name.clone(), applied: applied.clone() });
+                }
                 None => {
                     if let Some((_, after, _)) = known.iter().rfind(|(number, ..)| *number > migration.number) {
                         return Err(MigrateError::Late { name: migration.name.clone(), after: after.clone() });
@@ -227,7 +235,9 @@ impl Session<'_> {
                 // `ON CONFLICT ROLLBACK` ends the transaction without an error of its own afterwards.
                 Ok(Outcome::Changes(_) | Outcome::Rows { .. }) if !self.connection.is_idle() => continue,
                 Ok(_) => DbError::Invalid("the statement ended the transaction".into()),
-                Err(DbError::Failed(_)) if self.database.place.disk_is_full() => DbError::Failed("the disk is full".into()),
+                Err(DbError::Failed(_)) if self.database.place.disk_is_full() => {
+                    DbError::Failed("the disk is full".into())
+                }
                 Err(error) => error,
             };
             let (message, within) = position(&error.to_string(), statement.text.len());
@@ -247,7 +257,8 @@ impl Session<'_> {
         let run = self.run_of();
         let pairs = self.connection.watched(run, |connection| {
             let mut pairs: Vec<(String, String, usize)> = Vec::new();
-            let mut check = connection.sqlite.prepare("PRAGMA foreign_key_check").map_err(|error| connection.explain(&error))?;
+            let mut check =
+                connection.sqlite.prepare("PRAGMA foreign_key_check").map_err(|error| connection.explain(&error))?;
             let rows = check.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(2)?)));
             for row in rows.map_err(|error| connection.explain(&error))? {
                 let (table, parent) = row.map_err(|error| connection.explain(&error))?;
@@ -271,7 +282,9 @@ impl Session<'_> {
             connection.sqlite.execute_batch(sql).map_err(|error| connection.explain(&error))
         });
         result.map_err(|error| match error {
-            DbError::Failed(_) | DbError::Limit(_) if self.database.place.disk_is_full() => DbError::Failed("the disk is full".into()),
+            DbError::Failed(_) | DbError::Limit(_) if self.database.place.disk_is_full() => {
+                DbError::Failed("the disk is full".into())
+            }
             error => error,
         })
     }
@@ -281,7 +294,10 @@ impl Session<'_> {
             times: vec![self.time],
             cancels: Vec::new(),
             busy: Duration::from_millis(BUSY_MS),
-            written: WrittenLimit { allowed: self.limits.database_bytes_max.saturating_mul(2), name: "database_bytes_max" },
+            written: WrittenLimit {
+                allowed: self.limits.database_bytes_max.saturating_mul(2),
+                name: "database_bytes_max",
+            },
             by_applet: false,
             in_transaction: false,
         }

@@ -41,22 +41,29 @@ impl Fixture {
 
     fn numbers(&self, sql: &str) -> Vec<i64> {
         match self.run(sql) {
-            Ok(DbReply::Rows(rows)) => rows.rows.iter().flatten().map(|value| match value {
-                Value::Integer(number) => *number,
-                other => panic!("{other:?}"),
-            }).collect(),
+            Ok(DbReply::Rows(rows)) => rows
+                .rows
+                .iter()
+                .flatten()
+                .map(|value| match value {
+                    Value::Integer(number) => *number,
+                    other => panic!("{other:?}"),
+                })
+                .collect(),
             other => panic!("{sql}: {other:?}"),
         }
     }
 }
 
-const NOTES: &str = "CREATE TABLE notes (id INTEGER PRIMARY KEY, text TEXT NOT NULL);\nINSERT INTO notes (text) VALUES ('first');";
+const NOTES: &str =
+    "CREATE TABLE notes (id INTEGER PRIMARY KEY, text TEXT NOT NULL);\nINSERT INTO notes (text) VALUES ('first');";
 
 #[test]
 fn each_is_applied_once_and_in_order() {
     let fixture = fixture();
     let first = migration(1, NOTES);
-    let second = migration(2, "ALTER TABLE notes ADD COLUMN done INTEGER NOT NULL DEFAULT 0; UPDATE notes SET done = 1;");
+    let second =
+        migration(2, "ALTER TABLE notes ADD COLUMN done INTEGER NOT NULL DEFAULT 0; UPDATE notes SET done = 1;");
     let migrated = fixture.migrate(std::slice::from_ref(&first)).expect("it applies");
     assert_eq!(migrated, Migrated { applied: vec!["0001_m.sql".into()], before: 0 });
     let migrated = fixture.migrate(&[first.clone(), second.clone()]).expect("it applies");
@@ -84,13 +91,25 @@ fn a_failure_leaves_the_database_as_it_was_and_says_where() {
     };
     check("CREATE TABLE x (a);\n\nINSERT INTO y VALUES (1);", "migrations/0003_m.sql:3:1: no such table: y");
     check("CREATE TABLE x (a);\n  INSERT INTO x VALUES (;", "migrations/0003_m.sql:2:3: incomplete input");
-    check("INSERT INTO notes VALUES (1, 'again'), (1, 'twice');", "migrations/0003_m.sql:1:1: UNIQUE constraint failed");
+    check(
+        "INSERT INTO notes VALUES (1, 'again'), (1, 'twice');",
+        "migrations/0003_m.sql:1:1: UNIQUE constraint failed",
+    );
     check("ATTACH 'x' AS y", "migrations/0003_m.sql:1:1: not allowed in an applet's database: ATTACH");
-    check("PRAGMA journal_mode=DELETE", "migrations/0003_m.sql:1:1: not allowed in an applet's database: PRAGMA journal_mode");
+    check(
+        "PRAGMA journal_mode=DELETE",
+        "migrations/0003_m.sql:1:1: not allowed in an applet's database: PRAGMA journal_mode",
+    );
     check("COMMIT", "migrations/0003_m.sql:1:1: not allowed in an applet's database: BEGIN, COMMIT");
     check("CREATE VIRTUAL TABLE v USING fts5(a)", "migrations/0003_m.sql:1:1: not allowed");
-    check("INSERT INTO _belljar_migrations VALUES (9, 'x', 'y', 'z')", "migrations/0003_m.sql:1:1: not allowed in an applet's database: writing _belljar_migrations");
-    check("INSERT OR ROLLBACK INTO notes VALUES (1, 'again'), (1, 'twice');", "migrations/0003_m.sql:1:1: UNIQUE constraint failed");
+    check(
+        "INSERT INTO _belljar_migrations VALUES (9, 'x', 'y', 'z')",
+        "migrations/0003_m.sql:1:1: not allowed in an applet's database: writing _belljar_migrations",
+    );
+    check(
+        "INSERT OR ROLLBACK INTO notes VALUES (1, 'again'), (1, 'twice');",
+        "migrations/0003_m.sql:1:1: UNIQUE constraint failed",
+    );
 }
 
 #[test]
@@ -99,20 +118,28 @@ fn history_is_not_rewritten() {
     fixture.migrate(&[migration(2, NOTES)]).expect("it applies");
     let changed = fixture.migrate(&[migration(2, "CREATE TABLE other (a)")]).expect_err("it was changed");
     assert!(matches!(changed, MigrateError::Changed { .. }), "{changed}");
-    let late = fixture.migrate(&[migration(1, "CREATE TABLE other (a)"), migration(2, NOTES)]).expect_err("it comes too late");
+    let late =
+        fixture.migrate(&[migration(1, "CREATE TABLE other (a)"), migration(2, NOTES)]).expect_err("it comes too late");
     assert_eq!(late, MigrateError::Late { name: "0001_m.sql".into(), after: "0002_m.sql".into() });
 }
 
 #[test]
 fn a_table_can_be_rebuilt_and_orphans_are_refused() {
     let fixture = fixture();
-    let first = migration(1, "CREATE TABLE parent (id INTEGER PRIMARY KEY); CREATE TABLE child (p REFERENCES parent (id) ON DELETE CASCADE);
-        INSERT INTO parent VALUES (1); INSERT INTO child VALUES (1);");
-    let rebuild = migration(2, "CREATE TABLE new (id INTEGER PRIMARY KEY, more TEXT); INSERT INTO new (id) SELECT id FROM parent;
-        DROP TABLE parent; ALTER TABLE new RENAME TO parent;");
+    let first = migration(
+        1,
+        "CREATE TABLE parent (id INTEGER PRIMARY KEY); CREATE TABLE child (p REFERENCES parent (id) ON DELETE CASCADE);
+        INSERT INTO parent VALUES (1); INSERT INTO child VALUES (1);",
+    );
+    let rebuild = migration(
+        2,
+        "CREATE TABLE new (id INTEGER PRIMARY KEY, more TEXT); INSERT INTO new (id) SELECT id FROM parent;
+        DROP TABLE parent; ALTER TABLE new RENAME TO parent;",
+    );
     fixture.migrate(&[first.clone(), rebuild.clone()]).expect("it applies");
     assert_eq!(fixture.numbers("SELECT count(*) FROM child"), [1], "no cascade has emptied it");
-    let orphan = fixture.migrate(&[first, rebuild, migration(3, "DELETE FROM parent")]).expect_err("a row is left behind");
+    let orphan =
+        fixture.migrate(&[first, rebuild, migration(3, "DELETE FROM parent")]).expect_err("a row is left behind");
     assert_eq!(orphan, MigrateError::ForeignKey { table: "child".into(), parent: "parent".into(), rows: 1 });
     // Keys are enforced again for the applet.
     assert!(matches!(fixture.run("INSERT INTO child VALUES (7)"), Err(DbError::Constraint(_))));
@@ -132,7 +159,9 @@ fn an_applet_reads_the_bookkeeping_and_cannot_write_it() {
     ] {
         assert!(matches!(fixture.run(sql), Err(DbError::Denied(_))), "{sql}");
     }
-    fixture.run("CREATE TRIGGER t AFTER INSERT ON notes BEGIN DELETE FROM _belljar_migrations; END").expect("its body is not looked at yet");
+    fixture
+        .run("CREATE TRIGGER t AFTER INSERT ON notes BEGIN DELETE FROM _belljar_migrations; END")
+        .expect("its body is not looked at yet");
     assert!(matches!(fixture.run("INSERT INTO notes (text) VALUES ('x')"), Err(DbError::Denied(_))));
 }
 
@@ -148,9 +177,12 @@ fn a_forged_bookkeeping_is_noticed() {
 fn a_migration_waits_for_an_open_transaction() {
     let fixture = fixture();
     fixture.run("CREATE TABLE notes (a)").expect("it runs");
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
     let session = fixture.databases.session(fixture.tenant.clone(), fixture.applet.clone(), DbLimits::default(), None);
-    let Ok(DbReply::Transaction(transaction)) = runtime.block_on(session.run(DbOperation::Begin)) else { panic!("it begins") };
+    let Ok(DbReply::Transaction(transaction)) = runtime.block_on(session.run(DbOperation::Begin)) else {
+        panic!("it begins")
+    };
     std::thread::scope(|scope| {
         let migrating = scope.spawn(|| fixture.migrate(&[migration(1, "ALTER TABLE notes ADD COLUMN b")]));
         std::thread::sleep(Duration::from_millis(50));

@@ -181,7 +181,8 @@ impl Pool {
     /// Closes what is idle of a database, one in memory with all that is in it. Whoever asks for it next opens it anew.
     pub(super) fn forget(&self, database: &Arc<Database>) {
         let mut state = locked(&self.state);
-        let (of_it, others): (Vec<Idle>, Vec<Idle>) = state.idle.drain(..).partition(|idle| Arc::ptr_eq(&idle.database, database));
+        let (of_it, others): (Vec<Idle>, Vec<Idle>) =
+            state.idle.drain(..).partition(|idle| Arc::ptr_eq(&idle.database, database));
         state.idle.extend(others);
         let anchor = state.anchors.remove(&database.key);
         state.databases.remove(&database.key);

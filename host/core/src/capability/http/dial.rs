@@ -118,12 +118,20 @@ impl Dialler {
     }
 
     /// A connection through the proxy: to the first of the checked addresses that it reaches, or to the name.
-    async fn tunnel(&self, proxy: &Proxy, checked: &[IpAddr], host: &Host<String>, port: u16) -> Result<TcpStream, DialError> {
+    async fn tunnel(
+        &self,
+        proxy: &Proxy,
+        checked: &[IpAddr],
+        host: &Host<String>,
+        port: u16,
+    ) -> Result<TcpStream, DialError> {
         let reach = async || {
             // The operator's own host: its address may be any.
             let found = match (literal(&proxy.host), &proxy.host) {
                 (Some(address), _) => vec![address],
-                (None, Host::Domain(name)) if is_localhost(name) => vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()],
+                (None, Host::Domain(name)) if is_localhost(name) => {
+                    vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()]
+                }
                 _ => self.resolver.resolve(&proxy.host.to_string()).await?,
             };
             connect_any(&found, proxy.port).await

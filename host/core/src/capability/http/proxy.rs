@@ -45,7 +45,9 @@ impl Proxy {
         }
         let host = url.host_str().and_then(parse_host).ok_or(wrong("has no host: http://HOST:PORT"))?;
         let is_named = !url.username().is_empty() || url.password().is_some();
-        let decoded = |text: &str| percent_decoded(text).ok_or(wrong("has a user name or password that is not percent-encoded UTF-8"));
+        let decoded = |text: &str| {
+            percent_decoded(text).ok_or(wrong("has a user name or password that is not percent-encoded UTF-8"))
+        };
         let authorization = match is_named {
             true => Some(basic(&decoded(url.username())?, &decoded(url.password().unwrap_or_default())?)),
             false => None,

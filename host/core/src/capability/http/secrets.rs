@@ -14,7 +14,9 @@ use crate::floor::limits::{HttpLimits, LimitHit};
 /// A URL that names a secret is not asked.
 pub(super) fn check_url(in_use: &InUse, url: &str) -> Result<(), HttpError> {
     match in_use.placeholder_in(url) {
-        Some(name) => Err(HttpError::Denied(format!("secret {name:?} is in the URL: it can be sent in the value of a header only"))),
+        Some(name) => Err(HttpError::Denied(format!(
+            "secret {name:?} is in the URL: it can be sent in the value of a header only"
+        ))),
         None => Ok(()),
     }
 }
@@ -24,7 +26,13 @@ pub(super) fn check_url(in_use: &InUse, url: &str) -> Result<(), HttpError> {
 /// # Errors
 /// `Denied` when the receiver is no host of the secret, or the connection would not be encrypted; `Invalid` when its text cannot be part
 /// of a header; `Limit`.
-pub(super) fn fill(in_use: &InUse, headers: &mut HeaderMap, target: &Target, zone: Zone, limits: &HttpLimits) -> Result<(), HttpError> {
+pub(super) fn fill(
+    in_use: &InUse,
+    headers: &mut HeaderMap,
+    target: &Target,
+    zone: Zone,
+    limits: &HttpLimits,
+) -> Result<(), HttpError> {
     let is_safe = target.url.scheme() == "https" || zone == Zone::Test;
     let may_have = |hosts: &[String]| is_safe && hosts.iter().any(|host| Pattern::new(host).matches(&target.host));
     let mut is_filled = false;
@@ -34,7 +42,8 @@ pub(super) fn fill(in_use: &InUse, headers: &mut HeaderMap, target: &Target, zon
             HttpError::Denied(format!("secret {:?} may not be sent to host {}: it {why}", misplaced.name, target.host))
         })?;
         let Some(filled) = filled else { continue };
-        let invalid = |_| HttpError::Invalid(format!("a secret in the header {name} has characters that a header cannot have"));
+        let invalid =
+            |_| HttpError::Invalid(format!("a secret in the header {name} has characters that a header cannot have"));
         *value = HeaderValue::from_bytes(&filled).map_err(invalid)?;
         // No table of header compression keeps it.
         value.set_sensitive(true);

@@ -70,7 +70,11 @@ impl HttpSession {
             bytes_sent: AtomicU64::new(0),
             bytes_received: AtomicU64::new(0),
         };
-        Self { shared: Arc::new(invocation), host_bytes: HostBytes::new(Limits::default().host_bytes_max), secrets: None }
+        Self {
+            shared: Arc::new(invocation),
+            host_bytes: HostBytes::new(Limits::default().host_bytes_max),
+            secrets: None,
+        }
     }
 
     /// Counts the bodies this session holds (queued, and arriving) on `gauge`, together with whatever else is held for the guest.

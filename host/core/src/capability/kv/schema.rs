@@ -47,10 +47,14 @@ pub(super) fn writer(at: &At) -> io::Result<Connection> {
     let connection = connect(at)?;
     let version: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(failed)?;
     if version > VERSION {
-        return Err(io::Error::other(format!("the key-value store has version {version}, and this Belljar knows {VERSION}: use a newer one")));
+        return Err(io::Error::other(format!(
+            "the key-value store has version {version}, and this Belljar knows {VERSION}: use a newer one"
+        )));
     }
     if version < VERSION {
-        connection.execute_batch(&format!("BEGIN IMMEDIATE; {TABLES} PRAGMA user_version = {VERSION}; COMMIT")).map_err(failed)?;
+        connection
+            .execute_batch(&format!("BEGIN IMMEDIATE; {TABLES} PRAGMA user_version = {VERSION}; COMMIT"))
+            .map_err(failed)?;
     }
     Ok(connection)
 }
@@ -65,7 +69,9 @@ pub(super) fn reader(at: &At) -> io::Result<Connection> {
 fn connect(at: &At) -> io::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = match at {
-        At::Memory(uri) => Connection::open_with_flags(uri, flags | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_URI),
+        At::Memory(uri) => {
+            Connection::open_with_flags(uri, flags | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_URI)
+        }
         At::File(path) => {
             make_private(path)?;
             Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NOFOLLOW)

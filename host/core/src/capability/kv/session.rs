@@ -1,11 +1,11 @@
 //! Operations of one invocation: counted, and checked against its limits before the store sees them.
 
 use std::future::Future;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::value::{KvBounds, KvOperation, KvOwner, KvReply, KvValue};
 use super::KvStore;
+use super::value::{KvBounds, KvOperation, KvOwner, KvReply, KvValue};
 use crate::capability::refusal::{CapabilityError, within};
 use crate::floor::limits::KvLimits;
 use crate::floor::usage::KvUsage;
@@ -30,9 +30,14 @@ impl KvSession {
     }
 
     /// Begins an operation at `now_ms`.
-    pub(crate) fn run(&mut self, operation: KvOperation, now_ms: u64) -> impl Future<Output = Result<KvReply, CapabilityError>> + Send + use<> {
+    pub(crate) fn run(
+        &mut self,
+        operation: KvOperation,
+        now_ms: u64,
+    ) -> impl Future<Output = Result<KvReply, CapabilityError>> + Send + use<> {
         let admitted = self.admit(&operation);
-        let (store, owner, bounds, bytes_out) = (self.store.clone(), self.owner.clone(), KvBounds::from(&self.limits), self.bytes_out.clone());
+        let (store, owner, bounds, bytes_out) =
+            (self.store.clone(), self.owner.clone(), KvBounds::from(&self.limits), self.bytes_out.clone());
         async move {
             admitted?;
             let reply = store.run(owner, operation, bounds, now_ms).await?;
@@ -86,7 +91,10 @@ impl KvSession {
         match key.chars().find(|c| c.is_control()) {
             None if key.is_empty() => Err(CapabilityError::Invalid("a key has at least one character".into())),
             None => Ok(()),
-            Some(c) => Err(CapabilityError::Invalid(format!("a key has no control characters, and this one has U+{:04X}", u32::from(c)))),
+            Some(c) => Err(CapabilityError::Invalid(format!(
+                "a key has no control characters, and this one has U+{:04X}",
+                u32::from(c)
+            ))),
         }
     }
 
@@ -96,5 +104,9 @@ impl KvSession {
 }
 
 fn check_ttl(ttl_ms: Option<u64>) -> Result<(), CapabilityError> {
-    if ttl_ms == Some(0) { Err(CapabilityError::Invalid("a time to live is at least one millisecond".into())) } else { Ok(()) }
+    if ttl_ms == Some(0) {
+        Err(CapabilityError::Invalid("a time to live is at least one millisecond".into()))
+    } else {
+        Ok(())
+    }
 }

@@ -162,7 +162,13 @@ impl KvStore for SqliteKv {
 }
 
 /// Does an operation that only reads.
-pub(super) fn read(connection: &Connection, owner: &KvOwner, operation: &KvOperation, bounds: &KvBounds, now_ms: u64) -> Result<KvReply, CapabilityError> {
+pub(super) fn read(
+    connection: &Connection,
+    owner: &KvOwner,
+    operation: &KvOperation,
+    bounds: &KvBounds,
+    now_ms: u64,
+) -> Result<KvReply, CapabilityError> {
     let id = owner_id(connection, owner).map_err(broken)?;
     match operation {
         KvOperation::Get { keys } => {
@@ -184,12 +190,22 @@ pub(super) fn read(connection: &Connection, owner: &KvOwner, operation: &KvOpera
     }
 }
 
-fn keys(connection: &Connection, id: i64, prefix: &str, after: Option<&str>, limit: u32, now_ms: u64) -> rusqlite::Result<KvKeys> {
+fn keys(
+    connection: &Connection,
+    id: i64,
+    prefix: &str,
+    after: Option<&str>,
+    limit: u32,
+    now_ms: u64,
+) -> rusqlite::Result<KvKeys> {
     let sql = "SELECT key FROM entries WHERE owner = ?1 AND key >= ?2 AND key > ?3 AND (?4 IS NULL OR key < ?4)
         AND (expires_ms IS NULL OR expires_ms > ?5) ORDER BY key LIMIT ?6";
     let mut statement = connection.prepare_cached(sql)?;
     let (from, after) = (prefix.as_bytes(), after.unwrap_or_default().as_bytes());
-    let rows = statement.query_map(params![id, from, after, beyond(from), time(now_ms), i64::from(limit) + 1], |row| text(row.get(0)?))?;
+    let rows = statement
+        .query_map(params![id, from, after, beyond(from), time(now_ms), i64::from(limit) + 1], |row| {
+            text(row.get(0)?)
+        })?;
     let mut keys: Vec<String> = rows.collect::<rusqlite::Result<_>>()?;
     let has_more = keys.len() > limit as usize;
     keys.truncate(limit as usize);
@@ -210,10 +226,17 @@ pub(super) fn owner_id(connection: &Connection, owner: &KvOwner) -> rusqlite::Re
 }
 
 /// A value that has not expired, and when it will.
-pub(super) fn live(connection: &Connection, id: i64, key: &str, now_ms: u64) -> rusqlite::Result<Option<(KvValue, Option<i64>)>> {
+pub(super) fn live(
+    connection: &Connection,
+    id: i64,
+    key: &str,
+    now_ms: u64,
+) -> rusqlite::Result<Option<(KvValue, Option<i64>)>> {
     let sql = "SELECT is_json, value, expires_ms FROM entries WHERE owner = ?1 AND key = ?2 AND (expires_ms IS NULL OR expires_ms > ?3)";
     let mut statement = connection.prepare_cached(sql)?;
-    let row = statement.query_row(params![id, key.as_bytes(), time(now_ms)], |row| Ok((value(row.get(0)?, row.get(1)?)?, row.get(2)?)));
+    let row = statement.query_row(params![id, key.as_bytes(), time(now_ms)], |row| {
+        Ok((value(row.get(0)?, row.get(1)?)?, row.get(2)?))
+    });
     row.optional()
 }
 

@@ -62,7 +62,9 @@ fn each(check: impl Fn(&SqliteKv)) {
 fn values_come_back_as_they_were_given() {
     each(|store| {
         assert_eq!(run(store, get("a"), 1), none());
-        for value in [json("{\"b\":1,\"a\":[null]}"), json("null"), KvValue::Bytes(vec![0, 255]), KvValue::Bytes(Vec::new())] {
+        for value in
+            [json("{\"b\":1,\"a\":[null]}"), json("null"), KvValue::Bytes(vec![0, 255]), KvValue::Bytes(Vec::new())]
+        {
             assert_eq!(run(store, set("a", value.clone(), None), 1), KvReply::Done);
             assert_eq!(run(store, get("a"), 1), one(value));
         }
@@ -97,7 +99,10 @@ fn what_has_expired_is_not_there_and_is_swept() {
         run(store, set("later", json("2"), Some(1_000)), 100);
         assert_eq!(run(store, get("soon"), 109), one(json("1")));
         assert_eq!(run(store, get("soon"), 110), none());
-        assert_eq!(run(store, list("", None, 10), 110), KvReply::Keys(KvKeys { keys: vec!["later".into()], has_more: false }));
+        assert_eq!(
+            run(store, list("", None, 10), 110),
+            KvReply::Keys(KvKeys { keys: vec!["later".into()], has_more: false })
+        );
         assert_eq!(run(store, KvOperation::Delete { key: "soon".into() }, 110), KvReply::Flag(false));
         run(store, set("gone", json("3"), Some(1)), 110);
         // Another write takes along what has expired.
@@ -149,7 +154,9 @@ fn lists_go_by_bytes_and_in_pages() {
         for key in keys {
             run(store, set(key, json("0"), None), 1);
         }
-        let page = |keys: &[&str], has_more| KvReply::Keys(KvKeys { keys: keys.iter().map(|&key| key.to_owned()).collect(), has_more });
+        let page = |keys: &[&str], has_more| {
+            KvReply::Keys(KvKeys { keys: keys.iter().map(|&key| key.to_owned()).collect(), has_more })
+        };
         assert_eq!(run(store, list("a/", None, 2), 1), page(&["a/1", "a/2"], true));
         assert_eq!(run(store, list("a/", Some("a/2"), 2), 1), page(&["a/\u{e4}", "a/\u{10ffff}"], false));
         assert_eq!(run(store, list("", Some("a0"), 9), 1), page(&["b"], false));
@@ -203,14 +210,19 @@ fn many_writers_share_commits_and_count_exactly() {
     let store = Arc::new(SqliteKv::open(data.path()).expect("opens"));
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().expect("a runtime");
     let add = || KvOperation::Increment { key: "n".into(), by: 1, ttl_ms: None };
-    let tasks: Vec<_> = (0..500).map(|_| {
-        let store = store.clone();
-        runtime.spawn(async move { store.run(owner("acme", "shop"), add(), bounds(), 1).await })
-    }).collect();
-    let mut seen: Vec<i64> = tasks.into_iter().map(|task| match runtime.block_on(task).expect("it ends") {
-        Ok(KvReply::Number(number)) => number,
-        other => panic!("{other:?}"),
-    }).collect();
+    let tasks: Vec<_> = (0..500)
+        .map(|_| {
+            let store = store.clone();
+            runtime.spawn(async move { store.run(owner("acme", "shop"), add(), bounds(), 1).await })
+        })
+        .collect();
+    let mut seen: Vec<i64> = tasks
+        .into_iter()
+        .map(|task| match runtime.block_on(task).expect("it ends") {
+            Ok(KvReply::Number(number)) => number,
+            other => panic!("{other:?}"),
+        })
+        .collect();
     seen.sort_unstable();
     assert_eq!(seen, (1..=500).collect::<Vec<i64>>());
 }
@@ -232,7 +244,12 @@ fn export_and_import_are_each_others_reverse() {
         let copy = owner("umbrella", "shop");
         store.import(&copy, entries.clone()).expect("imports");
         let mut again = Vec::new();
-        store.export(&copy, 500, &mut |entry| { again.push(entry); Ok(()) }).expect("exports");
+        store
+            .export(&copy, 500, &mut |entry| {
+                again.push(entry);
+                Ok(())
+            })
+            .expect("exports");
         assert_eq!(again, entries);
         let stopped = store.export(&copy, 500, &mut |_| Err(io::Error::other("enough")));
         assert_eq!(stopped.expect_err("it ends").to_string(), "enough");

@@ -119,7 +119,10 @@ impl KvOperation {
     pub fn target(&self) -> &str {
         match self {
             Self::Get { keys } => keys.first().map_or("", String::as_str),
-            Self::Set { key, .. } | Self::Delete { key } | Self::Increment { key, .. } | Self::CompareAndSet { key, .. } => key,
+            Self::Set { key, .. }
+            | Self::Delete { key }
+            | Self::Increment { key, .. }
+            | Self::CompareAndSet { key, .. } => key,
             Self::List { prefix, .. } => prefix,
         }
     }
@@ -132,7 +135,9 @@ impl KvOperation {
             Self::Set { key, value, .. } => key.len() as u64 + value.size_bytes(),
             Self::Delete { key } | Self::Increment { key, .. } => key.len() as u64,
             Self::CompareAndSet { key, expected, value, .. } => key.len() as u64 + size(expected) + size(value),
-            Self::List { prefix, after, .. } => prefix.len() as u64 + after.as_ref().map_or(0, |after| after.len() as u64),
+            Self::List { prefix, after, .. } => {
+                prefix.len() as u64 + after.as_ref().map_or(0, |after| after.len() as u64)
+            }
         }
     }
 }

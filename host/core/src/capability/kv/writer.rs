@@ -4,9 +4,9 @@
 use std::collections::HashMap;
 use std::future::Future;
 use std::io;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, SyncSender, TrySendError, channel, sync_channel};
-use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use rusqlite::{Connection, OptionalExtension as _, params};
@@ -39,12 +39,29 @@ pub(super) struct Writer {
 
 /// What the thread is asked to do.
 enum Job {
-    Run { owner: KvOwner, operation: KvOperation, bounds: KvBounds, now_ms: u64, answer: oneshot::Sender<Answer> },
+    Run {
+        owner: KvOwner,
+        operation: KvOperation,
+        bounds: KvBounds,
+        now_ms: u64,
+        answer: oneshot::Sender<Answer>,
+    },
     /// Nothing: answers whether the store can be used.
-    Open { answer: oneshot::Sender<Result<(), CapabilityError>> },
-    Ready { answer: Sender<io::Result<()>> },
-    DeleteAll { owner: KvOwner, answer: Sender<io::Result<u64>> },
-    Import { owner: KvOwner, entries: Vec<KvEntry>, answer: Sender<io::Result<()>> },
+    Open {
+        answer: oneshot::Sender<Result<(), CapabilityError>>,
+    },
+    Ready {
+        answer: Sender<io::Result<()>>,
+    },
+    DeleteAll {
+        owner: KvOwner,
+        answer: Sender<io::Result<u64>>,
+    },
+    Import {
+        owner: KvOwner,
+        entries: Vec<KvEntry>,
+        answer: Sender<io::Result<()>>,
+    },
 }
 
 type Answer = Result<KvReply, CapabilityError>;
@@ -84,7 +101,13 @@ impl Writer {
     }
 
     /// Queues an operation; resolves when it is committed.
-    pub(super) fn run(&self, owner: KvOwner, operation: KvOperation, bounds: KvBounds, now_ms: u64) -> impl Future<Output = Answer> + Send + use<> {
+    pub(super) fn run(
+        &self,
+        owner: KvOwner,
+        operation: KvOperation,
+        bounds: KvBounds,
+        now_ms: u64,
+    ) -> impl Future<Output = Answer> + Send + use<> {
         let (answer, answered) = oneshot::channel();
         let bytes = operation.size_bytes();
         let room = |queued: u64| queued.checked_add(bytes).filter(|&sum| queued == 0 || sum <= QUEUED_BYTES_MAX);
@@ -217,7 +240,11 @@ fn commit(connection: &Connection, batch: Vec<Job>) {
     }
 }
 
-fn transact(connection: &Connection, jobs: &mut impl Iterator<Item = Job>, tell: &mut Vec<Told>) -> rusqlite::Result<()> {
+fn transact(
+    connection: &Connection,
+    jobs: &mut impl Iterator<Item = Job>,
+    tell: &mut Vec<Told>,
+) -> rusqlite::Result<()> {
     connection.execute_batch("BEGIN IMMEDIATE")?;
     let mut now_ms = 0;
     for job in jobs {
@@ -276,7 +303,13 @@ fn undone(why: &str) -> io::Error {
     io::Error::other(why.to_owned())
 }
 
-fn write(connection: &Connection, owner: &KvOwner, operation: KvOperation, bounds: &KvBounds, now_ms: u64) -> Result<KvReply, Stop> {
+fn write(
+    connection: &Connection,
+    owner: &KvOwner,
+    operation: KvOperation,
+    bounds: &KvBounds,
+    now_ms: u64,
+) -> Result<KvReply, Stop> {
     let expires = |ttl_ms: Option<u64>| ttl_ms.map(|ttl_ms| time(now_ms.saturating_add(ttl_ms)));
     match operation {
         KvOperation::Set { key, value, ttl_ms } => {
@@ -295,7 +328,9 @@ fn write(connection: &Connection, owner: &KvOwner, operation: KvOperation, bound
                 Some((value, expires_ms)) => (whole(&value)?, expires_ms),
             };
             let sum = number.checked_add(by).filter(|sum| (-WHOLE_MAX..=WHOLE_MAX).contains(sum));
-            let sum = sum.ok_or_else(|| CapabilityError::Invalid(format!("{number} and {by} is beyond what a number holds exactly")))?;
+            let sum = sum.ok_or_else(|| {
+                CapabilityError::Invalid(format!("{number} and {by} is beyond what a number holds exactly"))
+            })?;
             put(connection, id, &key, &KvValue::Json(sum.to_string()), expires(ttl_ms).or(expires_ms), bounds, now_ms)?;
             Ok(KvReply::Number(sum))
         }
@@ -314,7 +349,9 @@ fn write(connection: &Connection, owner: &KvOwner, operation: KvOperation, bound
             }
             Ok(KvReply::Flag(is_same))
         }
-        KvOperation::Get { .. } | KvOperation::List { .. } => Err(CapabilityError::Failed("the store does not write this".into()).into()),
+        KvOperation::Get { .. } | KvOperation::List { .. } => {
+            Err(CapabilityError::Failed("the store does not write this".into()).into())
+        }
     }
 }
 
@@ -397,8 +434,10 @@ fn count(connection: &Connection, id: i64, keys: i64, bytes: i64) -> rusqlite::R
 /// Answers whether it was there, and not expired.
 fn delete(connection: &Connection, id: i64, key: &str, now_ms: u64) -> rusqlite::Result<bool> {
     let sql = "DELETE FROM entries WHERE owner = ?1 AND key = ?2 RETURNING length(key) + length(value), expires_ms";
-    let deleted: Option<(i64, Option<i64>)> =
-        connection.prepare_cached(sql)?.query_row(params![id, key.as_bytes()], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+    let deleted: Option<(i64, Option<i64>)> = connection
+        .prepare_cached(sql)?
+        .query_row(params![id, key.as_bytes()], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
     let Some((bytes, expires_ms)) = deleted else { return Ok(false) };
     count(connection, id, -1, -bytes)?;
     Ok(expires_ms.is_none_or(|expires_ms| expires_ms > time(now_ms)))
@@ -430,7 +469,12 @@ fn delete_all(connection: &Connection, owner: &KvOwner) -> rusqlite::Result<u64>
 
 /// Puts entries as they are; they come from an operator, not from an applet.
 fn import(connection: &Connection, owner: &KvOwner, entries: Vec<KvEntry>) -> rusqlite::Result<()> {
-    let bounds = KvBounds { keys_max: u64::MAX, store_bytes_max: u64::MAX, value_bytes_max: u64::MAX, result_bytes_max: u64::MAX };
+    let bounds = KvBounds {
+        keys_max: u64::MAX,
+        store_bytes_max: u64::MAX,
+        value_bytes_max: u64::MAX,
+        result_bytes_max: u64::MAX,
+    };
     let id = own(connection, owner)?;
     for KvEntry { key, value, expires_ms } in entries {
         match put(connection, id, &key, &value, expires_ms.map(time), &bounds, 0) {

@@ -128,10 +128,16 @@ impl InUse {
         for Known { rule, text, .. } in long {
             let instead = instead_of(text.expose(), &rule.name);
             let plain = (Zeroizing::new(text.expose().to_owned()), instead.clone());
-            let written = forms(text.expose()).into_iter().zip(forms(&instead)).map(|(secret, instead)| (secret, instead.to_string()));
+            let written = forms(text.expose())
+                .into_iter()
+                .zip(forms(&instead))
+                .map(|(secret, instead)| (secret, instead.to_string()));
             for (secret, instead) in std::iter::once(plain).chain(written) {
                 if stand_ins.iter().all(|other| other.secret.as_slice() != secret.as_bytes()) {
-                    stand_ins.push(StandIn { secret: Zeroizing::new(secret.as_bytes().to_vec()), instead: instead.into_bytes() });
+                    stand_ins.push(StandIn {
+                        secret: Zeroizing::new(secret.as_bytes().to_vec()),
+                        instead: instead.into_bytes(),
+                    });
                 }
             }
         }
@@ -143,7 +149,9 @@ impl InUse {
     pub(crate) fn placeholder_in(&self, text: &str) -> Option<String> {
         memmem::find(text.as_bytes(), PLACEHOLDER.as_bytes())?;
         let known = self.known();
-        let found = known.iter().find(|known| known.placeholder.as_ref().is_some_and(|placeholder| text.contains(placeholder.as_str())));
+        let found = known
+            .iter()
+            .find(|known| known.placeholder.as_ref().is_some_and(|placeholder| text.contains(placeholder.as_str())));
         found.map(|known| known.rule.name.clone())
     }
 
@@ -152,7 +160,11 @@ impl InUse {
     ///
     /// # Errors
     /// The first secret that the receiver may not have.
-    pub(crate) fn fill(&self, value: &[u8], may_have: impl Fn(&[String]) -> bool) -> Result<Option<Zeroizing<Vec<u8>>>, Misplaced> {
+    pub(crate) fn fill(
+        &self,
+        value: &[u8],
+        may_have: impl Fn(&[String]) -> bool,
+    ) -> Result<Option<Zeroizing<Vec<u8>>>, Misplaced> {
         if memmem::find(value, PLACEHOLDER.as_bytes()).is_none() {
             return Ok(None);
         }
@@ -216,9 +228,9 @@ impl InUse {
         match value {
             Value::String(text) => Value::String(self.redact(text)),
             Value::Array(items) => Value::Array(items.into_iter().map(|item| self.redact_json(item)).collect()),
-            Value::Object(members) => {
-                Value::Object(members.into_iter().map(|(name, value)| (self.redact(name), self.redact_json(value))).collect())
-            }
+            Value::Object(members) => Value::Object(
+                members.into_iter().map(|(name, value)| (self.redact(name), self.redact_json(value))).collect(),
+            ),
             other => other,
         }
     }
@@ -246,7 +258,11 @@ mod tests {
         let random = Seeded::new(0, 1);
         let in_use = InUse::default();
         let given = secrets.iter().map(|(name, text, hosts)| {
-            let rule = SecretRule { name: (*name).into(), required: false, hosts: hosts.iter().map(|host| (*host).into()).collect() };
+            let rule = SecretRule {
+                name: (*name).into(),
+                required: false,
+                hosts: hosts.iter().map(|host| (*host).into()).collect(),
+            };
             let placeholder = (!hosts.is_empty()).then(|| placeholder(&random));
             in_use.give(rule, SecretText::new((*text).into()), placeholder)
         });
@@ -256,7 +272,12 @@ mod tests {
 
     #[test]
     fn secrets_are_redacted_in_every_form_they_are_written_in() {
-        let (in_use, _) = in_use(&[("SHORT", "12345", &[]), ("PART", "abcdef", &[]), ("WHOLE", "abcdef\nghi\"", &[]), ("BOUND", "bound-text", &["a.example"])]);
+        let (in_use, _) = in_use(&[
+            ("SHORT", "12345", &[]),
+            ("PART", "abcdef", &[]),
+            ("WHOLE", "abcdef\nghi\"", &[]),
+            ("BOUND", "bound-text", &["a.example"]),
+        ]);
         let check = |text: &str, expected: &str| assert_eq!(in_use.redact(text.to_owned()), expected);
         check("nothing", "nothing");
         check("12345 is too short", "12345 is too short");
@@ -283,7 +304,8 @@ mod tests {
     #[test]
     fn all_of_a_fault_is_redacted() {
         let (in_use, _) = in_use(&[("KEY", "hunter22", &[])]);
-        let frame = Frame { function: "hunter22".into(), file: "hunter22".into(), line: 1, column: 1, in_author_file: true };
+        let frame =
+            Frame { function: "hunter22".into(), file: "hunter22".into(), line: 1, column: 1, in_author_file: true };
         let error = ThrownError {
             role: ErrorRole::Thrown,
             parent: 0,
@@ -293,7 +315,13 @@ mod tests {
             details: Some(serde_json::json!({ "hunter22": ["hunter22", 1] })),
             frames: vec![frame.clone()],
         };
-        let fault = Fault { code: FaultCode::Threw, message: "hunter22!".into(), limit: None, errors: vec![error], frames: vec![frame] };
+        let fault = Fault {
+            code: FaultCode::Threw,
+            message: "hunter22!".into(),
+            limit: None,
+            errors: vec![error],
+            frames: vec![frame],
+        };
         let redacted = in_use.redact_fault(fault);
         assert!(!format!("{redacted:?}").contains("hunter22"), "{redacted:?}");
         assert_eq!(redacted.message, "[secret KEY]!");
@@ -301,7 +329,8 @@ mod tests {
 
     #[test]
     fn a_placeholder_is_filled_where_the_secret_may_go() {
-        let (in_use, given) = in_use(&[("A", "first", &["a.example"]), ("B", "second", &["b.example"]), ("OPEN", "open-text", &[])]);
+        let (in_use, given) =
+            in_use(&[("A", "first", &["a.example"]), ("B", "second", &["b.example"]), ("OPEN", "open-text", &[])]);
         assert_eq!(given[2], "open-text");
         let value = format!("Bearer {}:{}", given[0], given[0]);
         let to = |host: &'static str| move |hosts: &[String]| hosts.iter().any(|one| one == host);

@@ -57,7 +57,11 @@ async fn answer(
     }
     state.phase = Phase::Waiting;
     // In virtual time an operation has to be given its turn.
-    let joined = if state.source.virtual_time().is_some() { state.next_in_order(false).await } else { state.tasks.join_next().await };
+    let joined = if state.source.virtual_time().is_some() {
+        state.next_in_order(false).await
+    } else {
+        state.tasks.join_next().await
+    };
     let completed = match joined {
         Some(Ok(completed)) => completed,
         Some(Err(_)) | None => return Err(abort(Fault::new(FaultCode::Internal, "a capability failed"))),

@@ -22,8 +22,8 @@ use crate::floor::deadline::Deadline;
 use crate::floor::fault::Fault;
 use crate::floor::limits::Limits;
 use crate::positions::Positions;
-use crate::recording::events::read;
 use crate::recording::Ending;
+use crate::recording::events::read;
 
 impl Components {
     /// Replays a call; see [`Host::replay`](crate::Host::replay).
@@ -82,9 +82,7 @@ impl Components {
             Some(match &handled {
                 Ok(Ok(response)) => recorded_response(response.clone()),
                 Ok(Err(fault)) => recorded_fault(fault),
-                Err(error) => {
-                    recorded_fault(&Fault { frames: frames.to_vec(), ..fault(guest, error, filled, burnt) })
-                }
+                Err(error) => recorded_fault(&Fault { frames: frames.to_vec(), ..fault(guest, error, filled, burnt) }),
             })
         })
     }
@@ -102,10 +100,8 @@ impl Components {
             .ok_or(ReplayError::Unreadable("what completed is not of this host's kind"))?;
         let call = match called {
             Called::Component(call) => call,
-            Called::Sandbox(invocation) => {
-                CallRecord::of_invocation(invocation, |stream| matching.body(stream))
-                    .ok_or(ReplayError::Unreadable("it is of a program"))?
-            }
+            Called::Sandbox(invocation) => CallRecord::of_invocation(invocation, |stream| matching.body(stream))
+                .ok_or(ReplayError::Unreadable("it is of a program"))?,
         };
         let Ok(_place) = self.places.try_acquire() else {
             return Err(ReplayError::Host("the host runs as many instances as it can: try again".into()));

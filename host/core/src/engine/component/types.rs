@@ -61,7 +61,8 @@ pub(in crate::engine) struct CallRecord {
 impl CallRecord {
     /// The same call of an applet in JavaScript. The embedder's own capabilities, of which components have none, are missing.
     pub(in crate::engine) fn into_invocation(self) -> types::Invocation {
-        let Self { id, deadline_ms, caller, handler, export, trigger, payload, params, config, attempt, event, job } = self;
+        let Self { id, deadline_ms, caller, handler, export, trigger, payload, params, config, attempt, event, job } =
+            self;
         let payload = match payload {
             Payload::Json(json) => types::Payload::Json(json),
             Payload::Messages(messages) => types::Payload::Messages(messages),

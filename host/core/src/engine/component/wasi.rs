@@ -78,7 +78,9 @@ impl Guest {
         let _ = match ending {
             Ending::Finished => self.log_output(true, Some(burnt)),
             Ending::Killed => self.flush_output(burnt).and_then(|()| self.log_output(true, None)),
-            Ending::Call | Ending::Checkpoint(_) | Ending::Waiting | Ending::AfterLastStep => self.log_output(true, None),
+            Ending::Call | Ending::Checkpoint(_) | Ending::Waiting | Ending::AfterLastStep => {
+                self.log_output(true, None)
+            }
         };
     }
 
@@ -119,7 +121,8 @@ impl Guest {
 
     /// The time as the guest sees it, Unix microseconds.
     fn now_us(&mut self, fuel_left: u64) -> wasmtime::Result<u64> {
-        if matches!(&self.state.tape, Tape::Replaying(player) if player.killed_at() == Some(self.burnt(fuel_left)) && !player.expects_clock()) {
+        if matches!(&self.state.tape, Tape::Replaying(player) if player.killed_at() == Some(self.burnt(fuel_left)) && !player.expects_clock())
+        {
             self.begin_call(fuel_left)?;
         }
         if let Some(reached_us) = self.timers.take_reached() {

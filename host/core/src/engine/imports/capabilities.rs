@@ -129,7 +129,9 @@ impl jobs::Host for State {
                     jobs::Due::AtMs(at_ms) => (0, Some(at_ms)),
                 };
                 let work = session.enqueue(Enqueueing { handler, payload, delay_ms, at_ms, priority, key }, now_ms);
-                self.submit_watched(used, bytes, async move { Outcome::Jobs(work.await.map(jobs::Reply::Id).map_err(refusal)) })
+                self.submit_watched(used, bytes, async move {
+                    Outcome::Jobs(work.await.map(jobs::Reply::Id).map_err(refusal))
+                })
             }
             None => self.submit_watched(used, 0, async { Outcome::Jobs(Err(Refusal::NotGranted)) }),
         }
@@ -143,7 +145,9 @@ impl jobs::Host for State {
         match &mut self.capabilities.jobs {
             Some(session) => {
                 let work = session.cancel(id);
-                self.submit_watched(used, 0, async move { Outcome::Jobs(work.await.map(jobs::Reply::Cancelled).map_err(refusal)) })
+                self.submit_watched(used, 0, async move {
+                    Outcome::Jobs(work.await.map(jobs::Reply::Cancelled).map_err(refusal))
+                })
             }
             None => self.submit_watched(used, 0, async { Outcome::Jobs(Err(Refusal::NotGranted)) }),
         }
@@ -158,7 +162,9 @@ impl jobs::Host for State {
         match &mut self.capabilities.jobs {
             Some(session) => {
                 let work = session.progress(progress);
-                self.submit_watched(used, bytes, async move { Outcome::Jobs(work.await.map(|()| jobs::Reply::Told).map_err(refusal)) })
+                self.submit_watched(used, bytes, async move {
+                    Outcome::Jobs(work.await.map(|()| jobs::Reply::Told).map_err(refusal))
+                })
             }
             None => self.submit_watched(used, 0, async { Outcome::Jobs(Err(Refusal::NotGranted)) }),
         }
@@ -177,7 +183,8 @@ impl custom::Host for State {
                 let work = session.call(&capability, &function, argument);
                 self.submit_watched(used, bytes, async move { Outcome::Custom(work.await.map_err(custom_error)) })
             }
-            None => self.submit_watched(used, 0, async { Outcome::Custom(Err(custom::Error::Refused(Refusal::NotGranted))) }),
+            None => self
+                .submit_watched(used, 0, async { Outcome::Custom(Err(custom::Error::Refused(Refusal::NotGranted))) }),
         }
     }
 }

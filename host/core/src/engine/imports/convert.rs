@@ -54,7 +54,9 @@ fn value_out(value: Value) -> db::Value {
 pub(super) fn statement(statement: db::Statement) -> Statement {
     let parameters = match statement.parameters {
         db::Parameters::Positional(values) => Parameters::Positional(values.into_iter().map(value).collect()),
-        db::Parameters::Named(values) => Parameters::Named(values.into_iter().map(|v| (v.name, value(v.value))).collect()),
+        db::Parameters::Named(values) => {
+            Parameters::Named(values.into_iter().map(|v| (v.name, value(v.value))).collect())
+        }
     };
     Statement { sql: statement.sql, parameters }
 }
@@ -80,7 +82,9 @@ pub(super) fn db_outcome(result: Result<DbReply, DbError>) -> Outcome {
 /// Bytes the host holds for an outcome.
 pub(super) fn outcome_bytes(outcome: &Outcome) -> u64 {
     let bytes = match outcome {
-        Outcome::Db(Ok(db::Reply::Rows(rows))) => rows.rows.iter().map(|row| row.iter().map(value_bytes).sum::<usize>()).sum(),
+        Outcome::Db(Ok(db::Reply::Rows(rows))) => {
+            rows.rows.iter().map(|row| row.iter().map(value_bytes).sum::<usize>()).sum()
+        }
         Outcome::Http(Ok(response)) => {
             let body = match &response.body {
                 types::Body::Empty | types::Body::Stream(_) => 0,
@@ -88,7 +92,9 @@ pub(super) fn outcome_bytes(outcome: &Outcome) -> u64 {
             };
             body + response.headers.iter().map(|h| h.name.len() + h.value.len()).sum::<usize>()
         }
-        Outcome::Body(Ok(bodies::Reply::Chunk(Some(bytes)))) | Outcome::Crypto(Ok(crypto::Reply::Bytes(bytes))) => bytes.len(),
+        Outcome::Body(Ok(bodies::Reply::Chunk(Some(bytes)))) | Outcome::Crypto(Ok(crypto::Reply::Bytes(bytes))) => {
+            bytes.len()
+        }
         Outcome::Kv(Ok(reply)) => capabilities::kv_bytes(reply),
         Outcome::Secrets(Ok(text)) => text.as_ref().map_or(0, String::len),
         Outcome::Custom(Ok(json)) => json.len(),
@@ -113,7 +119,9 @@ pub(super) fn too_large(outcome: &Outcome, hit: &LimitHit) -> Outcome {
         Outcome::Db(_) => Outcome::Db(Err(db::Error::Limit(db::LimitExceeded { limit, allowed, used }))),
         Outcome::Http(_) => Outcome::Http(Err(http::Error::Limit(http::LimitExceeded { limit, allowed, used }))),
         Outcome::Body(_) => Outcome::Body(Err(bodies::Error::Limit(bodies::LimitExceeded { limit, allowed, used }))),
-        Outcome::Crypto(_) => Outcome::Crypto(Err(crypto::Error::Limit(crypto::LimitExceeded { limit, allowed, used }))),
+        Outcome::Crypto(_) => {
+            Outcome::Crypto(Err(crypto::Error::Limit(crypto::LimitExceeded { limit, allowed, used })))
+        }
         Outcome::Kv(_) => Outcome::Kv(Err(Refusal::Limit(capabilities::limit(hit)))),
         Outcome::Secrets(_) => Outcome::Secrets(Err(Refusal::Limit(capabilities::limit(hit)))),
         Outcome::Events(_) => Outcome::Events(Err(Refusal::Limit(capabilities::limit(hit)))),
@@ -218,7 +226,11 @@ pub(super) fn use_end(outcome: &Outcome) -> UseEnd {
     };
     match outcome {
         Outcome::Db(Ok(_)) | Outcome::Http(Ok(_)) | Outcome::Body(Ok(_)) | Outcome::Crypto(Ok(_)) => UseEnd::Done,
-        Outcome::Kv(Ok(_)) | Outcome::Secrets(Ok(_)) | Outcome::Events(Ok(_)) | Outcome::Jobs(Ok(_)) | Outcome::Custom(Ok(_)) => UseEnd::Done,
+        Outcome::Kv(Ok(_))
+        | Outcome::Secrets(Ok(_))
+        | Outcome::Events(Ok(_))
+        | Outcome::Jobs(Ok(_))
+        | Outcome::Custom(Ok(_)) => UseEnd::Done,
         Outcome::Db(Err(db::Error::NotGranted | db::Error::Denied(_))) => UseEnd::Denied,
         Outcome::Http(Err(http::Error::NotGranted | http::Error::Denied(_))) => UseEnd::Denied,
         Outcome::Crypto(Err(crypto::Error::NotExtractable)) => UseEnd::Denied,

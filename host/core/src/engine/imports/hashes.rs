@@ -16,7 +16,8 @@ const BYTE_FUEL: u64 = 10;
 const LONG_BYTE_FUEL: u64 = 25;
 
 /// In the order of wit/hashes.wit.
-pub(in crate::engine) const ALGORITHMS: [HashName; 5] = [HashName::Sha1, HashName::Sha224, HashName::Sha256, HashName::Sha384, HashName::Sha512];
+pub(in crate::engine) const ALGORITHMS: [HashName; 5] =
+    [HashName::Sha1, HashName::Sha224, HashName::Sha256, HashName::Sha384, HashName::Sha512];
 
 fn byte_fuel(name: HashName) -> u64 {
     match name {
@@ -26,12 +27,21 @@ fn byte_fuel(name: HashName) -> u64 {
 }
 
 /// Charges for the digest of so many bytes. Used for invocations, and by `prepare` for top-level code.
-pub(in crate::engine) fn charge_digest(store: &mut impl AsContextMut, name: HashName, message_bytes: usize) -> wasmtime::Result<()> {
+pub(in crate::engine) fn charge_digest(
+    store: &mut impl AsContextMut,
+    name: HashName,
+    message_bytes: usize,
+) -> wasmtime::Result<()> {
     charge(store, DIGEST_FUEL + byte_fuel(name) * message_bytes as u64)
 }
 
 /// Charges for the HMAC of so many bytes.
-pub(in crate::engine) fn charge_hmac(store: &mut impl AsContextMut, name: HashName, key_bytes: usize, message_bytes: usize) -> wasmtime::Result<()> {
+pub(in crate::engine) fn charge_hmac(
+    store: &mut impl AsContextMut,
+    name: HashName,
+    key_bytes: usize,
+    message_bytes: usize,
+) -> wasmtime::Result<()> {
     charge(store, HMAC_FUEL + byte_fuel(name) * (key_bytes + message_bytes) as u64)
 }
 
@@ -50,7 +60,8 @@ pub(super) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     )?;
     instance.func_wrap(
         "hmac",
-        |mut store: StoreContextMut<'_, State>, (algorithm, key, message): (hashes::Algorithm, WasmList<u8>, WasmList<u8>)| {
+        |mut store: StoreContextMut<'_, State>,
+         (algorithm, key, message): (hashes::Algorithm, WasmList<u8>, WasmList<u8>)| {
             store.data_mut().host_calls += 1;
             let name = ALGORITHMS[algorithm as usize];
             let (key_bytes, bytes) = (key.as_le_slice(&store).len(), message.as_le_slice(&store).len());

@@ -74,7 +74,9 @@ pub(in crate::engine) fn compare<T: 'static>(
     let order = formatters.compare(recipe, left, right);
     let made = formatters.made() - made;
     charge(&mut store, MADE_FUEL * made)?;
-    order.map(|order| order as i32).map_err(|message| abort(Fault::new(FaultCode::Trap, format!("Intl cannot compare: {message}"))))
+    order
+        .map(|order| order as i32)
+        .map_err(|message| abort(Fault::new(FaultCode::Trap, format!("Intl cannot compare: {message}"))))
 }
 
 /// Linked by hand, as the clock is: the macro's trait does not see the fuel.
@@ -87,15 +89,23 @@ pub(super) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
             Ok((answer(store, |state| &mut state.formatters, QUESTIONS[question as usize], &recipe, &value)?,))
         },
     )?;
-    instance.func_wrap("compare", |mut store: StoreContextMut<'_, State>, (recipe, left, right): (String, String, String)| {
-        store.data_mut().host_calls += 1;
-        Ok((compare(store, |state| &mut state.formatters, &recipe, &left, &right)?,))
-    })
+    instance.func_wrap(
+        "compare",
+        |mut store: StoreContextMut<'_, State>, (recipe, left, right): (String, String, String)| {
+            store.data_mut().host_calls += 1;
+            Ok((compare(store, |state| &mut state.formatters, &recipe, &left, &right)?,))
+        },
+    )
 }
 
 /// Shadowed by [`link`].
 impl intl::Host for State {
-    fn answer(&mut self, question: intl::Question, recipe: String, value: String) -> wasmtime::Result<Result<String, String>> {
+    fn answer(
+        &mut self,
+        question: intl::Question,
+        recipe: String,
+        value: String,
+    ) -> wasmtime::Result<Result<String, String>> {
         Ok(self.formatters.answer(QUESTIONS[question as usize], &recipe, &value))
     }
 
@@ -110,7 +120,12 @@ mod tests {
 
     #[test]
     fn questions_are_in_the_order_of_the_interface() {
-        let first = [intl::Question::CanonicalLocale, intl::Question::Number, intl::Question::List, intl::Question::ResolveCollator];
+        let first = [
+            intl::Question::CanonicalLocale,
+            intl::Question::Number,
+            intl::Question::List,
+            intl::Question::ResolveCollator,
+        ];
         let ours = [Question::CanonicalLocale, Question::Number, Question::List, Question::ResolveCollator];
         for (theirs, ours) in first.into_iter().zip(ours) {
             assert_eq!(QUESTIONS[theirs as usize], ours);

@@ -53,7 +53,8 @@ impl Order {
     /// Gives the next one its turn, unless one has it.
     fn advance(&mut self, in_transaction: bool, has_timer: bool) {
         while self.running.is_none() {
-            let is_free = |(_, turn, _): &(u32, Turn, oneshot::Sender<()>)| !(in_transaction && *turn == Turn::WritesAlone);
+            let is_free =
+                |(_, turn, _): &(u32, Turn, oneshot::Sender<()>)| !(in_transaction && *turn == Turn::WritesAlone);
             let at = match self.waiting.iter().position(is_free) {
                 Some(at) => at,
                 // A timer may end the transaction.

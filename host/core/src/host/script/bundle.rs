@@ -69,7 +69,11 @@ mod tests {
     fn check(source: &str, line: u32, column: u32, expected: &str) {
         let (_, map) = wrap(source, "rule.js", Form::Expression);
         let positions = Positions::new(BUNDLE, &map);
-        assert_eq!(positions.frames(&format!("at f ({BUNDLE}:{line}:{column})"))[0].to_string(), expected, "{source:?}");
+        assert_eq!(
+            positions.frames(&format!("at f ({BUNDLE}:{line}:{column})"))[0].to_string(),
+            expected,
+            "{source:?}"
+        );
     }
 
     #[test]

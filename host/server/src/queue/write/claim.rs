@@ -106,8 +106,10 @@ impl Work<'_> {
                 calls.push(call);
             }
         }
-        let next: Option<u64> =
-            self.db()?.prepare_cached("SELECT min(due_us) FROM deliveries WHERE state = 0")?.query_row([], |row| row.get(0))?;
+        let next: Option<u64> = self
+            .db()?
+            .prepare_cached("SELECT min(due_us) FROM deliveries WHERE state = 0")?
+            .query_row([], |row| row.get(0))?;
         let next_due_ms = next.map(|due_us| due_us.saturating_sub(self.now_us).div_ceil(1_000));
         Ok(Claims { calls, next_due_ms, has_more: self.lanes.ready_count() > 0 })
     }
@@ -115,7 +117,9 @@ impl Work<'_> {
     /// Renews leases; answers the deliveries that are lost.
     pub(crate) fn renew(&mut self, held: &[(u64, u64)]) -> Result<Vec<u64>, QueueError> {
         let until_us = self.lease_until_us();
-        let mut renew = self.db()?.prepare_cached("UPDATE deliveries SET lease_until_us = ?3 WHERE id = ?1 AND lease = ?2 AND state = 3")?;
+        let mut renew = self
+            .db()?
+            .prepare_cached("UPDATE deliveries SET lease_until_us = ?3 WHERE id = ?1 AND lease = ?2 AND state = 3")?;
         let mut lost = Vec::new();
         for (id, lease) in held {
             if renew.execute(params![id, lease.cast_signed(), until_us])? == 0 {
@@ -139,9 +143,14 @@ impl Work<'_> {
 
     /// What waited and is due now is ready.
     fn promote(&mut self) -> Result<(), QueueError> {
-        let due = self.stored_where("state = 0 AND due_us <= ?1 ORDER BY due_us LIMIT ?2", params![self.now_us, MOVED_MAX])?;
+        let due =
+            self.stored_where("state = 0 AND due_us <= ?1 ORDER BY due_us LIMIT ?2", params![self.now_us, MOVED_MAX])?;
         for stored in &due {
-            self.change(stored, State::Ready, &Change { error: self.error_of(stored.id)?.as_deref(), ..Change::default() })?;
+            self.change(
+                stored,
+                State::Ready,
+                &Change { error: self.error_of(stored.id)?.as_deref(), ..Change::default() },
+            )?;
             self.lanes.linger_no_more(&stored.tenant, &stored.applet, &stored.handler);
         }
         Ok(())
@@ -149,7 +158,10 @@ impl Work<'_> {
 
     /// Of the last attempt: it stays until the next one has ended.
     fn error_of(&self, id: u64) -> Result<Option<String>, QueueError> {
-        Ok(self.db()?.prepare_cached("SELECT error FROM deliveries WHERE id = ?1")?.query_row([id], |row| row.get(0))?)
+        Ok(self
+            .db()?
+            .prepare_cached("SELECT error FROM deliveries WHERE id = ?1")?
+            .query_row([id], |row| row.get(0))?)
     }
 
     fn take_from_lost_attempts(&mut self) -> Result<(), QueueError> {
@@ -190,7 +202,8 @@ impl Work<'_> {
                  WHERE d.tenant = ?1 AND d.applet = ?2 AND d.handler = ?3 AND d.batch_max > 1 AND d.state <= 1 \
                  AND (d.state = 1 OR d.lingers = 1) AND d.attempt = 0 AND d.id != ?4 ORDER BY d.id LIMIT ?5"
             ))?;
-            let others = batch.query_map(params![tenant, applet, first.handler, first.id, batch_max - 1], Claimed::read)?;
+            let others =
+                batch.query_map(params![tenant, applet, first.handler, first.id, batch_max - 1], Claimed::read)?;
             for other in others {
                 call.push(other?.0);
             }
@@ -213,7 +226,13 @@ impl Work<'_> {
         let mut begin = self.db()?.prepare_cached(
             "UPDATE deliveries SET state = 3, attempt = ?2, lease = ?3, lease_until_us = ?4, lingers = 0, changed_us = ?5 WHERE id = ?1",
         )?;
-        begin.execute(params![claimed.id, claimed.attempt, claimed.lease.cast_signed(), self.lease_until_us(), self.wall_us()])?;
+        begin.execute(params![
+            claimed.id,
+            claimed.attempt,
+            claimed.lease.cast_signed(),
+            self.lease_until_us(),
+            self.wall_us()
+        ])?;
         self.lanes.change((&stored.tenant, &stored.applet), stored.bytes, Some(stored.state), Some(State::Running));
         Ok(())
     }

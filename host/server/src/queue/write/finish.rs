@@ -67,7 +67,11 @@ impl Work<'_> {
                 match stored.retries.after(stored.attempt, self.time.random()) {
                     Next::After { ms } if !is_final => {
                         let due_us = self.in_ms(delay_ms.unwrap_or(ms));
-                        self.change(stored, State::Waiting, &Change { due_us: Some(due_us), error, ..Change::default() })
+                        self.change(
+                            stored,
+                            State::Waiting,
+                            &Change { due_us: Some(due_us), error, ..Change::default() },
+                        )
                     }
                     _ => self.change(stored, State::Dead, &Change { error, ..Change::default() }),
                 }

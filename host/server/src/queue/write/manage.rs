@@ -70,7 +70,8 @@ impl Work<'_> {
 
     /// Everything that waits for an applet is given up.
     pub(crate) fn remove_applet(&mut self, tenant: &str, applet: &str, why: &str) -> Result<u64, QueueError> {
-        let waiting = self.stored_where("tenant = ?1 AND applet = ?2 AND state < 4 ORDER BY id DESC", params![tenant, applet])?;
+        let waiting =
+            self.stored_where("tenant = ?1 AND applet = ?2 AND state < 4 ORDER BY id DESC", params![tenant, applet])?;
         for stored in &waiting {
             self.change(stored, State::Dropped, &Change { error: Some(why), ..Change::default() })?;
         }

@@ -91,7 +91,8 @@ impl Work<'_> {
         self.admit(&message.tenant, &[message])?;
         let uid = self.new_uid(message.kind);
         if !message.deliveries.is_empty() {
-            let chain = serde_json::to_string(&message.chain).map_err(|error| QueueError::Unavailable(error.to_string()))?;
+            let chain =
+                serde_json::to_string(&message.chain).map_err(|error| QueueError::Unavailable(error.to_string()))?;
             let mut insert = db.prepare_cached(
                 "INSERT INTO messages (uid, tenant, kind, name, payload, source, chain, depth, order_key, published_us) \
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
@@ -128,7 +129,8 @@ impl Work<'_> {
     fn earlier(&self, message: &NewMessage) -> Result<Option<String>, QueueError> {
         let Some((scope, key)) = &message.key else { return Ok(None) };
         let db = self.db()?;
-        let mut find = db.prepare_cached("SELECT uid FROM keys WHERE tenant = ?1 AND scope = ?2 AND key = ?3 AND until_us > ?4")?;
+        let mut find =
+            db.prepare_cached("SELECT uid FROM keys WHERE tenant = ?1 AND scope = ?2 AND key = ?3 AND until_us > ?4")?;
         let uid: Option<String> =
             find.query_row(params![message.tenant, scope, key, self.now_us], |row| row.get(0)).optional()?;
         let Some(uid) = uid else { return Ok(None) };

@@ -46,7 +46,9 @@ async fn the_proxy_is_asked_for_the_address_that_was_checked() {
     let asked = proxy.seen();
     assert_eq!(
         asked,
-        ["CONNECT 93.184.216.34:80 HTTP/1.1\r\nHost: 93.184.216.34:80\r\nProxy-Authorization: Basic dXNlcjpwYXNz\r\n\r\n"]
+        [
+            "CONNECT 93.184.216.34:80 HTTP/1.1\r\nHost: 93.184.216.34:80\r\nProxy-Authorization: Basic dXNlcjpwYXNz\r\n\r\n"
+        ]
     );
     let request = &upstream.seen()[0];
     assert!(request.starts_with("GET /x HTTP/1.1\r\n") && request.contains("host: api.example.com"), "{request}");
@@ -59,7 +61,14 @@ async fn addresses_that_are_not_public_never_reach_it() {
     let proxy = proxy(&upstream).await;
     for resolves_names in [false, true] {
         let session = through(proxy.url(""), resolves_names, PRIVATE, Vec::new());
-        for url in ["http://10.0.0.1/", "http://0x7f.1/", "http://[::1]/", "http://169.254.169.254/", "http://localhost/", "http://a.localhost/"] {
+        for url in [
+            "http://10.0.0.1/",
+            "http://0x7f.1/",
+            "http://[::1]/",
+            "http://169.254.169.254/",
+            "http://localhost/",
+            "http://a.localhost/",
+        ] {
             let error = send(&session, url).await.expect_err("it is refused");
             assert_eq!(error.code(), "denied", "{url}: {error}");
         }
@@ -74,7 +83,11 @@ async fn names_go_to_a_proxy_that_looks_them_up() {
     let upstream = Server::answering(|_| ok("far")).await;
     let proxy = proxy(&upstream).await;
     let session = through(proxy.url(""), true, &[], Vec::new());
-    assert_eq!(send(&session, "http://api.example.com:8080/").await.map_err(|error| error.code()), Err("denied"), "its port is no rule's");
+    assert_eq!(
+        send(&session, "http://api.example.com:8080/").await.map_err(|error| error.code()),
+        Err("denied"),
+        "its port is no rule's"
+    );
     assert_eq!(send(&session, "http://api.example.com/").await.expect("an answer"), "far");
     assert!(proxy.seen()[0].starts_with("CONNECT api.example.com:80 HTTP/1.1\r\n"), "{:?}", proxy.seen());
 }
@@ -104,11 +117,14 @@ async fn a_proxy_that_refuses_or_talks_nonsense_is_an_error() {
             }
         })
         .await;
-        let error = send(&through(proxy.url(""), false, PUBLIC, Vec::new()), "http://api.example.com/").await.expect_err("no tunnel");
+        let error = send(&through(proxy.url(""), false, PUBLIC, Vec::new()), "http://api.example.com/")
+            .await
+            .expect_err("no tunnel");
         assert_eq!(error.code(), "connect", "{error}");
         assert!(error.to_string().contains(expected), "{error}");
     }
-    let nowhere = send(&through("http://127.0.0.1:1".into(), false, PUBLIC, Vec::new()), "http://api.example.com/").await;
+    let nowhere =
+        send(&through("http://127.0.0.1:1".into(), false, PUBLIC, Vec::new()), "http://api.example.com/").await;
     let error = nowhere.expect_err("nobody listens");
     assert!(error.to_string().contains("proxy was not reached"), "{error}");
 }
