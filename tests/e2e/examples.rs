@@ -1,5 +1,7 @@
 //! The examples, through the library and through the command.
 
+mod raffle;
+
 use belljar::{Host, Invocation, Outcome, Payload, Release};
 use belljar_tests::server::{Reply, Seen, Server};
 use belljar_tests::{applet, cli, host, repository};

@@ -165,6 +165,21 @@ fn another_order_of_the_same_calls_is_no_difference_between_packages() {
 }
 
 #[test]
+fn a_package_that_runs_in_a_process_is_not_compared() {
+    let world = World::new();
+    let recorded = release(&world, applet::PLAIN, "export default () => 1;");
+    let (_, recording) = record(&world, &recorded, json_call("null"));
+    let package = applet::package_of(
+        "recorded",
+        "runtime: { engine: node, entrypoint: src/main.ts }\n",
+        "export default () => 1;",
+    );
+    let other = applet::admit(&world.host, applet::tenant(), &package);
+    let error = block_on(host::shared().replay_against(&other, &recording)).expect_err("there is no sandbox");
+    assert!(error.to_string().contains("give one with engine 'wasm' or 'component'"), "{error}");
+}
+
+#[test]
 fn a_replay_stops_where_it_is_told_to() {
     let world = World::new();
     let main = "function inner(n: number): number {\n  let x = n;\n  for (let i = 0; i < 200000; i++) x = (x * 31 + i) % 65521;\n  return x;\n}\n\

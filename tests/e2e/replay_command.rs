@@ -84,15 +84,19 @@ fn a_program_is_recorded_and_replayed() {
 
 #[test]
 fn a_call_of_a_component_is_replayed_from_its_file_alone() {
-    let counts = component::of_text(
-        "",
-        "",
-        r#"(import "belljar:component/kv@0.1.0" "increment" (func $increment (param i32 i32 i64 i32 i64 i32)))"#,
-        r#"(data (i32.const 4096) "visits")
-           (func $count (call $increment (i32.const 4096) (i32.const 6) (i64.const 1) (i32.const 0) (i64.const 0) (i32.const 1200)))
-           (func (export "handle") (param i32) (result i32) (call $count) (call $number (i64.load (i32.const 1208))))"#,
-    );
-    let folder = component::folder("counts", "permissions: { kv: true }\n", &counts);
+    let counts = |calls: &str| {
+        let functions = format!(
+            r#"(data (i32.const 4096) "visits")
+               (func $count
+                 (call $increment (i32.const 4096) (i32.const 6) (i64.const 1) (i32.const 0) (i64.const 0) (i32.const 1200))
+                 (if (i32.load8_u (i32.const 1200)) (then unreachable)))
+               (func $handle (export "handle") (param i32) (result i32) {calls} (call $number (i64.load (i32.const 1208))))"#
+        );
+        let import =
+            r#"(import "belljar:component/kv@0.1.0" "increment" (func $increment (param i32 i32 i64 i32 i64 i32)))"#;
+        component::of_text("", "", import, &functions)
+    };
+    let folder = component::folder("counts", "permissions: { kv: true }\n", &counts("(call $count)"));
     let elsewhere = tempfile::tempdir().expect("a temporary directory");
     let path = |name: &str| elsewhere.path().join(name).to_str().expect("a path of text").to_owned();
     let (applet, file, data) =
@@ -102,7 +106,22 @@ fn a_call_of_a_component_is_replayed_from_its_file_alone() {
         assert_eq!((ran.code, ran.stdout.as_str()), (Some(0), visits), "{ran:#?}");
     }
     let ran = cli::run(&["replay", "--against", &applet, &file]);
-    assert!(ran.code == Some(1) && ran.stdout.contains("a component is not replayed against"), "{ran:#?}");
+    assert!(ran.code == Some(0) && ran.stdout.contains("  equal: 1 calls and the end; "), "{ran:#?}");
+    let twice = component::folder("counts", "permissions: { kv: true }\n", &counts("(call $count) (call $count)"));
+    let ran = cli::run(&["replay", "--against", twice.path().to_str().expect("a path of text"), &file]);
+    let expected = [
+        "  DIFFERS; 1 calls agree; ",
+        "    new: kv.increment(\"visits\", 1, null)\n",
+        "    expected: the answer 2\n    got:      the fault trap (the component trapped: wasm trap: wasm `unreachable` instruction executed)\n",
+    ];
+    assert!(ran.code == Some(60) && expected.iter().all(|text| ran.stdout.contains(text)), "{ran:#?}");
+    let json =
+        cli::run(&["replay", "--json", "--against", twice.path().to_str().expect("a path of text"), &file]).json();
+    assert_eq!((&json["ok"], &json["counts"]["diverged"]), (&false.into(), &1.into()), "{json}");
+    let compared = &json["recordings"][0];
+    assert_eq!((&compared["outcome"], &compared["calls"]), (&"diverged".into(), &1.into()), "{json}");
+    assert_eq!(compared["differences"][0], serde_json::json!({ "extra": "kv.increment(\"visits\", 1, null)" }));
+    assert_eq!(compared["differences"][1]["expected"], "the answer 2");
     drop(folder);
     let ran = cli::run(&["replay", &file]);
     assert!(ran.code == Some(0) && ran.stdout.contains("  equal: 1 calls, "), "{ran:#?}");
@@ -110,6 +129,8 @@ fn a_call_of_a_component_is_replayed_from_its_file_alone() {
     assert!(ran.stdout.contains("kv.increment(\"visits\", 1, null)"), "{ran:#?}");
     let ran = cli::run(&["replay", &file, "--until-fuel", "10"]);
     assert!(ran.code == Some(0) && ran.stdout.contains("stopped at 10 fuel"), "{ran:#?}");
+    // Its arguments are on their way.
+    assert!(ran.stdout.contains("at applet.wasm:1:") && ran.stdout.contains("(alloc)"), "{ran:#?}");
 }
 
 /// Without what differs from engine to engine: figures of fuel, and positions in time.

@@ -1,5 +1,10 @@
-//! Components out of text, and packages around components.
+//! Components out of text and of JavaScript, and packages around components.
 
+use std::fs::{self, File};
+use std::path::PathBuf;
+use std::process::Command;
+
+use belljar::Digest;
 use belljar::package::{COMPONENT_PATH, Package};
 use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
 use wit_parser::Resolve;
@@ -59,6 +64,38 @@ pub fn of_text(imports: &str, interfaces: &str, core_imports: &str, functions: &
     { encoder }.encode().unwrap_or_else(|error| panic!("{error:?}"))
 }
 
+/// The component that componentize-js makes of a script of the repository, for the world of `wit/component`; `None`, with a word, when it is not
+/// installed. Of the processes that want it one makes it.
+///
+/// # Panics
+/// When it cannot be made.
+pub fn of_javascript(script: &str) -> Option<Vec<u8>> {
+    let installed = crate::npm::installed("components", "tests/components")?;
+    let repository = crate::repository();
+    let (script, wit) = (repository.join(script), repository.join("wit/component"));
+    let build = repository.join("tests/components/build.mjs");
+    let lock = repository.join("tests/components/package-lock.json");
+    let mut inputs: Vec<PathBuf> = crate::host::files(&wit).chain([script.clone(), build.clone(), lock]).collect();
+    inputs.sort();
+    let key: Vec<u8> = inputs.iter().flat_map(|path| fs::read(path).expect("it can be read")).collect();
+    // Branches side by side have scripts of their own.
+    let name = Digest::of(script.as_os_str().as_encoded_bytes()).to_hex();
+    let file = |extension: &str| installed.join(format!("{name}.{extension}"));
+    let (made, known) = (file("wasm"), file("inputs"));
+    let lock = File::create(file("lock")).expect("it can be made");
+    lock.lock().expect("the lock is free at some time");
+    if !fs::read(&known).is_ok_and(|known| known == key) {
+        // Node looks for packages beside the script.
+        let beside = file("mjs");
+        fs::copy(build, &beside).expect("it can be copied");
+        let output =
+            Command::new("node").arg(&beside).args([&script, &wit, &made]).output().expect("node starts: npm did");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        fs::write(&known, &key).expect("it can be written");
+    }
+    Some(fs::read(made).expect("it was made"))
+}
+
 /// A package around a component. `manifest` is what comes after its first keys and `runtime`'s engine and entrypoint.
 ///
 /// # Panics
@@ -74,7 +111,7 @@ pub fn folder(id: &str, manifest: &str, component: &[u8]) -> tempfile::TempDir {
         "id: {id}\nversion: 1.0.0\nname: Test\nruntime:\n  engine: component\n  entrypoint: applet.wasm\n{manifest}"
     );
     let folder = crate::applet::folder(&[("manifest.yaml", &manifest)]);
-    std::fs::write(folder.path().join("applet.wasm"), component).expect("files can be written");
+    fs::write(folder.path().join("applet.wasm"), component).expect("files can be written");
     folder
 }
 

@@ -1,9 +1,6 @@
 //! A component that componentize-js has made of JavaScript (StarlingMonkey with SpiderMonkey, 11 MB): the same handlers, capabilities and limits
 //! as for components of text. `cargo xtask test` installs what makes it.
 
-use std::fs::{self, File};
-use std::path::PathBuf;
-use std::process::Command;
 use std::sync::{Arc, Mutex};
 
 use belljar::{
@@ -12,7 +9,7 @@ use belljar::{
     TenantId,
 };
 use belljar_tests::server::{Reply, Server};
-use belljar_tests::{applet, component, host, npm, repository};
+use belljar_tests::{applet, component, host};
 use serde_json::{Value, json};
 
 const NAMES: [&str; 12] = [
@@ -30,29 +27,6 @@ const NAMES: [&str; 12] = [
     "unknown",
 ];
 
-/// The component of tests/components/applet.js; `None` when nothing is installed that makes it. Of the processes that want it one makes it.
-fn component() -> Option<Vec<u8>> {
-    let installed = npm::installed("components", "tests/components")?;
-    let (source, wit) = (repository().join("tests/components"), repository().join("wit/component"));
-    let mut inputs: Vec<PathBuf> = host::files(&wit).chain(host::files(&source)).collect();
-    inputs.sort();
-    let key: Vec<u8> = inputs.iter().flat_map(|path| fs::read(path).unwrap()).collect();
-    let (made, known) = (installed.join("applet.wasm"), installed.join("applet.inputs"));
-    let lock = File::create(installed.join("applet.lock")).unwrap();
-    lock.lock().unwrap();
-    if !fs::read(&known).is_ok_and(|known| known == key) {
-        // Node looks for packages beside the script.
-        let script = installed.join("build.mjs");
-        fs::copy(source.join("build.mjs"), &script).unwrap();
-        let mut node = Command::new("node");
-        node.arg(&script).arg(source.join("applet.js")).arg(&wit).arg(&made);
-        let output = node.output().expect("node starts: npm did");
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        fs::write(&known, &key).unwrap();
-    }
-    Some(fs::read(made).unwrap())
-}
-
 fn package(limits: &str) -> Option<Vec<u8>> {
     let handlers: Vec<_> = NAMES.iter().map(|name| format!("  - {{ name: {name} }}\n")).collect();
     let manifest = format!(
@@ -61,7 +35,11 @@ fn package(limits: &str) -> Option<Vec<u8>> {
          http: [{{ host: localhost, allow_http: true }}] }}\n",
         handlers.concat()
     );
-    Some(component::package_of("made-of-javascript", &manifest, &component()?))
+    Some(component::package_of(
+        "made-of-javascript",
+        &manifest,
+        &component::of_javascript("tests/components/applet.js")?,
+    ))
 }
 
 /// A sink for events and jobs, and a keeper of secrets.

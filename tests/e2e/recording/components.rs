@@ -1,10 +1,12 @@
 //! Calls of components are recorded and run again as those of the engine of JavaScript are.
 
+mod against;
+mod javascript;
+mod kept;
+
 use std::time::Duration;
 
-use belljar::{
-    Body, FaultCode, Invocation, Limits, Outcome, Payload, Recording, Release, Replay, ReplayError, Request, Response,
-};
+use belljar::{Body, FaultCode, Invocation, Limits, Outcome, Payload, Recording, Release, Replay, Request, Response};
 use belljar_tests::{applet, component, host};
 use futures_util::stream;
 
@@ -45,6 +47,7 @@ const IMPORTS: &str = r#"
 (import "belljar:component/kv@0.1.0" "get" (func $get (param i32 i32 i32)))
 (import "belljar:component/kv@0.1.0" "increment" (func $increment (param i32 i32 i64 i32 i64 i32)))
 (import "belljar:component/db@0.1.0" "query" (func $query (param i32 i32 i32 i32 i32 i32 i32 i32)))
+(import "belljar:component/secrets@0.1.0" "get" (func $secret (param i32 i32 i32)))
 (import "belljar:component/http@0.1.0" "send" (func $send (param i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32)))
 "#;
 
@@ -52,6 +55,7 @@ const IMPORTS: &str = r#"
 const HELPERS: &str = r#"
 (data (i32.const 4096) "visits") (data (i32.const 4112) "GET") (data (i32.const 4128) "SELECT 41 + 1") (data (i32.const 4160) "a line\0a")
 (data (i32.const 4176) "half a line") (data (i32.const 4192) "first") (data (i32.const 4208) "\60\10\00\00\05\00\00\00")
+(data (i32.const 4224) "KEY") (data (i32.const 4232) "x-key") (data (i32.const 4240) "POST")
 (global $to (mut i32) (i32.const 0))
 (func $out (result i32)
   (if (i32.eqz (global.get $to)) (then (global.set $to (call $stdout))))
@@ -86,7 +90,12 @@ fn made_of(functions: &str) -> Vec<u8> {
 /// A release whose `handle` does this, and answers.
 fn release(world: &World, manifest: &str, body: &str) -> Release {
     let handle = format!(r#"(func (export "handle") (param $call i32) (result i32) (local $n i64) {body})"#);
-    applet::admit(&world.host, applet::tenant(), &component::package_of("recorded", manifest, &made_of(&handle)))
+    admit(world, manifest, &handle)
+}
+
+/// A release of these functions.
+fn admit(world: &World, manifest: &str, functions: &str) -> Release {
+    applet::admit(&world.host, applet::tenant(), &component::package_of("recorded", manifest, &made_of(functions)))
 }
 
 fn fault_code(outcome: &Outcome) -> Option<FaultCode> {
@@ -138,8 +147,32 @@ fn a_component_that_uses_everything_replays() {
         }
         other => panic!("{other:#?}"),
     }
-    let refused = block_on(host::shared().replay_against(&release, &recording)).expect_err("that is not done");
-    assert_eq!(refused, ReplayError::Component);
+}
+
+#[test]
+fn a_replay_of_a_component_stops_where_it_is_told_to_and_names_the_functions() {
+    let world = World::new();
+    let functions = r#"
+        (func $inner (param $left i32)
+          (loop $more (local.set $left (i32.sub (local.get $left) (i32.const 1))) (br_if $more (local.get $left))))
+        (func $outer (call $inner (i32.const 50000)))
+        (func $handle (export "handle") (param $call i32) (result i32) (call $count) (call $outer) (call $count) (call $number (i64.const 1)))"#;
+    let release = admit(&world, ALL, functions);
+    let (outcome, recording) = record(&world, &release, json_call("null"));
+    let until = |fuel| block_on(host::shared().replay(&release, &recording, Some(fuel))).expect("it is replayed");
+    // Nearly all of it is burnt in the loop between the two calls.
+    for part in [3, 5, 7] {
+        let given = outcome.usage.fuel * part / 10;
+        let Replay::Stopped { fuel, frames } = until(given) else { panic!("{:#?}", until(given)) };
+        assert_eq!(fuel, given);
+        let functions: Vec<_> = frames.iter().map(|frame| frame.function.as_str()).collect();
+        assert_eq!(functions, ["inner", "outer", "handle"]);
+        assert!(frames.iter().all(|frame| frame.file == "applet.wasm" && frame.column > 1), "{frames:?}");
+    }
+    let Replay::Stopped { fuel, .. } = until(1) else { panic!("{:#?}", until(1)) };
+    assert_eq!(fuel, 1);
+    let beyond = until(outcome.usage.fuel + 1);
+    assert!(matches!(&beyond, Replay::Equal(replayed) if replayed.calls == 2), "{beyond:#?}");
 }
 
 #[test]
@@ -214,17 +247,18 @@ fn a_component_that_was_ended_from_outside_replays_to_where_it_was() {
     assert_eq!(check_equal("before it began", &unbegun, &outcome, &recording.expect("it was to be called")).fuel, 0);
 }
 
+/// Answers 201 with the body of the request.
+const ECHOES: &str = "(i32.store8 (i32.const 1024) (i32.const 0)) (i32.store8 (i32.const 1028) (i32.const 1)) (i32.store16 (i32.const 1032) (i32.const 201))
+  (i32.store (i32.const 1036) (i32.const 0)) (i32.store (i32.const 1040) (i32.const 0))
+  (i32.store (i32.const 1044) (i32.load (i32.add (local.get $call) (i32.const 132))))
+  (i32.store (i32.const 1048) (i32.load (i32.add (local.get $call) (i32.const 136))))
+  (i32.const 1024)";
+
 #[test]
 fn a_request_in_pieces_is_recorded_whole() {
     let world = World::new();
-    // Answers 201 with the body of the request.
-    let body = "(i32.store8 (i32.const 1024) (i32.const 0)) (i32.store8 (i32.const 1028) (i32.const 1)) (i32.store16 (i32.const 1032) (i32.const 201))
-        (i32.store (i32.const 1036) (i32.const 0)) (i32.store (i32.const 1040) (i32.const 0))
-        (i32.store (i32.const 1044) (i32.load (i32.add (local.get $call) (i32.const 132))))
-        (i32.store (i32.const 1048) (i32.load (i32.add (local.get $call) (i32.const 136))))
-        (i32.const 1024)";
     let release =
-        release(&world, "handlers: [{ name: default, type: http, method: POST, path: /x, auth: none }]\n", body);
+        release(&world, "handlers: [{ name: default, type: http, method: POST, path: /x, auth: none }]\n", ECHOES);
     let body = Body::stream(stream::iter(["some", " ", "bytes"].map(|piece| Ok::<_, &str>(piece.into()))));
     let request = Request { method: "POST".into(), url: "https://a.example/x".into(), headers: Vec::new(), body };
     let (outcome, recording) = record(&world, &release, Invocation::new("default", Payload::Request(request)));

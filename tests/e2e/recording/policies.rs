@@ -12,7 +12,7 @@ use belljar_tests::applet;
 const COUNT: usize = 200;
 
 #[derive(Default)]
-struct Kept(Mutex<Vec<Recording>>);
+pub(super) struct Kept(pub(super) Mutex<Vec<Recording>>);
 
 impl RecordingSink for Kept {
     fn take(&self, recording: Recording) {
@@ -20,7 +20,8 @@ impl RecordingSink for Kept {
     }
 }
 
-fn world(policy: RecordPolicy, bytes_max: u64) -> (World, Arc<Kept>, Recorder) {
+/// A world with such a recorder, and what it has kept.
+pub(super) fn world(policy: RecordPolicy, bytes_max: u64) -> (World, Arc<Kept>, Recorder) {
     let kept = Arc::new(Kept::default());
     let recorder = Recorder::new(kept.clone()).policy(policy).bytes_max(bytes_max);
     (World::build(&[], |builder| builder.recorder(recorder.clone())), kept, recorder)

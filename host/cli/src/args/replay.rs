@@ -18,10 +18,10 @@ pub(crate) struct ReplayArgs {
     /// Have this package do what was recorded, and tell what it does otherwise
     ///
     /// A package file, or an applet's folder (which is then built in memory). Calls are matched by what they ask, not by their order; a call that
-    /// was not recorded fails.
+    /// was not recorded fails. It may be a component where an applet in JavaScript was recorded, and the other way round.
     #[arg(long, value_name = "PATH")]
     pub(crate) against: Option<PathBuf>,
-    /// Stop when so much fuel is burnt, and show the JavaScript stack
+    /// Stop when so much fuel is burnt, and show the JavaScript stack (of a component, its WebAssembly stack)
     #[arg(long, value_name = "N", conflicts_with = "against")]
     pub(crate) until_fuel: Option<u64>,
     /// The calls that were recorded, instead of a replay

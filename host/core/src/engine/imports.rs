@@ -192,17 +192,27 @@ impl State {
         (self.slice_us, self.slice_fuel, self.fuel_now) = (base_us, fuel_left, fuel_left);
     }
 
+    /// Another package than the recorded one goes on with an operation that was done then: its clock does not go back.
+    pub(super) fn go_on(&mut self, fuel_left: u64, done_us: u64) {
+        let base_us = done_us.max(self.slice_end_us(fuel_left));
+        if let Some(time) = self.source.virtual_time() {
+            time.reach(base_us);
+        }
+        self.repeat_slice(fuel_left, base_us);
+    }
+
     /// Whether the clock stands while the guest computes.
     pub(super) fn stands(&self) -> bool {
         self.source.virtual_time().is_some_and(|time| !time.is_carried_by_fuel())
     }
 
     /// Where fuel has carried the clock by the end of the slice before.
-    fn slice_end_us(&self, fuel_left: u64) -> u64 {
+    pub(super) fn slice_end_us(&self, fuel_left: u64) -> u64 {
         if self.stands() {
             return self.slice_us;
         }
-        self.slice_us + self.slice_fuel.saturating_sub(fuel_left) / FUEL_PER_US
+        // A recording may say any time.
+        self.slice_us.saturating_add(self.slice_fuel.saturating_sub(fuel_left) / FUEL_PER_US)
     }
 
     /// The guest asks for the time.

@@ -1,20 +1,27 @@
 //! A recording as the world of another package: each call is answered with what was answered to the same call with the same arguments when it was
 //! recorded, in whatever order it comes now. What has no counterpart is a difference.
+//!
+//! The package may be of the other kind, a component in place of JavaScript or the other way round: what an applet asks of the world is the same
+//! functions. What its engine asks by itself is not compared then ([`Matching::compares`]), and bodies that came in pieces are put together.
 
 use std::collections::{HashMap, VecDeque};
 
+use serde::de::IgnoredAny;
+
 use super::bindings::belljar::applet::completions::{Completion, Outcome};
 use super::bindings::belljar::applet::types::{Body, Refusal};
-use super::bindings::belljar::applet::{bodies, crypto, custom, db, http};
-use super::tape::Slice;
+use super::bindings::belljar::applet::{bodies, crypto, custom, db, http, log};
+use super::tape::{Called, Slice};
 use crate::recording::events::{Events, Tag, read, split_call};
-use crate::recording::{Recording, text_of};
+use crate::recording::{Ending, Recording, text_of};
 
 /// Differences that are told.
 const DIFFERENCES_MAX: usize = 100;
 /// Functions that neither begin an operation nor open a stream.
-const NOT_NUMBERED: [&str; 9] = [
+const NOT_NUMBERED: [&str; 11] = [
     "log.write",
+    "stdout.write",
+    "stderr.write",
     "random.bytes",
     "random.seed",
     "modules.load",
@@ -24,6 +31,9 @@ const NOT_NUMBERED: [&str; 9] = [
     "bodies.respond",
     "crypto.drop-key",
 ];
+/// How a component waits for timers, and is told the time. As with the engine of JavaScript, whose timers are no calls, that is not compared: it goes by
+/// the package's own timers, each due as soon as nothing else is.
+const OF_TIME: [&str; 4] = ["poll.poll", "poll.block", "poll.ready", "clock.reached"];
 
 /// How what a package does differs from what was recorded.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,6 +69,12 @@ struct Recorded {
     is_used: bool,
 }
 
+impl Recorded {
+    fn function(&self) -> &str {
+        split_call(&self.payload).map_or("", |(function, _)| function)
+    }
+}
+
 struct Delivered {
     slice: usize,
     order: usize,
@@ -71,6 +87,12 @@ struct Entry {
 }
 
 pub(super) struct Matching {
+    /// Whether what runs now is a component, and what was recorded is not, or the other way round.
+    is_across: bool,
+    /// Whether bodies are answered whole.
+    joins_bodies: bool,
+    /// The call was ended then, in its own time, while it waited.
+    ended_us: Option<u64>,
     recorded: Vec<Recorded>,
     /// Calls that have not come yet, by their payload.
     unused: HashMap<Vec<u8>, VecDeque<usize>>,
@@ -92,14 +114,21 @@ pub(super) struct Matching {
 }
 
 impl Matching {
-    /// Nothing when completions cannot be read.
-    pub(super) fn new(recording: &Recording, first_number: u32) -> Option<Self> {
+    /// For a package that is a component, or none. Nothing when completions cannot be read.
+    pub(super) fn new(recording: &Recording, called: &Called, is_component: bool) -> Option<Self> {
+        let header = &recording.header;
+        // The body of the request is numbered before anything else.
+        let first_number = u32::from(called.has_stream());
         let mut matching = Self {
+            is_across: matches!(called, Called::Component(_)) != is_component,
+            joins_bodies: is_component,
+            ended_us: (recording.end.ending == Ending::Waiting)
+                .then(|| header.begun_us.saturating_add(header.limits.deadline_ms.saturating_mul(1_000))),
             recorded: Vec::new(),
             unused: HashMap::new(),
             delivered: HashMap::new(),
             slices: Vec::new(),
-            numbers: HashMap::new(),
+            numbers: (1..=first_number).map(|number| (number, number)).collect(),
             outstanding: Vec::new(),
             current: None,
             function: "",
@@ -115,10 +144,13 @@ impl Matching {
             match tag {
                 Tag::Call => {
                     let (function, _) = split_call(payload)?;
-                    let is_numbered = !NOT_NUMBERED.contains(&function);
+                    let is_of_time = OF_TIME.contains(&function);
+                    let is_numbered = !is_of_time && !NOT_NUMBERED.contains(&function);
                     numbers += u32::from(is_numbered);
-                    let index = matching.recorded.len();
-                    matching.unused.entry(payload.to_vec()).or_default().push_back(index);
+                    if !is_of_time {
+                        let index = matching.recorded.len();
+                        matching.unused.entry(payload.to_vec()).or_default().push_back(index);
+                    }
                     matching.recorded.push(Recorded {
                         payload: payload.to_vec(),
                         number: is_numbered.then_some(numbers),
@@ -139,17 +171,50 @@ impl Matching {
                 Tag::Clock => {}
             }
         }
-        // The body of the request has the same number.
-        matching.numbers.extend((1..=first_number).map(|number| (number, number)));
         Some(matching)
+    }
+
+    /// A body that was read in pieces, as far as it was read.
+    pub(super) fn body(&self, stream: u32) -> Vec<u8> {
+        let mut whole = Vec::new();
+        let reads = self.recorded.iter().filter(|call| call.function() == "bodies.read");
+        let of_stream = reads.filter(|call| {
+            split_call(&call.payload).and_then(|(_, of)| read::<(u32, u32)>(of)).is_some_and(|(of, _)| of == stream)
+        });
+        for number in of_stream.filter_map(|call| call.number) {
+            if let Some(Delivered { outcome: Outcome::Body(Ok(bodies::Reply::Chunk(Some(piece)))), .. }) =
+                self.delivered.get(&number)
+            {
+                whole.extend_from_slice(piece);
+            }
+        }
+        whole
+    }
+
+    /// Whether it is a difference when such a call is new, or gone. Between the two kinds what engines do for themselves is none: seeds and random
+    /// bytes, bodies in pieces, and the console, which components have as their output.
+    fn compares(&self, payload: &[u8]) -> bool {
+        let Some((function, arguments)) = split_call(payload) else { return true };
+        let is_console = || {
+            matches!(
+                read::<(log::Origin, IgnoredAny, IgnoredAny, IgnoredAny)>(arguments),
+                Some((log::Origin::Console, ..))
+            )
+        };
+        match function.split_once('.') {
+            Some(("poll" | "clock", _)) => false,
+            Some(("random" | "bodies" | "stdout" | "stderr", _)) => !self.is_across,
+            Some(("log", _)) => !self.is_across || !is_console(),
+            _ => true,
+        }
     }
 
     pub(super) fn matched(&self) -> u64 {
         self.matched
     }
 
-    /// The guest calls; `true` when the same call was recorded.
-    pub(super) fn call(&mut self, function: &'static str, payload: &[u8]) -> bool {
+    /// The guest calls.
+    pub(super) fn call(&mut self, function: &'static str, payload: &[u8]) {
         self.function = function;
         self.current = self.unused.get_mut(payload).and_then(VecDeque::pop_front);
         match self.current {
@@ -157,9 +222,9 @@ impl Matching {
                 self.recorded[index].is_used = true;
                 self.matched += 1;
             }
-            None => self.differ(Difference::Extra(text_of::call(payload))),
+            None if self.compares(payload) => self.differ(Difference::Extra(text_of::call(payload))),
+            None => {}
         }
-        self.current.is_some()
     }
 
     /// The answer that was recorded to the call that has just come.
@@ -188,6 +253,11 @@ impl Matching {
         self.numbers.get(&number).copied().unwrap_or(u32::MAX - number)
     }
 
+    /// Whether a wait until then is longer than the recorded call was there, which was ended while it waited.
+    pub(super) fn is_past_end(&self, until_us: u64) -> bool {
+        self.ended_us.is_some_and(|ended_us| until_us >= ended_us)
+    }
+
     /// What the guest is entered with next; nothing when it waits for what never came.
     pub(super) fn slice(&mut self, wake_at_us: Option<u64>) -> Option<Slice> {
         let first = !std::mem::replace(&mut self.is_begun, true);
@@ -214,6 +284,7 @@ impl Matching {
         let at_us = next.and_then(|slice| self.slices.get(slice)).map(|entry| entry.base_us.max(self.now_us));
         match (at_us, wake_at_us) {
             (None, None) => return None,
+            (None, Some(wake)) if self.is_past_end(wake) => return None,
             (None, Some(wake)) => self.now_us = self.now_us.max(wake),
             // A timer is due before.
             (Some(at), Some(wake)) if wake < at => self.now_us = self.now_us.max(wake),
@@ -232,9 +303,9 @@ impl Matching {
         self.cancelled(operation);
         let Delivered { mut outcome, .. } = self.delivered.remove(self.numbers.get(&operation)?)?;
         if let Outcome::Http(Ok(response)) = &mut outcome
-            && let Body::Stream(number) = &mut response.body
+            && let Body::Stream(number) = response.body
         {
-            *number = operation;
+            response.body = if self.joins_bodies { Body::Bytes(self.body(number)) } else { Body::Stream(operation) };
         }
         Some(Completion { operation, outcome })
     }
@@ -253,12 +324,8 @@ impl Matching {
 
     /// What differs: with the calls that did not come.
     pub(super) fn finish(&mut self) -> Vec<Difference> {
-        let missing: Vec<_> = self
-            .recorded
-            .iter()
-            .filter(|call| !call.is_used)
-            .map(|call| Difference::Missing(text_of::call(&call.payload)))
-            .collect();
+        let missing = self.recorded.iter().filter(|call| !call.is_used && self.compares(&call.payload));
+        let missing: Vec<_> = missing.map(|call| Difference::Missing(text_of::call(&call.payload))).collect();
         for difference in missing {
             self.differ(difference);
         }

@@ -93,6 +93,7 @@ impl Player {
         Self { matching: Some(Box::new(matching)), ..Self::new(recording, false) }
     }
 
+    /// There when another package is compared.
     pub(super) fn matching(&mut self) -> Option<&mut Matching> {
         self.matching.as_deref_mut()
     }
@@ -231,6 +232,14 @@ impl Player {
         let Some((bytes, answer)) = found else { return Err(self.halt(Halt::Unreadable("an answer is missing"))) };
         self.advance(bytes);
         Ok(Some(answer))
+    }
+
+    /// A component has waited for a timer: another package's may be one that nobody waited for to its end.
+    pub(super) fn reached(&mut self, due_us: u64) -> wasmtime::Result<()> {
+        match &self.matching {
+            Some(matching) if matching.is_past_end(due_us) => Err(self.halt(Halt::Ended)),
+            _ => Ok(()),
+        }
     }
 
     pub(super) fn clock(&mut self, now_us: u64) {

@@ -14,8 +14,8 @@ use super::matching::{Difference, Matching};
 use super::player::{Divergence, Player};
 use super::prepare::Prepared;
 use super::sandbox::Sandbox;
-use super::tape::{Tape, recorded_fault, recorded_response};
-use super::verdict::{Came, shown, verdict};
+use super::tape::{Called, Tape, has_stream, recorded_fault, recorded_response};
+use super::verdict::{Came, WAITS, comparison, verdict};
 use crate::capability::http::HostBytes;
 use crate::capability::opened::Capabilities;
 use crate::floor::clock::Source;
@@ -39,9 +39,11 @@ pub enum ReplayError {
         /// Digest of the one that was given.
         given: String,
     },
-    /// What a component did is replayed by its own package only.
-    #[error("a component is not replayed against another package's recordings: its own package replays them")]
-    Component,
+    /// What runs in a process cannot be given what was recorded.
+    #[error(
+        "the package runs in a process, and recordings are replayed in the sandbox only: give one with engine 'wasm' or 'component'"
+    )]
+    Process,
     /// The recording is intact, but what it holds makes no sense to this host.
     #[error("the recording cannot be replayed: {0}")]
     Unreadable(&'static str),
@@ -201,10 +203,14 @@ impl Sandbox {
     /// Has another package do what was recorded; see [`Host::replay_against`](crate::Host::replay_against).
     pub(crate) async fn replay_against(&self, run: ReplayRun<'_>, limits: &Limits) -> Result<Comparison, ReplayError> {
         let ReplayRun { prepared, recording, capabilities, host_bytes, source, .. } = run;
-        let invocation: types::Invocation =
-            read(&recording.invocation).ok_or(ReplayError::Unreadable("its invocation is not one of this host's"))?;
-        let matching = Matching::new(recording, u32::from(has_stream(&invocation)))
+        let called = Called::read(&recording.invocation)
+            .ok_or(ReplayError::Unreadable("its invocation is not one of this host's"))?;
+        let matching = Matching::new(recording, &called, false)
             .ok_or(ReplayError::Unreadable("what completed is not of this host's kind"))?;
+        let invocation = match called {
+            Called::Sandbox(invocation) => invocation,
+            Called::Component(call) => call.into_invocation(),
+        };
         let player = Tape::Replaying(Box::new(Player::against(recording, matching)));
         let deadline = Deadline::new(Instant::now(), DEADLINE_MS);
         let mut store = Store::new(
@@ -218,13 +224,14 @@ impl Sandbox {
         let stepped = drive(&mut store, prepared, &invocation, recording, None, &mut meter).await;
         let filled = store.data().fuel();
         let fuel = filled.burnt(meter.left(&store));
+        let has_responded = store.data().has_responded();
+        let mut player = take_player(store.data_mut());
         let expected = &recording.end.result;
-        let is_waiting = player_of(store.data_mut()).take_halt().is_some();
         let got = match stepped {
-            _ if is_waiting => Err("an end that never comes: it waits for what was not recorded".to_owned()),
-            Ok(types::Step::Done(types::Reply::Responded)) if store.data().has_responded() => match expected {
+            _ if player.take_halt().is_some() => Err(WAITS),
+            Ok(types::Step::Done(types::Reply::Responded)) if has_responded => match expected {
                 RecordedResult::Streamed { .. } => Ok(expected.clone()),
-                _ => Err("a response in pieces".into()),
+                _ => Err("a response in pieces"),
             },
             Ok(step) => Ok(match finished(step, limits, &prepared.positions) {
                 Ok(response) => recorded_response(response),
@@ -232,30 +239,8 @@ impl Sandbox {
             }),
             Err(error) => Ok(recorded_fault(&trapped(&error, filled, fuel))),
         };
-        // Frames differ with every line that was edited.
-        let differs = match (&got, expected) {
-            (
-                Ok(RecordedResult::Fault { code, message, .. }),
-                RecordedResult::Fault { code: was, message: said, .. },
-            ) => (code, message) != (was, said),
-            (Ok(got), expected) => got != expected,
-            (Err(_), _) => recording.end.ending != Ending::Waiting,
-        };
-        let player = player_of(store.data_mut());
-        let Some(matching) = player.matching() else { return Err(ReplayError::Unreadable("nothing is compared")) };
-        if differs {
-            let got = got.map_or_else(|text| text, |result| shown(&result));
-            matching.differ(Difference::Result { expected: shown(expected), got });
-        }
-        let differences = matching.finish();
-        Ok(Comparison { calls: matching.matched(), differences, fuel_was: recording.end.usage.fuel, fuel })
+        comparison(player, recording, fuel, got)
     }
-}
-
-/// Whether the guest reads the body of its request in pieces: a stream that has a number from the start.
-fn has_stream(invocation: &types::Invocation) -> bool {
-    let types::Task::Call(call) = &invocation.task else { return false };
-    matches!(&call.payload, types::Payload::Request(types::Request { body: types::Body::Stream(_), .. }))
 }
 
 /// The player, for the verdict.

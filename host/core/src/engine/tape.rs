@@ -15,7 +15,7 @@ use crate::capability::secrets::in_use::{InUse, REDACTED_BYTES_MIN};
 use crate::floor::fault::Fault;
 use crate::floor::usage::Usage;
 use crate::invocation::{HttpReply, Response};
-use crate::recording::events::{EventWriter, Tag, write};
+use crate::recording::events::{EventWriter, Tag, read, write};
 use crate::recording::{End, Ending, RecordedResult, Recording, RecordingHeader, instead_of, redacted};
 
 /// See above.
@@ -188,6 +188,16 @@ impl Called {
         }
     }
 
+    /// What [`write`](Self::write) has written: each of the two has fields that the other lacks.
+    pub(super) fn read(bytes: &[u8]) -> Option<Self> {
+        read(bytes).map(Self::Component).or_else(|| read(bytes).map(Self::Sandbox))
+    }
+
+    /// Whether the guest reads the body of its request in pieces: a stream that has a number from the start.
+    pub(super) fn has_stream(&self) -> bool {
+        matches!(self, Self::Sandbox(invocation) if has_stream(invocation))
+    }
+
     fn write(&self) -> Option<Vec<u8>> {
         let mut bytes = Vec::new();
         let is_written = match self {
@@ -196,6 +206,12 @@ impl Called {
         };
         is_written.then_some(bytes)
     }
+}
+
+/// See [`Called::has_stream`].
+pub(super) fn has_stream(invocation: &types::Invocation) -> bool {
+    let types::Task::Call(call) = &invocation.task else { return false };
+    matches!(&call.payload, types::Payload::Request(types::Request { body: types::Body::Stream(_), .. }))
 }
 
 /// What was taken down of one invocation.

@@ -1,7 +1,8 @@
-//! What a replay comes to, whatever ran it: all that was recorded came again, or something came otherwise.
+//! What a replay comes to, whatever ran it: all that was recorded came again, or something came otherwise; and what another package does otherwise.
 
+use super::matching::Difference;
 use super::player::{Divergence, Halt, Player, burnt};
-use super::replay::{Replay, ReplayError, Replayed, StopAt};
+use super::replay::{Comparison, Replay, ReplayError, Replayed, StopAt};
 use crate::floor::fault::Frame;
 use crate::recording::events::write;
 use crate::recording::{Ending, RecordedResult, Recording, text_of};
@@ -83,6 +84,34 @@ pub(super) fn verdict(
     equal(frames, false)
 }
 
+/// Why there is no end to compare: a call came that was recorded, and its outcome was not.
+pub(super) const WAITS: &str = "an end that never comes: it waits for what was not recorded";
+
+/// How another package has done it. `got` is what it has come to, or a word in place of that.
+pub(super) fn comparison(
+    mut player: Player,
+    recording: &Recording,
+    fuel: u64,
+    got: Result<RecordedResult, &str>,
+) -> Result<Comparison, ReplayError> {
+    let Some(matching) = player.matching() else { return Err(ReplayError::Unreadable("nothing is compared")) };
+    let expected = &recording.end.result;
+    // Frames differ with every line that was edited.
+    let differs = match (&got, expected) {
+        (Ok(RecordedResult::Fault { code, message, .. }), RecordedResult::Fault { code: was, message: said, .. }) => {
+            (code, message) != (was, said)
+        }
+        (Ok(got), expected) => got != expected,
+        (Err(_), _) => recording.end.ending != Ending::Waiting,
+    };
+    if differs {
+        let got = got.map_or_else(str::to_owned, |result| shown(&result));
+        matching.differ(Difference::Result { expected: shown(expected), got });
+    }
+    let differences = matching.finish();
+    Ok(Comparison { calls: matching.matched(), differences, fuel_was: recording.end.usage.fuel, fuel })
+}
+
 /// Whether results are the same; without `compares_fuel` also when only the figures of a limit differ.
 fn is_same(got: &RecordedResult, expected: &RecordedResult, compares_fuel: bool) -> bool {
     match (got, expected) {
@@ -91,7 +120,7 @@ fn is_same(got: &RecordedResult, expected: &RecordedResult, compares_fuel: bool)
     }
 }
 
-pub(super) fn shown(result: &RecordedResult) -> String {
+fn shown(result: &RecordedResult) -> String {
     let mut bytes = Vec::new();
     match result {
         RecordedResult::Value(None) => "the answer undefined".into(),

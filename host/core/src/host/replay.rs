@@ -84,7 +84,10 @@ impl Host {
     }
 
     /// Has another release do what was recorded, and tells what it does otherwise. Each of its calls is answered with what was answered to the same
-    /// call with the same arguments, whatever their order; a call that was not recorded fails. Limits are those of `release`, which is no component.
+    /// call with the same arguments, whatever their order; a call that was not recorded fails. Limits are those of `release`.
+    ///
+    /// One of the two may be a component and the other in JavaScript. Random bytes, the console (standard output and error of a component) and the
+    /// pieces of bodies are not compared between them.
     ///
     /// # Errors
     /// [`ReplayError`].
@@ -93,8 +96,13 @@ impl Host {
             let recorded = "a program given as text".into();
             return Err(ReplayError::OtherPackage { recorded, given: release.digest().to_hex() });
         }
+        if release.package().descriptor.runtime.engine.is_process() {
+            return Err(ReplayError::Process);
+        }
         if is_component(release) {
-            return Err(ReplayError::Component);
+            let components = self.components().map_err(ReplayError::Preparation)?;
+            let prepared = components.prepare(release).await.map_err(ReplayError::Preparation)?;
+            return components.replay_against(self.replay_run(&*prepared, recording, None)?, release.limits()).await;
         }
         let prepared = self.image(release).await.map_err(ReplayError::Preparation)?;
         self.inner.sandbox.replay_against(self.replay_run(&*prepared, recording, None)?, release.limits()).await

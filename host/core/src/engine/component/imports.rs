@@ -44,11 +44,15 @@ async fn answer(
     let burnt = guest.burnt(fuel_left);
     let state = &mut guest.state;
     if let Tape::Replaying(player) = &mut state.tape {
+        let is_another = player.matching().is_some();
         let slice = player.slice(burnt, None)?;
         let recorded = slice.completions.into_iter().find(|completion| completion.operation == operation);
         let outcome = recorded.map(|completion| completion.outcome);
         let outcome = outcome.ok_or_else(|| player.halt(Halt::Unreadable("an operation's outcome is missing")))?;
-        state.repeat_slice(fuel_left, slice.base_us);
+        match is_another {
+            true => state.go_on(fuel_left, slice.base_us),
+            false => state.repeat_slice(fuel_left, slice.base_us),
+        }
         return Ok(outcome);
     }
     state.phase = Phase::Waiting;

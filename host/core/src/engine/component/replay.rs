@@ -12,12 +12,15 @@ use super::types::CallRecord;
 use super::{Components, PreparedComponent};
 use crate::engine::imports::State;
 use crate::engine::invoke::fuel;
+use crate::engine::matching::Matching;
 use crate::engine::player::Player;
-use crate::engine::replay::{DEADLINE_MS, Replay, ReplayError, ReplayRun, StopAt, player_of, take_player};
-use crate::engine::tape::{Tape, recorded_fault, recorded_response};
-use crate::engine::verdict::{Came, verdict};
+use crate::engine::replay::{Comparison, DEADLINE_MS, Replay, ReplayError, ReplayRun, StopAt, player_of, take_player};
+use crate::engine::tape::{Called, Tape, recorded_fault, recorded_response};
+use crate::engine::verdict::{Came, WAITS, comparison, verdict};
+use crate::floor::clock::Virtual;
 use crate::floor::deadline::Deadline;
 use crate::floor::fault::Fault;
+use crate::floor::limits::Limits;
 use crate::positions::Positions;
 use crate::recording::Ending;
 use crate::recording::events::read;
@@ -82,5 +85,59 @@ impl Components {
                 Err(error) => recorded_fault(&Fault { frames: frames.to_vec(), ..fault(guest, error, filled, burnt) }),
             })
         })
+    }
+
+    /// Has a component do what was recorded of another package; see [`Host::replay_against`](crate::Host::replay_against).
+    pub(crate) async fn replay_against(
+        &self,
+        run: ReplayRun<'_, PreparedComponent>,
+        limits: &Limits,
+    ) -> Result<Comparison, ReplayError> {
+        let ReplayRun { prepared, recording, capabilities, host_bytes, .. } = run;
+        let called = Called::read(&recording.invocation)
+            .ok_or(ReplayError::Unreadable("its invocation is not one of this host's"))?;
+        let matching = Matching::new(recording, &called, true)
+            .ok_or(ReplayError::Unreadable("what completed is not of this host's kind"))?;
+        let call = match called {
+            Called::Component(call) => call,
+            Called::Sandbox(invocation) => CallRecord::of_invocation(invocation, |stream| matching.body(stream))
+                .ok_or(ReplayError::Unreadable("it is of a program"))?,
+        };
+        let Ok(_place) = self.places.try_acquire() else {
+            return Err(ReplayError::Host("the host runs as many instances as it can: try again".into()));
+        };
+        // Its timers are its own: each is due when it is waited for.
+        let time = Virtual::new(recording.header.begun_us, 0);
+        let time = if recording.header.is_time_virtual { time } else { time.with_fuel_clock() };
+        let tape = Tape::Replaying(Box::new(Player::against(recording, matching)));
+        let deadline = Deadline::new(Instant::now(), DEADLINE_MS);
+        let positions = Arc::new(Positions::unmapped());
+        let state = State::new(limits, Arc::new(time), host_bytes, capabilities, positions, deadline, tape);
+        let mut store = self.store(state, limits, Arc::new(AtomicU64::new(limits.fuel_max)));
+        fuel(&mut store, limits.fuel_max).map_err(|error| ReplayError::Host(format!("{error:#}")))?;
+
+        let state = &mut store.data_mut().state;
+        let handled = match player_of(state).slice(0, None) {
+            Ok(slice) => {
+                state.go_on(limits.fuel_max, slice.base_us);
+                handle(&mut store, prepared, &call, limits).await
+            }
+            Err(error) => Err(error),
+        };
+        let fuel_left = store.get_fuel().unwrap_or(0);
+        let guest = store.data_mut();
+        // What it has written by then was told when it called.
+        if !player_of(&mut guest.state).has_halted() {
+            guest.end_output(Ending::Finished, fuel_left);
+        }
+        let (burnt, filled) = (guest.burnt(fuel_left), guest.state.fuel());
+        let mut player = take_player(&mut guest.state);
+        let got = match &handled {
+            _ if player.take_halt().is_some() => Err(WAITS),
+            Ok(Ok(response)) => Ok(recorded_response(response.clone())),
+            Ok(Err(fault)) => Ok(recorded_fault(fault)),
+            Err(error) => Ok(recorded_fault(&fault(guest, error, filled, burnt))),
+        };
+        comparison(player, recording, burnt, got)
     }
 }

@@ -7,7 +7,7 @@ use wasmtime::component::{ComponentType, Lift, Lower};
 
 use crate::capability::bodies::BodyReader;
 use crate::catalog::Release;
-use crate::engine::bindings::belljar::applet::types::{Caller, Header, Message, PathParameter};
+use crate::engine::bindings::belljar::applet::types::{self, Body, Caller, Header, Message, PathParameter};
 use crate::floor::ids::InvocationId;
 use crate::invocation;
 
@@ -56,6 +56,46 @@ pub(in crate::engine) struct CallRecord {
     pub(super) attempt: u32,
     pub(super) event: Option<String>,
     pub(super) job: Option<String>,
+}
+
+impl CallRecord {
+    /// The same call of an applet in JavaScript. The embedder's own capabilities, of which components have none, are missing.
+    pub(in crate::engine) fn into_invocation(self) -> types::Invocation {
+        let Self { id, deadline_ms, caller, handler, export, trigger, payload, params, config, attempt, event, job } =
+            self;
+        let payload = match payload {
+            Payload::Json(json) => types::Payload::Json(json),
+            Payload::Messages(messages) => types::Payload::Messages(messages),
+            Payload::Request(Request { method, url, headers, body }) => {
+                let body = if body.is_empty() { Body::Empty } else { Body::Bytes(body) };
+                types::Payload::Request(types::Request { method, url, headers, body })
+            }
+        };
+        let custom = Vec::new();
+        let call = types::Call { handler, export, trigger, payload, params, config, attempt, event, job, custom };
+        types::Invocation { id, deadline_ms, caller, task: types::Task::Call(call) }
+    }
+
+    /// The call of a component for one in JavaScript; nothing for a program. `body` has what came in pieces.
+    pub(super) fn of_invocation(invocation: types::Invocation, body: impl FnOnce(u32) -> Vec<u8>) -> Option<Self> {
+        let types::Invocation { id, deadline_ms, caller, task: types::Task::Call(call) } = invocation else {
+            return None;
+        };
+        let types::Call { handler, export, trigger, payload, params, config, attempt, event, job, custom: _ } = call;
+        let payload = match payload {
+            types::Payload::Json(json) => Payload::Json(json),
+            types::Payload::Messages(messages) => Payload::Messages(messages),
+            types::Payload::Request(types::Request { method, url, headers, body: given }) => {
+                let body = match given {
+                    Body::Empty => Vec::new(),
+                    Body::Bytes(bytes) => bytes,
+                    Body::Stream(stream) => body(stream),
+                };
+                Payload::Request(Request { method, url, headers, body })
+            }
+        };
+        Some(Self { id, deadline_ms, caller, handler, export, trigger, payload, params, config, attempt, event, job })
+    }
 }
 
 #[derive(ComponentType, Lift)]

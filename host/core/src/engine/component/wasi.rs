@@ -297,6 +297,9 @@ async fn wait(
     let ready = poll::Host::poll(&mut guest.table, pollables).await?;
     guest.state.phase = Phase::Slice;
     let reached_us = guest.timers.reached_us();
+    if let Tape::Replaying(player) = &mut guest.state.tape {
+        player.reached(reached_us)?;
+    }
     guest.state.answered(&(&ready, reached_us));
     Ok(ready)
 }
@@ -312,10 +315,13 @@ fn link_poll(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
     })?;
     instance.func_wrap_async("[method]pollable.ready", |mut store, (pollable,): (Resource<DynPollable>,)| {
         Box::new(async move {
+            let fuel_left = store.get_fuel()?;
             let guest = begin_call(&mut store)?;
             if let Some(is_ready) = guest.state.replayed_answer("poll.ready", &(pollable.rep(),))? {
                 return Ok((is_ready,));
             }
+            // Whoever asks again and again computes meanwhile.
+            guest.timers.see(guest.state.slice_end_us(fuel_left));
             let is_ready = poll::HostPollable::ready(&mut guest.table, pollable).await?;
             guest.state.answered(&is_ready);
             Ok((is_ready,))
