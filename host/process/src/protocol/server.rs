@@ -189,7 +189,7 @@ async fn read(request: Request<Incoming>, bytes_max: u64) -> Result<CapabilityRe
         }
     }
     let head = held.split_to(head_bytes);
-    let rest = body.map_err(|error| BodyError::from(error)).boxed_unsync();
+    let rest = body.map_err(BodyError::from).boxed_unsync();
     Ok(CapabilityRequest { arguments: parse(&head)?, body: Some(HeadThen::new(held.freeze(), rest).boxed_unsync()) })
 }
 
