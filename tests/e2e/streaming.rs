@@ -355,7 +355,8 @@ async fn what_is_given_to_wait_until_outlasts_the_response() {
 async fn an_answer_to_a_request_does_not_wait_for_wait_until() {
     let wait = "const wait = (ms: number) => new Promise((r) => setTimeout(r, ms));\n";
     let json = ("content-type".to_owned(), "application/json".to_owned());
-    let answers: [(&str, u16, Vec<(String, String)>, &str); 3] = [
+    type Headers = Vec<(String, String)>;
+    let answers: [(&str, u16, Headers, &str); 3] = [
         ("({ a: 1 })", 200, vec![json], "{\"a\":1}"),
         (
             "new Response('made', { status: 201, headers: { 'x-a': 'b' } })",

@@ -156,9 +156,10 @@ pub(crate) fn run(data: &Path, seed: u64) {
         let triggers = Arc::new(triggers(data).await);
         tell("open");
         let next = Arc::new(AtomicU64::new(seed * 1_000_000));
-        let publishers = (0..4).map(|_| {
+        let mut publishers = tokio::task::JoinSet::new();
+        for _ in 0..4 {
             let (triggers, next) = (triggers.clone(), next.clone());
-            tokio::spawn(async move {
+            publishers.spawn(async move {
                 loop {
                     let number = next.fetch_add(1, Ordering::SeqCst);
                     let is_ordered = number % 5 == 0;
@@ -174,10 +175,11 @@ pub(crate) fn run(data: &Path, seed: u64) {
                     tell(&format!("published {number}"));
                     tokio::time::sleep(Duration::from_millis(1)).await;
                 }
-            })
-        });
-        for publisher in publishers.collect::<Vec<_>>() {
-            publisher.await.unwrap();
+            });
+        }
+        // They end by a failure only.
+        if let Some(failed) = publishers.join_next().await {
+            failed.unwrap();
         }
     });
 }

@@ -74,7 +74,7 @@ pub fn build(folder: &Path) -> Result<Built, BuildError> {
 pub fn check_with(bundler: &dyn Bundler, folder: &Path) -> Report {
     let mut read = None;
     match run(bundler, folder, None, &mut read) {
-        Ok((built, exports, _)) => {
+        Ok(Ran { built, exports, .. }) => {
             Report { descriptor: Some(built.package.descriptor), exports, problems: built.notices }
         }
         Err(error) => Report {
@@ -90,17 +90,26 @@ pub fn check_with(bundler: &dyn Bundler, folder: &Path) -> Report {
 /// # Errors
 /// [`BuildError`] with every problem found.
 pub fn build_with(bundler: &dyn Bundler, folder: &Path) -> Result<Built, BuildError> {
-    run(bundler, folder, None, &mut None).map(|(built, ..)| built)
+    run(bundler, folder, None, &mut None).map(|ran| ran.built)
+}
+
+/// What comes of the steps.
+pub(crate) struct Ran {
+    pub(crate) built: Built,
+    /// What the author's entry exports.
+    pub(crate) exports: Vec<String>,
+    /// Lines of statements, by file, where they are counted.
+    pub(crate) lines: BTreeMap<String, Vec<u32>>,
 }
 
 /// The steps, in order. The manifest is handed out as soon as it is read, for what a check tells in spite of errors. With `tests` the bundle has
-/// them too. Answers what the author's entry exports, and the lines of statements, where they are counted.
+/// them too.
 pub(crate) fn run(
     bundler: &dyn Bundler,
     folder: &Path,
     tests: Option<&TestFiles>,
     read: &mut Option<Manifest>,
-) -> Result<(Built, Vec<String>, BTreeMap<String, Vec<u32>>), BuildError> {
+) -> Result<Ran, BuildError> {
     let (path, text) = manifest_text(folder)?;
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let (manifest, mut notices) = Manifest::parse(&name, text)?;
@@ -115,7 +124,7 @@ pub(crate) fn run(
     }
     if manifest.engine == Engine::Component {
         let built = component(folder, manifest, files, (path, notices))?;
-        return Ok((built, vec![component::HANDLE.to_owned()], BTreeMap::new()));
+        return Ok(Ran { built, exports: vec![component::HANDLE.to_owned()], lines: BTreeMap::new() });
     }
     let mut externals = external::collect(folder, manifest, &mut problems);
     if !problems.is_empty() {
@@ -147,7 +156,7 @@ pub(crate) fn run(
     let package = Package { descriptor: manifest.descriptor(), bundle: code, source_map, files };
     // Encoding checks what reading would refuse; better told to the author than to the operator.
     package.encode().map_err(|error| Problem::error("build.package", error.to_string()))?;
-    Ok((Built { package, notices, inputs }, exports, lines))
+    Ok(Ran { built: Built { package, notices, inputs }, exports, lines })
 }
 
 /// What is built of a component: it is there already.

@@ -110,7 +110,7 @@ pub fn build_tests(folder: &Path, tests: &TestFiles) -> Result<BuiltTests, Build
 /// # Errors
 /// As there.
 pub fn build_tests_with(bundler: &dyn Bundler, folder: &Path, tests: &TestFiles) -> Result<BuiltTests, BuildError> {
-    let (built, _, lines) = build::run(bundler, folder, Some(tests), &mut None)?;
+    let build::Ran { built, lines, .. } = build::run(bundler, folder, Some(tests), &mut None)?;
     let mut package = built.package;
     let descriptor = &mut package.descriptor;
     descriptor.handlers.push(Handler {

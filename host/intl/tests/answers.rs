@@ -1,6 +1,8 @@
 //! Answers beside those of Node 20 (ICU 75, CLDR 44): `node.jsonl` has, line by line, kind, recipe, value and Node's answer; where ours
 //! differs, ours and the reason too. Then what nobody should ask.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 use belljar_intl::{Formatters, Question, RECIPE_BYTES_MAX, VALUE_BYTES_MAX, canonical, is_known, version};
 use serde_json::{Value, json};
 

@@ -128,7 +128,7 @@ impl Traces {
 
     fn send(&self, span: SpanData) {
         let sender = self.inner.sender.lock().unwrap_or_else(PoisonError::into_inner);
-        if !sender.as_ref().is_some_and(|sender| sender.try_send(span).is_ok()) {
+        if sender.as_ref().is_none_or(|sender| sender.try_send(span).is_err()) {
             self.inner.counts.dropped.fetch_add(1, Ordering::Relaxed);
         }
     }

@@ -222,7 +222,7 @@ fn every_route_answers_as_the_document_says() {
     applet(&mut api, "GET", "/secrets", None, 200);
     let secret = |rest: &str| {
         (
-            format!("/v1/tenants/{{tenant}}/applets/{{applet}}/secrets/{{name}}"),
+            "/v1/tenants/{tenant}/applets/{applet}/secrets/{name}".to_owned(),
             format!("/v1/tenants/acme/applets/hello/secrets/{rest}"),
         )
     };

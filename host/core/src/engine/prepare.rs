@@ -30,6 +30,9 @@ const PREPARATION_TIME_US: u64 = 1_577_836_800_000_000;
 const LOG_LINES_MAX: usize = 100;
 const LOG_LINE_BYTES_MAX: usize = 4_096;
 
+/// Where the guest finds the name of the bundle, its source and the locales, each an address and bytes; then the seed of its randomness.
+type PrepareArguments = (u32, u32, u32, u32, u32, u32, u64);
+
 /// An applet ready to be invoked: its image, linked with everything it needs.
 pub struct Prepared {
     pub(super) linked: AppletPre<State>,
@@ -224,8 +227,7 @@ impl Sandbox {
         }
         let [(name_at, name_bytes), (source_at, source_bytes), (locales_at, locales_bytes)] = texts;
         let seed = u64::from_le_bytes(source.package.as_bytes()[..8].try_into()?);
-        let prepare: TypedFunc<(u32, u32, u32, u32, u32, u32, u64), u32> =
-            instance.get_typed_func(&mut *store, "belljar_prepare")?;
+        let prepare: TypedFunc<PrepareArguments, u32> = instance.get_typed_func(&mut *store, "belljar_prepare")?;
         let arguments = (name_at, name_bytes, source_at, source_bytes, locales_at, locales_bytes, seed);
         let failed = prepare.call_async(&mut *store, arguments).await?;
         if failed == 0 {

@@ -90,7 +90,7 @@ impl Sandbox {
 
         let code = cached_module(&engine, cache.as_deref(), &name("code"), &mut notes, || {
             progress("compiling the JavaScript engine to machine code (once for this version; some seconds)");
-            Ok(engine.precompile_module(artifact.code)?)
+            engine.precompile_module(artifact.code)
         })
         .map_err(failed("the engine's code"))?;
         let glue =

@@ -24,7 +24,7 @@ type Calling = Pin<Box<dyn Future<Output = Result<Outcome, Refused>> + Send>>;
 /// What came of a call.
 pub(crate) enum Answer {
     /// It has ended.
-    Ended(Outcome),
+    Ended(Box<Outcome>),
     /// It streams its response, and goes on.
     Streams(http::Response<FrontBody>),
 }
@@ -62,7 +62,7 @@ pub(crate) async fn call(
         (Some(Ok(Outcome { result: Ok(Response::Streamed(_)), .. })), Some(begun)) => {
             Ok(Answer::Streams(streamed(begun, under_way.until.clone())))
         }
-        (Some(Ok(outcome)), _) => Ok(Answer::Ended(outcome)),
+        (Some(Ok(outcome)), _) => Ok(Answer::Ended(Box::new(outcome))),
         (None, Some(begun)) => {
             calling.into_iter().for_each(drive_on);
             Ok(Answer::Streams(streamed(begun, under_way.until.clone())))

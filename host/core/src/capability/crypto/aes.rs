@@ -60,7 +60,7 @@ pub(super) fn decrypt(key: &[u8], cipher: &Cipher, mut text: Vec<u8>) -> Result<
             Ok(text)
         }
         Cipher::Cbc { iv } => {
-            if text.is_empty() || text.len() % BLOCK_BYTES != 0 {
+            if text.is_empty() || !text.len().is_multiple_of(BLOCK_BYTES) {
                 return Err(failed("the text is not a whole number of blocks"));
             }
             let key = PaddedBlockDecryptingKey::cbc_pkcs7(unbound(key)?).map_err(internal)?;
@@ -244,7 +244,7 @@ const WRAP_IV: u64 = 0xA6A6_A6A6_A6A6_A6A6;
 
 /// RFC 3394, 2.2.1, over the block cipher: aws-lc-rs wraps with keys of 128 and 256 bits only.
 fn wrap_by_blocks(key: &[u8], text: &[u8]) -> Result<Vec<u8>, CryptoError> {
-    if text.len() < 16 || text.len() % 8 != 0 {
+    if text.len() < 16 || !text.len().is_multiple_of(8) {
         return Err(failed("AES-KW wraps 16 bytes or more, a multiple of 8"));
     }
     let key = EncryptingKey::ecb(unbound(key)?).map_err(internal)?;
@@ -269,7 +269,7 @@ fn wrap_by_blocks(key: &[u8], text: &[u8]) -> Result<Vec<u8>, CryptoError> {
 /// RFC 3394, 2.2.2.
 fn unwrap_by_blocks(key: &[u8], text: &[u8]) -> Result<Vec<u8>, CryptoError> {
     let cannot = || failed("the key cannot be unwrapped");
-    if text.len() < 24 || text.len() % 8 != 0 {
+    if text.len() < 24 || !text.len().is_multiple_of(8) {
         return Err(cannot());
     }
     let key = DecryptingKey::ecb(unbound(key)?).map_err(internal)?;

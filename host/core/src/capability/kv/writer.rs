@@ -151,10 +151,10 @@ impl Writer {
     }
 
     fn send(&self, job: Job) -> Result<(), CapabilityError> {
-        match self.queue.as_ref().map(|queue| queue.try_send(job)) {
-            Some(Ok(())) => Ok(()),
-            Some(Err(TrySendError::Full(_))) => Err(CapabilityError::Busy),
-            Some(Err(TrySendError::Disconnected(_))) | None => Err(gone()),
+        match self.queue.as_ref().ok_or_else(gone)?.try_send(job) {
+            Ok(()) => Ok(()),
+            Err(TrySendError::Full(_)) => Err(CapabilityError::Busy),
+            Err(TrySendError::Disconnected(_)) => Err(gone()),
         }
     }
 

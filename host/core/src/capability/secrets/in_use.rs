@@ -336,9 +336,9 @@ mod tests {
         let to = |host: &'static str| move |hosts: &[String]| hosts.iter().any(|one| one == host);
         let filled = in_use.fill(value.as_bytes(), to("a.example")).ok().flatten().expect("it is filled");
         assert_eq!(filled.as_slice(), b"Bearer first:first");
-        assert_eq!(in_use.fill(value.as_bytes(), to("b.example")).err().expect("it is refused").name, "A");
+        assert_eq!(in_use.fill(value.as_bytes(), to("b.example")).expect_err("it is refused").name, "A");
         let both = format!("{} {}", given[0], given[1]);
-        assert_eq!(in_use.fill(both.as_bytes(), to("a.example")).err().expect("it is refused").name, "B");
+        assert_eq!(in_use.fill(both.as_bytes(), to("a.example")).expect_err("it is refused").name, "B");
         let forged = format!("{PLACEHOLDER}{}", "0".repeat(32));
         assert!(in_use.fill(forged.as_bytes(), to("a.example")).ok().flatten().is_none());
         assert_eq!(in_use.placeholder_in(&format!("https://x/?k={}", given[1])), Some("B".into()));
