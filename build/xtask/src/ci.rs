@@ -5,11 +5,12 @@ use std::path::Path;
 use anyhow::{Context, Result};
 
 use crate::command::{cargo, run};
-use crate::{engine, portability, semver, test, tidy};
+use crate::{deny, engine, portability, semver, test, tidy};
 
-/// Tidy, lints, other systems, the public API, tests.
+/// Tidy, dependencies, lints, other systems, the public API, tests.
 pub(crate) fn run_all(repository: &Path) -> Result<()> {
     tidy::run(repository)?;
+    deny::check(repository)?;
     // The core embeds the engine: without one, it does not compile.
     engine::build(repository)?;
     run(cargo(repository).args(["clippy", "-j2", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"]))

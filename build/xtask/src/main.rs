@@ -5,6 +5,7 @@ mod ci;
 mod command;
 mod conformance;
 mod demo;
+mod deny;
 mod engine;
 #[path = "../../../host/core/engine_inputs.rs"]
 #[allow(unreachable_pub, missing_docs, reason = "shared with host/core/build.rs, where it is a module of its own")]
@@ -14,6 +15,7 @@ mod portability;
 mod semver;
 mod test;
 mod tidy;
+mod tools;
 
 use std::env;
 use std::os::unix::process::CommandExt;
@@ -28,14 +30,15 @@ Usage: cargo xtask COMMAND
   setup --runtimes    install Bun and Deno (npm packages, locked) in the cache folder, where the command finds them
   demo                build everything and show the github-webhook example at work
   test [--quick]      all tests (--quick: only those of the workspace, without node, npm and doctests)
-    ci                  tidy, lints, portability, the public API, then all tests
-    portability         type-check library, server and command for macOS and Windows, without their compilers or linkers
+  ci                  tidy, dependencies, lints, portability, the public API, then all tests
+  portability         type-check library, server and command for macOS and Windows, without their compilers or linkers
   bench [FOLDER]      every figure the project quotes, measured against native QuickJS in the same run
                       (FOLDER: further applets, NAME.js with NAME.json, and further scripts that run long, NAME.js)
   conformance [SUITE...] [--test262 DIR] [--wpt DIR] [--sample N] [--only TEXT]
                       run test262, wpt, wintertc, npm (or all of them) in the sandbox and write docs/compat.md; checkouts
                       are looked for beside the project. Needs node for wpt and npm. A sample writes nothing
-  semver              what embedders would notice of the public API, since the last release (needs cargo-semver-checks)
+  semver              what embedders would notice of the public API, since the last release
+  deny                licences and sources of what this depends on, as deny.toml allows them
   tidy                paths in documents, hosts and machine paths, white space, the form of Rust
   engine [--publish]  build the JavaScript engine if these sources have none in the cache
                       (--publish: also copy it into host/core/engine, for the published crate)
@@ -60,6 +63,7 @@ fn main() -> ExitCode {
         ["bench", folder] => &|| bench::report(&repository, Some(folder)),
         ["conformance", rest @ ..] => &|| conformance::run_suites(&repository, rest),
         ["semver"] => &|| semver::run_checks(&repository),
+        ["deny"] => &|| deny::check(&repository),
         ["tidy"] => &|| tidy::run(&repository),
         ["engine"] => &|| engine::build(&repository).map(drop),
         ["engine", "--publish"] => &|| engine::publish(&repository),

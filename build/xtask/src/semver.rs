@@ -4,20 +4,17 @@
 //! It documents the crate twice, with all it depends on, which takes minutes: so it is part of `cargo xtask ci` and not of `cargo xtask test`. `.ci/run`
 //! does it once there is a release.
 
-use std::env;
-use std::ffi::OsString;
 use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, Result};
 
-use crate::command::{cargo, exists, output, run};
+use crate::command::{cargo, output, run};
 use crate::engine;
-use crate::engine_inputs::cache_dir;
+use crate::tools::Tool;
 
 /// The version that knows what this Rust's rustdoc writes (its format 57, of 1.95).
-const TOOL: &str = "cargo-semver-checks";
-const TOOL_VERSION: &str = "0.51.0";
+const TOOL: Tool = Tool { name: "cargo-semver-checks", version: "0.51.0" };
 /// What embedders depend on.
 const CRATES: [&str; 2] = ["belljar", "belljar-package"];
 
@@ -39,7 +36,7 @@ pub(crate) fn run_checks(repository: &Path) -> Result<()> {
         eprintln!("xtask: skipped: there is no release and no main to compare the API with");
         return Ok(());
     };
-    let programs = installed(repository)?;
+    let path = TOOL.path(repository)?;
     // The baseline's sources have an engine of their own, which the API does not depend on.
     let engine = engine::build(repository)?;
     let (revision, is_binding) = match &baseline {
@@ -49,10 +46,7 @@ pub(crate) fn run_checks(repository: &Path) -> Result<()> {
     eprintln!("xtask: comparing the public API with that of {revision}");
     let mut check = cargo(repository);
     check.args(["semver-checks", "check-release", "--default-features", "--baseline-rev", revision]);
-    check
-        .args(CRATES.iter().flat_map(|name| ["--package", name]))
-        .env("BELLJAR_ENGINE_DIR", engine)
-        .env("PATH", programs);
+    check.args(CRATES.iter().flat_map(|name| ["--package", name])).env("BELLJAR_ENGINE_DIR", engine).env("PATH", path);
     match run(&mut check) {
         Err(error) if !is_binding => {
             eprintln!("xtask: {error:#}: told only, because nothing is released yet");
@@ -60,23 +54,6 @@ pub(crate) fn run_checks(repository: &Path) -> Result<()> {
         }
         done => done.context("the public API has changed in a way that needs another version"),
     }
-}
-
-/// Where programs are found, the tool among them.
-fn installed(repository: &Path) -> Result<OsString> {
-    let root = cache_dir().join("tools").join(format!("{TOOL}-{TOOL_VERSION}"));
-    let programs = root.join("bin");
-    let path = env::var_os("PATH").unwrap_or_default();
-    let path = env::join_paths(std::iter::once(programs.clone()).chain(env::split_paths(&path)))
-        .context("the cache folder cannot be a part of PATH")?;
-    if !exists(programs.join(TOOL), &["semver-checks", "--version"]) {
-        eprintln!("xtask: installing {TOOL} {TOOL_VERSION}, which takes some minutes");
-        let mut install = cargo(repository);
-        install.args(["install", "-j2", "--locked", "--root"]).arg(&root).arg(format!("{TOOL}@{TOOL_VERSION}"));
-        // It is built in a folder that goes away.
-        run(install.env_remove("CARGO_TARGET_DIR")).with_context(|| format!("{TOOL} cannot be installed"))?;
-    }
-    Ok(path)
 }
 
 /// Decides, by what git answers.
