@@ -221,6 +221,39 @@ export class CallError extends Error {
   readonly used?: number;
 }
 
+/** A request or a response in a recording. */
+export interface RecordedMessage {
+  readonly headers?: readonly (readonly string[])[];
+  readonly body?: string;
+  /** In place of `body`, if that is no text. */
+  readonly bodyBase64?: string;
+}
+
+/** How what was asked failed. */
+export interface RecordedError extends CallErrorDetails {
+  readonly code: string;
+  readonly message: string;
+}
+
+/** What `belljar replay --fixture` writes of a recording. */
+export interface Recorded {
+  readonly handler: string;
+  /** What the handler was called with: JSON, a request, or the payloads of events. */
+  readonly payload?: any;
+  readonly request?: RecordedMessage & { readonly method: string; readonly url: string };
+  readonly messages?: readonly any[];
+  readonly http: readonly {
+    readonly request: RecordedMessage & { readonly method: string; readonly url: string };
+    readonly response?: RecordedMessage & { readonly status: number };
+    readonly error?: RecordedError;
+  }[];
+  readonly custom: readonly { readonly capability: string; readonly function: string; readonly argument: any; readonly answer?: any; readonly error?: RecordedError }[];
+  /** What it answered itself. */
+  readonly answer?: any;
+  readonly response?: RecordedMessage & { readonly status: number };
+  readonly fault?: { readonly code: string; readonly message: string };
+}
+
 export const mock: {
   /**
    * Answers requests: `'GET https://api.example.com/items'`, without a method any, `*` for any text, without `?` whatever the query is. Several answers
@@ -237,6 +270,12 @@ export const mock: {
     capability: Name,
     functions: Name extends keyof Sdk ? Functions<Sdk[Name]> : Readonly<Record<string, (argument: any) => unknown>>,
   ): { readonly calls: readonly CustomCall[] };
+  /**
+   * Has requests, and functions of the host's own, answered as they were answered when a call was recorded: `belljar replay --fixture FILE` writes the
+   * JSON, which a test imports. Requests are known by method and URL, of several the one with the same body first; functions by their argument. Those that
+   * are asked again are answered in their order, the last one from then on. What was not asked then fails.
+   */
+  recorded(recording: Recorded): void;
   /** All requests that were sent, mocked or not. */
   readonly requests: readonly SentRequest[];
 };

@@ -1,6 +1,7 @@
 //! `belljar test`, by the real command: what passes and fails, how it is told, budgets, coverage, order, and all that a test can do.
 
 mod custom;
+mod recorded;
 
 use std::path::Path;
 

@@ -56,6 +56,7 @@ const SOURCES: &[(&str, &str)] = &sources![
     "index.ts",
     "mock.ts",
     "mocked.ts",
+    "recorded.ts",
     "run.ts",
     "sinks.ts",
     "suite.ts",

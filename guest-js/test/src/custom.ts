@@ -37,12 +37,17 @@ export class CallError extends Error {
 
 function namesOf(capability: string): string[] { return [...(mocked.get(capability)?.functions.keys() ?? [])]; }
 
+/** An error that fails the test, whatever the applet makes of it. */
+export function customMistake(message: string): Error {
+  const error = new TypeError(message);
+  mistakes.push(error);
+  return error;
+}
+
 /** The applet reads a function that the test has no mock for. */
 function missing(capability: string, name: string): string {
   const there = namesOf(capability).map((one) => `${capability}.${one}`);
-  const error = new TypeError(`sdk.${capability}.${name} is not mocked (${there.length === 0 ? `nothing of ${capability} is` : `mocked are ${there.join(', ')}`}): say what it answers with mock.custom('${capability}', { ${name}: (argument) => … })`);
-  mistakes.push(error);
-  return error.message;
+  return customMistake(`sdk.${capability}.${name} is not mocked (${there.length === 0 ? `nothing of ${capability} is` : `mocked are ${there.join(', ')}`}): say what it answers with mock.custom('${capability}', { ${name}: (argument) => … })`).message;
 }
 
 /** An error of the mock's, as a host tells it: one with a code as it is, any other to the log only. */

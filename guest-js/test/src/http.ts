@@ -88,5 +88,10 @@ export function http(spec: string | RegExp, ...answers: Answer[]): { readonly re
   return { requests: mock.requests };
 }
 
+/** Says what requests of this method to just this URL are answered with. */
+export function answerRequests(method: string, url: string, answer: (request: SentRequest) => Response): void {
+  mocks.unshift({ method, matches: (given) => given === url, answers: [answer], requests: [], spec: `${method} ${url} (recorded)` });
+}
+
 /** All requests that were sent, mocked or not. */
 export function sentRequests(): readonly SentRequest[] { return sent; }

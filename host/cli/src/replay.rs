@@ -35,6 +35,9 @@ pub(crate) enum Done {
 pub(crate) fn run(args: &ReplayArgs) -> Result<i32, Failure> {
     let key = args.key_file.as_deref().map(key).transpose()?;
     let paths = listed(&args.files)?;
+    if args.fixture {
+        return fixture(&paths, key.as_ref());
+    }
     if args.show {
         return show(&paths, key.as_ref());
     }
@@ -97,6 +100,17 @@ fn one(
             Done::Replayed { recording, replay, sources: crate::sources::Sources::default() }
         }
     })
+}
+
+/// Prints what tests need of a recording.
+fn fixture(paths: &[PathBuf], key: Option<&RecordingKey>) -> Result<i32, Failure> {
+    let [path] = paths else {
+        return Err(Failure::usage(format!("--fixture is of one recording, and these are {}", paths.len())));
+    };
+    let recording = read(path, key).map_err(|failure| in_file(path, failure))?;
+    let fixture = recording.fixture().map_err(|error| in_file(path, Failure::new("replay", chain(&error))))?;
+    terminal::stdout(format!("{fixture:#}\n").as_bytes())?;
+    Ok(exit_codes::OK)
 }
 
 /// Prints calls.

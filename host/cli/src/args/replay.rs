@@ -25,8 +25,13 @@ pub(crate) struct ReplayArgs {
     #[arg(long, value_name = "N", conflicts_with = "against")]
     pub(crate) until_fuel: Option<u64>,
     /// The calls that were recorded, instead of a replay
-    #[arg(long, conflicts_with_all = ["against", "until_fuel", "package"])]
+    #[arg(long, conflicts_with_all = ["against", "until_fuel", "package", "json"])]
     pub(crate) show: bool,
+    /// What was recorded, as JSON for tests, instead of a replay: payload, requests with their responses, answer
+    ///
+    /// For `mock.recorded` of @belljar/sdk/test (docs/testing.md). Of one recording.
+    #[arg(long, conflicts_with_all = ["against", "until_fuel", "package", "json", "show"])]
+    pub(crate) fixture: bool,
     /// The key of recordings that are encrypted
     #[arg(long, value_name = "FILE")]
     pub(crate) key_file: Option<PathBuf>,

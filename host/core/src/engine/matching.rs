@@ -174,6 +174,14 @@ impl Matching {
         Some(matching)
     }
 
+    /// Operations that were recorded and had an outcome: function, arguments, outcome, in the order in which they began.
+    pub(super) fn outcomes(&self) -> impl Iterator<Item = (&str, &[u8], &Outcome)> {
+        self.recorded.iter().filter_map(|call| {
+            let (function, arguments) = split_call(&call.payload)?;
+            Some((function, arguments, &self.delivered.get(&call.number?)?.outcome))
+        })
+    }
+
     /// A body that was read in pieces, as far as it was read.
     pub(super) fn body(&self, stream: u32) -> Vec<u8> {
         let mut whole = Vec::new();
