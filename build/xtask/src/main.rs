@@ -30,7 +30,7 @@ Usage: cargo xtask COMMAND
   setup --runtimes    install Bun and Deno (npm packages, locked) in the cache folder, where the command finds them
   demo                build everything and show the github-webhook example at work
   test [--quick]      all tests (--quick: only those of the workspace, without node, npm and doctests)
-  ci                  tidy, dependencies, lints, portability, the public API, then all tests
+  ci                  tidy, dependencies, lints, rustdoc, portability, the public API, then all tests
   portability         type-check library, server and command for macOS and Windows, without their compilers or linkers
   bench [FOLDER]      every figure the project quotes, measured against native QuickJS in the same run
                       (FOLDER: further applets, NAME.js with NAME.json, and further scripts that run long, NAME.js)

@@ -1,5 +1,5 @@
 //! The public HTTP front: from a request to the handler that it is for, and from the handler's answer to a response. It is the only part
-//! that knows HTTP. Requests go through [`Front::handle`] from top to bottom; `docs/http.md` says the same to users.
+//! that knows HTTP. Requests go through `Front::handle` from top to bottom; `docs/http.md` says the same to users.
 
 mod access;
 mod assets;

@@ -4,9 +4,9 @@
 //! What holds:
 //!
 //! * What was acknowledged is on disk (SQLite, write-ahead log, `synchronous=FULL`). One thread writes; commands that wait together are
-//!   one transaction, and are answered once it is synced ([`writer`]).
+//!   one transaction, and are answered once it is synced (`writer`).
 //! * *At least once*: an attempt is counted, durably, before it begins, so that no crash makes a handler run more often than its attempts
-//!   allow. A delivery whose attempts are used up is *dead*, and stays until somebody replays or drops it ([`state`]).
+//!   allow. A delivery whose attempts are used up is *dead*, and stays until somebody replays or drops it (`state`).
 //! * An attempt holds a lease that is renewed while it runs. When it lapses the delivery is given out again, and whatever the lost
 //!   attempt still answers is refused.
 //! * Deliveries with the same order key wait for each other: the next begins when the earlier one is done, dead, dropped or cancelled.

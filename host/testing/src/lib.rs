@@ -2,7 +2,7 @@
 //!
 //! In the order of a run: [`discover`] finds the files, `belljar_build::build_tests` puts them into a package, a [`Bench`] (a host whose
 //! capabilities are doubles) prepares it once and lists the tests ([`Suite`]), and each test is one invocation, with a tenant, a
-//! clock, random bytes and a database of its own ([`Suite::run`]). What came of it ([`TestResult`]) is held against budgets ([`Baseline`]) and
+//! clock, random bytes and a database of its own (`Suite::run`). What came of it ([`TestResult`]) is held against budgets ([`Baseline`]) and
 //! written for other programs ([`report`]). Nothing here knows a terminal.
 
 mod baseline;
