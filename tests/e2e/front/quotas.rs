@@ -44,12 +44,13 @@ async fn calls_past_the_bounds_wait_and_then_are_refused() {
     served.install("other", &package("app", &ROUTES, "", MAIN));
     let load = || served.dispatcher.scheduler().load();
     let mut hanging = Vec::new();
-    for _ in 0..4 {
+    // One after the other, so that the last two are those that wait.
+    for (admitted, queued) in [(1, 0), (2, 0), (2, 1), (2, 2)] {
         let mut client = served.connect().await;
         client.write(b"GET /few/app/hang HTTP/1.1\r\nhost: h\r\n\r\n").await;
         hanging.push(client);
+        eventually("it is there", || load().admitted == admitted && load().queued == queued).await;
     }
-    eventually("two run and two wait", || load().admitted == 2 && load().queued == 2).await;
     let reply = served.get("/few/app/quick").await;
     assert_eq!((reply.status, reply.code().as_str(), reply.header("retry-after")), (429, "concurrency", "1"));
     assert_eq!(served.get("/other/app/quick").await.status, 200, "others are not concerned");
