@@ -119,6 +119,10 @@ fn a_component_that_uses_everything_replays() {
     let world = World::new();
     let release = release(&world, ALL, EVERYTHING);
     let (outcome, recording) = record(&world, &release, json_call(r#""https://api.example/x""#));
+    let fixture = recording.fixture().unwrap();
+    assert_eq!(fixture["payload"], "https://api.example/x");
+    assert_eq!(fixture["http"][0]["request"]["url"], "https://api.example/x");
+    assert!(fixture["http"][0]["response"]["status"].is_u64() && fixture["http"][1].is_null(), "{fixture:#}");
     assert!(outcome.result.is_ok(), "{:?}", outcome.result);
     // Whether a timer was waited for, or was due when it was asked for, is the machine's.
     let mut calls = names(&recording);

@@ -97,6 +97,8 @@ fn secrets_of_a_component_are_not_in_its_recording() {
             let text = String::from_utf8_lossy(&part);
             assert!(!text.contains("hunter2") && !text.contains("and-more"), "{hosts}: {text}");
         }
+        let fixture = recording.fixture().unwrap().to_string();
+        assert!(fixture.contains("x-key") && !fixture.contains("hunter2"), "{fixture}");
         let calls: Vec<_> = recording.calls().collect();
         assert!(calls.iter().any(|call| call.starts_with("http.send") && call.contains("x-key")), "{calls:#?}");
         if hosts.is_empty() {
