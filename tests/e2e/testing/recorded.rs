@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use belljar::{
     Bytes, Call, CallError, Capability, CarriedRequest, CarriedResponse, Carrying, HttpTransport, Invocation, Payload,
+    Recording,
 };
 use belljar_tests::{applet, cli, host};
 use serde_json::{Value, json};
@@ -110,6 +111,36 @@ fn a_recording_is_written_for_tests() {
     );
     let two = cli::run(&["replay", "--fixture", "a.recording", "b.recording"]);
     assert!(two.code == Some(2) && two.stderr.contains("--fixture is of one recording, and these are 2"), "{two:?}");
+}
+
+#[test]
+fn a_recording_that_makes_no_sense_is_refused_or_told_as_far_as_it_does() {
+    let (folder, _) = recorded();
+    let bytes = std::fs::read(folder.path().join("call.recording")).unwrap();
+    let recording = Recording::decode(&bytes, None).unwrap();
+    let whole = serde_json::to_value(&recording).unwrap();
+    let mut refused = 0;
+    for part in ["events", "invocation"] {
+        let bytes: Vec<u8> = serde_json::from_value(whole[part].clone()).unwrap();
+        for (at, step) in (0..bytes.len()).flat_map(|at| [(at, 1), (at, 0x80)]) {
+            let mut changed = bytes.clone();
+            changed[at] = changed[at].wrapping_add(step);
+            let mut value = whole.clone();
+            value[part] = serde_json::to_value(changed).unwrap();
+            let recording: Recording = serde_json::from_value(value).unwrap();
+            match recording.fixture() {
+                Ok(fixture) => assert!(fixture["http"].is_array(), "{part} {at}: {fixture}"),
+                Err(error) => {
+                    assert!(
+                        error.to_string().starts_with("the recording cannot be replayed: "),
+                        "{part} {at}: {error}"
+                    );
+                    refused += 1;
+                }
+            }
+        }
+    }
+    assert!(refused > 100, "{refused}");
 }
 
 #[test]
