@@ -127,7 +127,7 @@ async fn serve(args: &DevArgs) -> Result<i32, Failure> {
     front.stop(GRACE).await;
     stopping.shutdown_processes().await;
     serving.abort();
-    // What was recorded last is written and told.
+    // What was recorded last is written and told; a panic on the way was shown when it happened.
     let _ = tokio::task::spawn_blocking(move || recorder.flush()).await;
     lines.flush();
     Ok(exit_codes::OK)

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use belljar::package::{Descriptor, Engine, Handler, PACKAGE_BYTES_MAX, Trigger};
+use belljar::package::{Descriptor, Handler, PACKAGE_BYTES_MAX, Trigger};
 use belljar::{
     Digest, Host, HttpReply, Invocation, Limits, LogFormat, MemorySink, Outcome, Payload, Recording, Release, Response,
     ResponseSink, WriterSink,
@@ -38,8 +38,7 @@ pub(crate) fn run(args: &RunArgs) -> Result<i32, Failure> {
     invocation.config = settings::config(args.config.as_deref())?;
     invocation.params = routes::params(handler, &invocation.payload);
 
-    let is_bound_to_world =
-        !release.grants().http.is_empty() || !matches!(descriptor.runtime.engine, Engine::Wasm | Engine::Component);
+    let is_bound_to_world = !release.grants().http.is_empty() || descriptor.runtime.engine.is_process();
     let (mut builder, beginning) =
         local::repeating(local::builder(limits, &args.test_host), &args.repeat, is_bound_to_world)?;
     if release.grants().db || release.grants().kv {

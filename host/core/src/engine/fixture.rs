@@ -37,9 +37,7 @@ impl Recording {
     /// # Errors
     /// [`ReplayError::Unreadable`] when what it holds makes no sense to this host.
     pub fn fixture(&self) -> Result<Value, ReplayError> {
-        let called =
-            Called::read(&self.invocation).ok_or(ReplayError::Unreadable("what the handler was called with"))?;
-        let matching = Matching::new(self, &called, true).ok_or(ReplayError::Unreadable("its events"))?;
+        let (called, matching) = Matching::of(self, true)?;
         let (mut requests, mut calls) = (Vec::new(), Vec::new());
         for (function, arguments, outcome) in matching.outcomes() {
             match outcome {
@@ -151,7 +149,7 @@ fn http_error(error: &http::Error) -> Value {
         http::Error::Timeout(hit) => return limited("timeout", hit),
         http::Error::Limit(hit) => return limited("limit", hit),
         http::Error::TooManyRedirects(hit) => return limited("too-many-redirects", hit),
-        http::Error::NotGranted => ("not-granted", "the applet was not granted http"),
+        http::Error::NotGranted => ("not-granted", "the applet was not granted http (permissions.http)"),
         http::Error::Denied(message) => ("denied", message.as_str()),
         http::Error::Invalid(message) => ("invalid", message.as_str()),
         http::Error::Dns(message) => ("dns", message.as_str()),
@@ -170,11 +168,13 @@ fn custom_error(error: &custom::Error) -> Value {
     };
     let (code, message) = match refusal {
         Refusal::Limit(hit) => return of_limit("limit", &hit.name, hit.allowed, hit.used),
-        Refusal::NotGranted => ("not-granted", "the applet was not granted it"),
-        Refusal::Unavailable(message) => ("unavailable", message.as_str()),
+        Refusal::Unavailable(what) => {
+            return json!({ "code": "unavailable", "message": format!("not available on this host: {what}") });
+        }
+        Refusal::NotGranted => ("not-granted", "the applet was not granted custom (permissions.custom)"),
         Refusal::Denied(message) => ("denied", message.as_str()),
         Refusal::Invalid(message) => ("invalid", message.as_str()),
-        Refusal::Busy => ("busy", "too many ask at the same time"),
+        Refusal::Busy => ("busy", "the host is busy: try again"),
         Refusal::Failed(message) => ("failed", message.as_str()),
     };
     json!({ "code": code, "message": message })

@@ -41,6 +41,8 @@ use crate::turns::{Turns, in_turns};
 
 /// Completions delivered in one `resume`.
 const COMPLETIONS_MAX: usize = 256;
+/// What is said where there is no room for one more instance.
+pub(super) const NO_PLACE: &str = "the host runs as many instances as it can: try again";
 
 /// Everything one invocation runs with.
 pub(crate) struct Run<'a> {
@@ -397,11 +399,7 @@ impl State {
                 // The host's own failure: it is over where it was.
                 None => Ending::Killed,
             },
-            Err(Stop::Deadline | Stop::Cancelled | Stop::Fault(_)) => match self.phase {
-                Phase::Slice => Ending::Killed,
-                Phase::Waiting => Ending::Waiting,
-                Phase::Done => Ending::AfterLastStep,
-            },
+            Err(Stop::Deadline | Stop::Cancelled | Stop::Fault(_)) => self.phase.ending(),
         }
     }
 }
@@ -558,9 +556,7 @@ pub(super) fn trapped(error: &wasmtime::Error, filled: Fuel, fuel: u64) -> Fault
         }
         Some(Trap::StackOverflow) => Fault::new(FaultCode::Stack, "the stack is exhausted"),
         Some(trap) => Fault::new(FaultCode::Trap, format!("the engine trapped: {trap}")),
-        None if error.is::<wasmtime::PoolConcurrencyLimitError>() => {
-            Fault::new(FaultCode::Internal, "the host runs as many instances as it can: try again")
-        }
+        None if error.is::<wasmtime::PoolConcurrencyLimitError>() => Fault::new(FaultCode::Internal, NO_PLACE),
         // Something of ours: the applet learns no more, the operator's log does.
         None => {
             tracing::error!(error = format!("{error:#}"), "an invocation failed");

@@ -11,6 +11,7 @@ use serde::de::IgnoredAny;
 use super::bindings::belljar::applet::completions::{Completion, Outcome};
 use super::bindings::belljar::applet::types::{Body, Refusal};
 use super::bindings::belljar::applet::{bodies, crypto, custom, db, http, log};
+use super::replay::ReplayError;
 use super::tape::{Called, Slice};
 use crate::recording::events::{Events, Tag, read, split_call};
 use crate::recording::{Ending, Recording, text_of};
@@ -69,12 +70,6 @@ struct Recorded {
     is_used: bool,
 }
 
-impl Recorded {
-    fn function(&self) -> &str {
-        split_call(&self.payload).map_or("", |(function, _)| function)
-    }
-}
-
 struct Delivered {
     slice: usize,
     order: usize,
@@ -114,8 +109,16 @@ pub(super) struct Matching {
 }
 
 impl Matching {
-    /// For a package that is a component, or none. Nothing when completions cannot be read.
-    pub(super) fn new(recording: &Recording, called: &Called, is_component: bool) -> Option<Self> {
+    /// What was called, and what it met, for a package that is a component, or none.
+    pub(super) fn of(recording: &Recording, is_component: bool) -> Result<(Called, Self), ReplayError> {
+        let called = Called::read(&recording.invocation)
+            .ok_or(ReplayError::Unreadable("its invocation is not one of this host's"))?;
+        let matching = Self::new(recording, &called, is_component)
+            .ok_or(ReplayError::Unreadable("what completed is not of this host's kind"))?;
+        Ok((called, matching))
+    }
+
+    fn new(recording: &Recording, called: &Called, is_component: bool) -> Option<Self> {
         let header = &recording.header;
         // The body of the request is numbered before anything else.
         let first_number = u32::from(called.has_stream());
@@ -185,13 +188,11 @@ impl Matching {
     /// A body that was read in pieces, as far as it was read.
     pub(super) fn body(&self, stream: u32) -> Vec<u8> {
         let mut whole = Vec::new();
-        let reads = self.recorded.iter().filter(|call| call.function() == "bodies.read");
-        let of_stream = reads.filter(|call| {
-            split_call(&call.payload).and_then(|(_, of)| read::<(u32, u32)>(of)).is_some_and(|(of, _)| of == stream)
-        });
-        for number in of_stream.filter_map(|call| call.number) {
-            if let Some(Delivered { outcome: Outcome::Body(Ok(bodies::Reply::Chunk(Some(piece)))), .. }) =
-                self.delivered.get(&number)
+        for (function, arguments, outcome) in self.outcomes() {
+            let is_of_stream = || read::<(u32, u32)>(arguments).is_some_and(|(of, _)| of == stream);
+            if let Outcome::Body(Ok(bodies::Reply::Chunk(Some(piece)))) = outcome
+                && function == "bodies.read"
+                && is_of_stream()
             {
                 whole.extend_from_slice(piece);
             }

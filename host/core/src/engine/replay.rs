@@ -14,7 +14,7 @@ use super::matching::{Difference, Matching};
 use super::player::{Divergence, Player};
 use super::prepare::Prepared;
 use super::sandbox::Sandbox;
-use super::tape::{Called, Tape, has_stream, recorded_fault, recorded_response};
+use super::tape::{Called, Tape, has_stream, recorded_fault, recorded_result};
 use super::verdict::{Came, WAITS, comparison, verdict};
 use crate::capability::http::HostBytes;
 use crate::capability::opened::Capabilities;
@@ -190,10 +190,7 @@ impl Sandbox {
         };
         verdict(player, recording, came, |frames| match stepped {
             Ok(types::Step::Done(types::Reply::Responded)) if state.has_responded() => None,
-            Ok(step) => Some(match finished(step, limits, &prepared.positions) {
-                Ok(response) => recorded_response(response),
-                Err(fault) => recorded_fault(&fault),
-            }),
+            Ok(step) => Some(recorded_result(finished(step, limits, &prepared.positions))),
             Err(error) => Some(recorded_fault(&Fault { frames: frames.to_vec(), ..trapped(&error, filled, fuel) })),
         })
     }
@@ -203,10 +200,7 @@ impl Sandbox {
     /// Has another package do what was recorded; see [`Host::replay_against`](crate::Host::replay_against).
     pub(crate) async fn replay_against(&self, run: ReplayRun<'_>, limits: &Limits) -> Result<Comparison, ReplayError> {
         let ReplayRun { prepared, recording, capabilities, host_bytes, source, .. } = run;
-        let called = Called::read(&recording.invocation)
-            .ok_or(ReplayError::Unreadable("its invocation is not one of this host's"))?;
-        let matching = Matching::new(recording, &called, false)
-            .ok_or(ReplayError::Unreadable("what completed is not of this host's kind"))?;
+        let (called, matching) = Matching::of(recording, false)?;
         let invocation = match called {
             Called::Sandbox(invocation) => invocation,
             Called::Component(call) => call.into_invocation(),
@@ -233,10 +227,7 @@ impl Sandbox {
                 RecordedResult::Streamed { .. } => Ok(expected.clone()),
                 _ => Err("a response in pieces"),
             },
-            Ok(step) => Ok(match finished(step, limits, &prepared.positions) {
-                Ok(response) => recorded_response(response),
-                Err(fault) => recorded_fault(&fault),
-            }),
+            Ok(step) => Ok(recorded_result(finished(step, limits, &prepared.positions))),
             Err(error) => Ok(recorded_fault(&trapped(&error, filled, fuel))),
         };
         comparison(player, recording, fuel, got)

@@ -35,6 +35,17 @@ pub(super) enum Phase {
     Done,
 }
 
+impl Phase {
+    /// How it ends when it is ended from outside.
+    pub(super) fn ending(self) -> Ending {
+        match self {
+            Self::Slice => Ending::Killed,
+            Self::Waiting => Ending::Waiting,
+            Self::Done => Ending::AfterLastStep,
+        }
+    }
+}
+
 /// What the guest is entered with, as it is written.
 #[derive(Serialize)]
 struct Entered<'a> {
@@ -269,8 +280,13 @@ impl Taped {
     }
 }
 
+/// How a guest has ended by itself, as it is kept.
+pub(super) fn recorded_result(result: Result<Response, Fault>) -> RecordedResult {
+    result.map_or_else(|fault| recorded_fault(&fault), recorded_response)
+}
+
 /// A response, as it is kept.
-pub(super) fn recorded_response(response: Response) -> RecordedResult {
+fn recorded_response(response: Response) -> RecordedResult {
     match response {
         Response::Value(json) => RecordedResult::Value(json),
         Response::Http(HttpReply { status, headers, body }) => {

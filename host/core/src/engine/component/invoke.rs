@@ -17,10 +17,10 @@ use crate::capability::bodies::BodyError;
 use crate::capability::http::HostBytes;
 use crate::capability::opened::Capabilities;
 use crate::engine::imports::{Fuel, State, whole};
-use crate::engine::invoke::{Ran, Stop, bounded, fuel, trapped, unless, wall_us};
+use crate::engine::invoke::{NO_PLACE, Ran, Stop, bounded, fuel, trapped, unless, wall_us};
 use crate::engine::limiter::Abort;
 use crate::engine::sandbox::FUEL_YIELD_INTERVAL;
-use crate::engine::tape::{Called, Phase, Tape};
+use crate::engine::tape::{Called, Tape};
 use crate::floor::clock::Source;
 use crate::floor::deadline::Deadline;
 use crate::floor::fault::{ErrorRole, Fault, FaultCode, Frame, ThrownError, details};
@@ -70,7 +70,7 @@ impl Components {
             writer,
         } = run;
         let Ok(_place) = self.places.try_acquire() else {
-            let fault = Fault::new(FaultCode::Internal, "the host runs as many instances as it can: try again");
+            let fault = Fault::new(FaultCode::Internal, NO_PLACE);
             return Ran { result: Err(fault), usage: Usage::default(), taped: None };
         };
         call.record.deadline_ms = source.now_us() / 1_000 + limits.deadline_ms;
@@ -191,11 +191,7 @@ fn ending<T>(guest: &Guest, ended: &Result<T, Stop>) -> Ending {
             // The host's own failure: it is over where it was.
             None => Ending::Killed,
         },
-        Err(Stop::Deadline | Stop::Cancelled | Stop::Fault(_)) => match guest.state.phase {
-            Phase::Slice => Ending::Killed,
-            Phase::Waiting => Ending::Waiting,
-            Phase::Done => Ending::AfterLastStep,
-        },
+        Err(Stop::Deadline | Stop::Cancelled | Stop::Fault(_)) => guest.state.phase.ending(),
     }
 }
 

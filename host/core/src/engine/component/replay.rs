@@ -11,11 +11,11 @@ use super::invoke::{fault, frames, handle};
 use super::types::CallRecord;
 use super::{Components, PreparedComponent};
 use crate::engine::imports::State;
-use crate::engine::invoke::fuel;
+use crate::engine::invoke::{NO_PLACE, fuel};
 use crate::engine::matching::Matching;
 use crate::engine::player::Player;
 use crate::engine::replay::{Comparison, DEADLINE_MS, Replay, ReplayError, ReplayRun, StopAt, player_of, take_player};
-use crate::engine::tape::{Called, Tape, recorded_fault, recorded_response};
+use crate::engine::tape::{Called, Tape, recorded_fault, recorded_result};
 use crate::engine::verdict::{Came, WAITS, comparison, verdict};
 use crate::floor::clock::Virtual;
 use crate::floor::deadline::Deadline;
@@ -32,7 +32,7 @@ impl Components {
         let call: CallRecord =
             read(&recording.invocation).ok_or(ReplayError::Unreadable("its call is not one of this host's"))?;
         let Ok(_place) = self.places.try_acquire() else {
-            return Err(ReplayError::Host("the host runs as many instances as it can: try again".into()));
+            return Err(ReplayError::Host(NO_PLACE.into()));
         };
         let limits = &recording.header.limits;
         // The component is the recorded one; what its calls cost is this Belljar's.
@@ -80,8 +80,7 @@ impl Components {
         };
         verdict(player, recording, came, |frames| {
             Some(match &handled {
-                Ok(Ok(response)) => recorded_response(response.clone()),
-                Ok(Err(fault)) => recorded_fault(fault),
+                Ok(result) => recorded_result(result.clone()),
                 Err(error) => recorded_fault(&Fault { frames: frames.to_vec(), ..fault(guest, error, filled, burnt) }),
             })
         })
@@ -94,17 +93,14 @@ impl Components {
         limits: &Limits,
     ) -> Result<Comparison, ReplayError> {
         let ReplayRun { prepared, recording, capabilities, host_bytes, .. } = run;
-        let called = Called::read(&recording.invocation)
-            .ok_or(ReplayError::Unreadable("its invocation is not one of this host's"))?;
-        let matching = Matching::new(recording, &called, true)
-            .ok_or(ReplayError::Unreadable("what completed is not of this host's kind"))?;
+        let (called, matching) = Matching::of(recording, true)?;
         let call = match called {
             Called::Component(call) => call,
             Called::Sandbox(invocation) => CallRecord::of_invocation(invocation, |stream| matching.body(stream))
                 .ok_or(ReplayError::Unreadable("it is of a program"))?,
         };
         let Ok(_place) = self.places.try_acquire() else {
-            return Err(ReplayError::Host("the host runs as many instances as it can: try again".into()));
+            return Err(ReplayError::Host(NO_PLACE.into()));
         };
         // Its timers are its own: each is due when it is waited for.
         let time = Virtual::new(recording.header.begun_us, 0);
@@ -134,8 +130,7 @@ impl Components {
         let mut player = take_player(&mut guest.state);
         let got = match &handled {
             _ if player.take_halt().is_some() => Err(WAITS),
-            Ok(Ok(response)) => Ok(recorded_response(response.clone())),
-            Ok(Err(fault)) => Ok(recorded_fault(fault)),
+            Ok(result) => Ok(recorded_result(result.clone())),
             Err(error) => Ok(recorded_fault(&fault(guest, error, filled, burnt))),
         };
         comparison(player, recording, burnt, got)
